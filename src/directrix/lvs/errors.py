@@ -1,0 +1,82 @@
+"""Errors a table answers with."""
+
+from __future__ import annotations
+
+import errno as _errno
+import os
+
+
+class TableError(Exception):
+    """A table refused a request; nothing was changed.
+
+    Attributes:
+        errno: the error number the kernel's IPVS gives in the same case; ipvsadm's words follow
+            from it and from the command.
+        reason: a sentence for people: what is wrong and what to do.
+    """
+
+    def __init__(self, errno: int, reason: str = "") -> None:
+        self.errno = errno
+        self.reason = reason or os.strerror(errno)
+        super().__init__(self.reason)
+
+
+class ServiceExists(TableError):
+    """EEXIST: a service with this key is there already."""
+
+    def __init__(self, what: object) -> None:
+        super().__init__(_errno.EEXIST, f"the virtual service {what} exists already")
+
+
+class NoSuchService(TableError):
+    """ESRCH: there is no service with this key."""
+
+    def __init__(self, what: object) -> None:
+        super().__init__(_errno.ESRCH, f"there is no virtual service {what}")
+
+
+class ServerExists(TableError):
+    """EEXIST: the service has this real server already."""
+
+    def __init__(self, what: object) -> None:
+        super().__init__(_errno.EEXIST, f"the service has the real server {what} already")
+
+
+class NoSuchServer(TableError):
+    """ENOENT: the service has no such real server."""
+
+    def __init__(self, what: object) -> None:
+        super().__init__(_errno.ENOENT, f"the service has no real server {what}")
+
+
+class NoSuchScheduler(TableError):
+    """ENOENT: the scheduler or persistence engine is not known."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(_errno.ENOENT, f"there is no scheduler or persistence engine {name!r}")
+
+
+class InvalidRequest(TableError):
+    """EINVAL (or another number given): the request makes no sense to a table."""
+
+    def __init__(self, reason: str, errno: int = _errno.EINVAL) -> None:
+        super().__init__(errno, reason)
+
+
+class NotSupportedYet(TableError):
+    """EOPNOTSUPP: IPVS can do this, this table can't yet. Always refused, never ignored."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(_errno.EOPNOTSUPP, f"{what} is not supported by this table yet")
+
+
+class TableUnavailable(Exception):
+    """The table can't be reached at all: no privilege, no BPF, kernel too old, nothing loaded.
+
+    `hint` says what to do about it.
+    """
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        self.reason = reason
+        self.hint = hint
+        super().__init__(f"{reason}; {hint}" if hint else reason)

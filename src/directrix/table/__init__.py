@@ -1,0 +1,1 @@
+"""The virtual server table: one interface, several makes."""

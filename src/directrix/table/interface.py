@@ -1,0 +1,177 @@
+"""The one way to the virtual server table.
+
+Whatever writes to a table (the ipvsadm command, the director, the web page) speaks this
+interface; each make of the table (`memory`, `xdp`) implements it. The rules and error numbers
+are IPVS's, so that a caller need not know which make it holds.
+"""
+
+from __future__ import annotations
+
+import abc
+import errno
+from collections.abc import Iterator
+from ipaddress import IPv6Address
+
+from directrix.lvs import (
+    Address,
+    Connection,
+    Counters,
+    Family,
+    ForwardingMethod,
+    Rates,
+    RealServer,
+    ServiceKey,
+    ServiceState,
+    Timeouts,
+    TunnelType,
+    VirtualService,
+)
+from directrix.lvs.errors import InvalidRequest
+
+
+class Table(abc.ABC):
+    """A virtual server table. Every refusal is a TableError and leaves the table as it was."""
+
+    @abc.abstractmethod
+    def services(self) -> list[ServiceState]:
+        """All services with their servers and counts; order is the table's own, servers newest first."""
+
+    @abc.abstractmethod
+    def service(self, key: ServiceKey) -> ServiceState:
+        """One service.
+
+        Raises:
+            NoSuchService: there is none with this key.
+        """
+
+    @abc.abstractmethod
+    def add_service(self, service: VirtualService) -> None:
+        """Add a service without real servers.
+
+        Raises:
+            ServiceExists: the key is taken.
+            NoSuchScheduler: scheduler or persistence engine unknown.
+            InvalidRequest: IPv6 netmask out of range.
+        """
+
+    @abc.abstractmethod
+    def edit_service(self, service: VirtualService) -> None:
+        """Replace everything of a service but its key and its servers. The scheduler starts afresh.
+
+        Raises:
+            NoSuchService, NoSuchScheduler: as IPVS.
+        """
+
+    @abc.abstractmethod
+    def delete_service(self, key: ServiceKey) -> None:
+        """Remove a service; its connections stay listed and their packets are dropped (IPVS).
+
+        Raises:
+            NoSuchService: there is none.
+        """
+
+    @abc.abstractmethod
+    def flush(self) -> None:
+        """Remove all services."""
+
+    @abc.abstractmethod
+    def add_server(self, key: ServiceKey, server: RealServer) -> None:
+        """Add a real server at the head of the service's list.
+
+        One that was removed while connections still referred to it comes back with them and
+        with its counts (IPVS).
+
+        Raises:
+            NoSuchService, ServerExists, InvalidRequest: as IPVS.
+        """
+
+    @abc.abstractmethod
+    def edit_server(self, key: ServiceKey, server: RealServer) -> None:
+        """Replace weight, method, thresholds and tunnel data of a real server, as a whole.
+
+        Raises:
+            NoSuchService, NoSuchServer, InvalidRequest: as IPVS.
+        """
+
+    @abc.abstractmethod
+    def delete_server(self, key: ServiceKey, address: Address, port: int) -> None:
+        """Remove a real server; packets of its connections are dropped until it comes back (IPVS).
+
+        Raises:
+            NoSuchService, NoSuchServer: as IPVS.
+        """
+
+    @abc.abstractmethod
+    def zero(self, key: ServiceKey | None = None) -> None:
+        """Set counters and rates to zero: of one service and its servers, or of everything.
+
+        Raises:
+            NoSuchService: there is none with this key.
+        """
+
+    @abc.abstractmethod
+    def totals(self) -> tuple[Counters, Rates]:
+        """Counters and rates of the whole table."""
+
+    @abc.abstractmethod
+    def timeouts(self) -> Timeouts:
+        """The timeouts in force."""
+
+    @abc.abstractmethod
+    def set_timeouts(self, timeouts: Timeouts) -> None:
+        """Set timeouts for packets from now on; a 0 keeps the one in force."""
+
+    @abc.abstractmethod
+    def connections(self) -> Iterator[Connection]:
+        """All live connection entries and templates, in no particular order."""
+
+    @property
+    @abc.abstractmethod
+    def size(self) -> int:
+        """What listings print as `size=`: 4096 for IPVS's default hash table."""
+
+    def begin(self) -> None:  # noqa: B027
+        """Start of many changes (restore). A make may hold them back until `commit`."""
+
+    def commit(self) -> None:  # noqa: B027
+        """End of many changes: everything since `begin` is in force when this returns."""
+
+    def close(self) -> None:  # noqa: B027
+        """Give back file descriptors; the table itself goes on."""
+
+
+MAX_CONNECTION_COUNT = 0x7FFFFFFF
+
+
+def check_netmask(service: VirtualService) -> None:
+    """IPVS's one check of a service's values: an IPv6 prefix length is 1 to 128.
+
+    Raises:
+        InvalidRequest: it is not.
+    """
+    if service.key.family is Family.INET6 and not 1 <= service.netmask <= 128:
+        raise InvalidRequest(f"an IPv6 persistence prefix is 1 to 128, not {service.netmask}")
+
+
+def check_server(key: ServiceKey, server: RealServer) -> None:
+    """IPVS's checks of a real server's values, in IPVS's order (ip_vs_add_dest).
+
+    Raises:
+        InvalidRequest: with the error number IPVS gives.
+    """
+    if server.weight < 0:
+        raise InvalidRequest("a weight can't be negative", errno.ERANGE)
+    if server.lower_threshold > server.upper_threshold:
+        raise InvalidRequest("the lower threshold is higher than the upper threshold", errno.ERANGE)
+    if server.tunnel.type is TunnelType.GUE and server.tunnel.port == 0:
+        raise InvalidRequest("a GUE tunnel needs a port")
+    address = server.address
+    if address.is_multicast or address.is_unspecified:
+        raise InvalidRequest(f"{address} is not a unicast address")
+    if isinstance(address, IPv6Address) and address.is_link_local:
+        raise InvalidRequest(f"{address} is a link-local address")
+    if address.version == 4 and int(address) == 0xFFFFFFFF:
+        raise InvalidRequest(f"{address} is the broadcast address")
+    server_family = Family.INET if address.version == 4 else Family.INET6
+    if server_family is not key.family and server.method is not ForwardingMethod.TUNNEL:
+        raise InvalidRequest("service and real server are of different address families")
