@@ -1,0 +1,128 @@
+"""The control half of the memory table: what ipvsadm and its like do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from directrix.lvs import (
+    Address,
+    Connection,
+    Counters,
+    Rates,
+    RealServer,
+    ServiceKey,
+    ServiceState,
+    Timeouts,
+    VirtualService,
+)
+from directrix.lvs.errors import InvalidRequest, NoSuchService, ServerExists, ServiceExists
+from directrix.table.interface import Table, check_netmask, check_server
+from directrix.table.memory.destination import Destination
+from directrix.table.memory.service import Service, check_names
+from directrix.table.memory.statistics import Statistics
+from directrix.table.memory.trash import Trash
+
+
+class MemoryTable(Table):
+    """A virtual server table in memory, for tests and simulation.
+
+    It has no clock: `packet`, `expire` and `estimate` are told the time in seconds, and whatever
+    else happens, happens at the last time told. Counters are live, where IPVS's lag two seconds.
+    """
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._services: dict[ServiceKey, Service] = {}
+        self._trash = Trash()
+        self._totals = Statistics()
+        self._timeouts = Timeouts()
+
+    def services(self) -> list[ServiceState]:
+        return [service.state() for service in self._services.values()]
+
+    def service(self, key: ServiceKey) -> ServiceState:
+        return self._find(key).state()
+
+    def _find(self, key: ServiceKey) -> Service:
+        try:
+            return self._services[key]
+        except KeyError:
+            raise NoSuchService(key) from None
+
+    def add_service(self, service: VirtualService) -> None:
+        if service.key in self._services:
+            raise ServiceExists(service.key)
+        check_names(service)
+        check_netmask(service)
+        self._services[service.key] = Service(service)
+
+    def edit_service(self, service: VirtualService) -> None:
+        found = self._find(service.key)
+        check_names(service)
+        check_netmask(service)
+        found.define(service)
+
+    def delete_service(self, key: ServiceKey) -> None:
+        service = self._find(key)
+        for destination in tuple(service.destinations):
+            self._discard(service, destination)
+        del self._services[key]
+
+    def flush(self) -> None:
+        for key in tuple(self._services):
+            self.delete_service(key)
+
+    def add_server(self, key: ServiceKey, server: RealServer) -> None:
+        service = self._find(key)
+        check_server(key, server)
+        if service.has(server.address, server.port):
+            raise ServerExists(f"{server.address} port {server.port}")
+        returned = self._trash.take(service, server.address, server.port)
+        if returned is None:
+            service.add(Destination(server))
+        else:
+            returned.define(server)
+            service.add(returned)
+
+    def edit_server(self, key: ServiceKey, server: RealServer) -> None:
+        service = self._find(key)
+        check_server(key, server)
+        service.edit(service.find(server.address, server.port), server)
+
+    def delete_server(self, key: ServiceKey, address: Address, port: int) -> None:
+        service = self._find(key)
+        self._discard(service, service.find(address, port))
+
+    def _discard(self, service: Service, destination: Destination) -> None:
+        service.remove(destination)
+        self._trash.put(service, destination, self._now)
+
+    def zero(self, key: ServiceKey | None = None) -> None:
+        if key is not None:
+            self._find(key).zero()
+            return
+        self._totals.zero()
+        for service in self._services.values():
+            service.zero()
+
+    def totals(self) -> tuple[Counters, Rates]:
+        return self._totals.counters, self._totals.rates
+
+    def timeouts(self) -> Timeouts:
+        return self._timeouts
+
+    def set_timeouts(self, timeouts: Timeouts) -> None:
+        if min(timeouts.tcp, timeouts.tcp_fin, timeouts.udp) < 0:
+            raise InvalidRequest("a timeout can't be negative")
+        self._timeouts = Timeouts(
+            timeouts.tcp or self._timeouts.tcp,
+            timeouts.tcp_fin or self._timeouts.tcp_fin,
+            timeouts.udp or self._timeouts.udp,
+        )
+
+    def connections(self) -> Iterator[Connection]:
+        return iter(())
+
+    @property
+    def size(self) -> int:
+        return 4096

@@ -1,0 +1,109 @@
+"""A virtual service as the table keeps it: its real servers in order, its scheduler, its counts."""
+
+from __future__ import annotations
+
+from directrix import scheduling
+from directrix.lvs import Address, RealServer, ServiceState, VirtualService
+from directrix.lvs.errors import NoSuchScheduler, NoSuchServer, NotSupportedYet
+from directrix.scheduling import NO_SCHEDULER, Scheduler
+from directrix.table.memory.destination import Destination
+from directrix.table.memory.statistics import Statistics
+
+
+def check_names(definition: VirtualService) -> None:
+    """Refuse a scheduler or persistence engine nobody knows.
+
+    IPVS has one engine, `sip`, in a kernel module of its own; without the module it says the same.
+
+    Raises:
+        NoSuchScheduler: the scheduler is unknown, or an engine is asked for.
+    """
+    if definition.scheduler != NO_SCHEDULER:
+        scheduling.algorithm(definition.scheduler)
+    if definition.engine:
+        raise NoSuchScheduler(definition.engine)
+
+
+class Service:
+    """A virtual service. `destinations` has the newest real server first."""
+
+    def __init__(self, definition: VirtualService) -> None:
+        self.destinations: list[Destination] = []
+        self.statistics = Statistics()
+        self.definition = definition
+        self._scheduler = _scheduler(definition.scheduler, self.destinations)
+
+    def define(self, definition: VirtualService) -> None:
+        """Take everything but the key anew. A scheduler that stays goes on where it was."""
+        if definition.scheduler != self.definition.scheduler:
+            self._scheduler = _scheduler(definition.scheduler, self.destinations)
+        self.definition = definition
+
+    def pick(self) -> Destination | None:
+        """A real server for a new connection, by the service's scheduler.
+
+        Raises:
+            NotSupportedYet: the scheduler can be stored and listed, but is not implemented.
+        """
+        if self.definition.scheduler == NO_SCHEDULER:
+            return None
+        if self._scheduler is None:
+            raise NotSupportedYet(f"the scheduler {self.definition.scheduler}")
+        return self._scheduler.pick()
+
+    def find(self, address: Address, port: int) -> Destination:
+        """One of its real servers.
+
+        Raises:
+            NoSuchServer: it has none of that address and port.
+        """
+        for destination in self.destinations:
+            if destination.server.key == (address, port):
+                return destination
+        raise NoSuchServer(f"{address} port {port}")
+
+    def has(self, address: Address, port: int) -> bool:
+        """Whether it has a real server of that address and port."""
+        return any(destination.server.key == (address, port) for destination in self.destinations)
+
+    def add(self, destination: Destination) -> None:
+        """Put a real server at the head of the list."""
+        destination.available = True
+        self.destinations.insert(0, destination)
+        if self._scheduler is not None:
+            self._scheduler.added()
+
+    def edit(self, destination: Destination, server: RealServer) -> None:
+        """Define one of its real servers anew."""
+        destination.define(server)
+        if self._scheduler is not None:
+            self._scheduler.edited()
+
+    def remove(self, destination: Destination) -> None:
+        """Take a real server out of the list."""
+        index = self.destinations.index(destination)
+        del self.destinations[index]
+        destination.available = False
+        if self._scheduler is not None:
+            self._scheduler.removed(destination, index)
+
+    def zero(self) -> None:
+        """Set counters and rates to zero, those of its real servers too."""
+        self.statistics.zero()
+        for destination in self.destinations:
+            destination.statistics.zero()
+
+    def state(self) -> ServiceState:
+        """What a listing shows."""
+        return ServiceState(
+            self.definition,
+            tuple(destination.state() for destination in self.destinations),
+            self.statistics.counters,
+            self.statistics.rates,
+        )
+
+
+def _scheduler(name: str, destinations: list[Destination]) -> Scheduler[Destination] | None:
+    # A service may be stored and listed with any scheduler of IPVS; only picking needs it to be here.
+    implementation = None if name == NO_SCHEDULER else scheduling.algorithm(name).scheduler
+    return implementation(destinations) if implementation else None

@@ -1,0 +1,61 @@
+"""Counters, and the estimator that makes smoothed rates of them.
+
+Every two seconds a rate moves a quarter of the way from its old value to what the last two
+seconds were. It is kept as an integer with a binary fraction and shown rounded; which fraction
+and which rounding is IPVS's, so the same traffic shows the same rates.
+"""
+
+from __future__ import annotations
+
+from directrix.lvs import Counters, Rates
+
+PERIOD = 2.0
+"""Seconds between two ticks of the estimator."""
+
+_FRACTION_BITS = (10, 10, 10, 5, 5)
+_CONNECTIONS, _IN_PACKETS, _IN_BYTES = 0, 1, 3
+
+
+class Statistics:
+    """Counters and rates of a real server, a service or the whole table."""
+
+    __slots__ = ("_estimates", "_last", "_totals")
+
+    def __init__(self) -> None:
+        self.zero()
+
+    def zero(self) -> None:
+        """Start all counts and rates from nothing."""
+        self._totals = [0] * 5
+        self._last = [0] * 5
+        self._estimates = [0] * 5
+
+    def count_connection(self) -> None:
+        """A connection was created."""
+        self._totals[_CONNECTIONS] += 1
+
+    def count_packet(self, length: int) -> None:
+        """A packet of `length` bytes, from its IP header on, came from a client."""
+        self._totals[_IN_PACKETS] += 1
+        self._totals[_IN_BYTES] += length
+
+    def tick(self) -> None:
+        """Take the last PERIOD into the rates."""
+        for i, bits in enumerate(_FRACTION_BITS):
+            # A count over two seconds is half of it a second: one bit less than the fraction has.
+            rate = (self._totals[i] - self._last[i]) << (bits - 1)
+            self._estimates[i] += (rate - self._estimates[i]) >> 2
+            self._last[i] = self._totals[i]
+
+    @property
+    def counters(self) -> Counters:
+        return Counters(*self._totals)
+
+    @property
+    def rates(self) -> Rates:
+        return Rates(
+            *(
+                (value + (1 << (bits - 1)) - 1) >> bits
+                for value, bits in zip(self._estimates, _FRACTION_BITS, strict=True)
+            )
+        )
