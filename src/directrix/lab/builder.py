@@ -1,0 +1,147 @@
+"""Making a lab."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from directrix.lab import nginx, plumbing, state
+from directrix.lab.definition import SWITCH, Host, Lab
+from directrix.lab.errors import LabError
+from directrix.lab.inside import own_command
+from directrix.lab.state import HostState, LabState
+from directrix.lab.teardown import clear
+from directrix.system import namespaces, sysctl
+from directrix.system.commands import CommandFailed, ip, run
+from directrix.system.signals import uninterrupted
+
+Progress = Callable[[str], None]
+"""Told what is being done, in a few words."""
+
+
+def build(lab: Lab, name: str, source: str, progress: Progress = lambda _: None) -> LabState:
+    """Make a lab under a name. If that fails, or is interrupted, nothing of it is left.
+
+    Raises:
+        LabError: there is a lab of this name, a program is missing, or a step failed.
+    """
+    require_root()
+    _require_programs(lab)
+    with state.locked(name) as lock:
+        try:
+            _refuse_if_taken(name)
+            plan = _plan(lab, name, source)
+        except LabError:
+            if state.read(name) is None:
+                state.forget(name)
+            raise
+        try:
+            state.write(plan)
+            _make(lab, plan, lock, progress)
+            done = plan.finished()
+            state.write(done)
+        except BaseException as error:
+            with uninterrupted():
+                clear(plan)
+            if isinstance(error, CommandFailed | OSError):
+                raise LabError(f"lab {name!r} can't be built: {error}", "nothing of it is left") from None
+            raise
+        return done
+
+
+def require_root() -> None:
+    """Raises:
+    LabError: we are not root.
+    """
+    if os.geteuid() != 0:
+        raise LabError("network namespaces need root", "try again with sudo")
+
+
+def _require_programs(lab: Lab) -> None:
+    needed = {"ip": "iproute2"}
+    if any(host.nginx for host in lab.hosts):
+        needed["nginx"] = "nginx-light"
+    missing = {program: package for program, package in needed.items() if shutil.which(program) is None}
+    if missing:
+        raise LabError(
+            f"this lab needs {' and '.join(missing)}", f"install with: apt-get install {' '.join(missing.values())}"
+        )
+
+
+def _refuse_if_taken(name: str) -> None:
+    there = state.read(name)
+    if there is None:
+        return
+    if there.complete:
+        raise LabError(
+            f"there is a lab {name!r} already", f"take it down with `directrix lab down {name}`, or give another --name"
+        )
+    raise LabError(f"there are remains of a lab {name!r}", f"clear them with `directrix lab down {name}`")
+
+
+def _plan(lab: Lab, name: str, source: str) -> LabState:
+    hosts = [HostState(SWITCH, SWITCH, plumbing.namespace(name, SWITCH))]
+    for host in lab.hosts:
+        addresses = tuple(str(address) for address in host.addresses)
+        hosts.append(HostState(host.name, host.role, plumbing.namespace(name, host.name), addresses))
+    taken = [host.namespace for host in hosts if namespaces.exists(host.namespace)]
+    if taken:
+        raise LabError(f"there is a network namespace {taken[0]!r} that belongs to no lab", "remove or rename it")
+    return LabState(name, source, lab.title, tuple(str(vip) for vip in lab.vips), tuple(hosts))
+
+
+def _make(lab: Lab, plan: LabState, lock: int, progress: Progress) -> None:
+    progress("namespaces, bridges and cables")
+    # If we are killed, ip lives on for a moment. Inside a namespace it would be found there; here
+    # it holds our lock, so that nobody clears away while it still makes things.
+    ip(plumbing.namespace_commands(plan.namespaces), keep=[lock])
+    for planned in plan.hosts:
+        with namespaces.inside(planned.namespace):
+            _set_sysctls(planned.name, list(plumbing.first_sysctls().items()))
+    with namespaces.inside(plumbing.namespace(plan.name, SWITCH)):
+        ip(plumbing.switch_commands(lab, plan.name))
+    progress("addresses and routes")
+    for host in lab.hosts:
+        with namespaces.inside(plumbing.namespace(plan.name, host.name)):
+            ip(plumbing.host_commands(host))
+            _set_sysctls(host.name, plumbing.host_sysctls(host))
+    for host in lab.hosts:
+        with namespaces.inside(plumbing.namespace(plan.name, host.name)):
+            _start(host, state.directory(plan.name) / host.name, progress)
+
+
+def _start(host: Host, directory: Path, progress: Progress) -> None:
+    if host.nginx:
+        progress(f"nginx on {host.name}")
+        _start_nginx(host, directory)
+    if host.ipvsadm:
+        progress(f"virtual services on {host.name}")
+        run(own_command(["directrix", "ipvsadm", "-R"]), text="".join(f"{line}\n" for line in host.ipvsadm))
+    for words in host.run:
+        progress(f"{words[0]} on {host.name}")
+        run(own_command(words))
+
+
+def _start_nginx(host: Host, directory: Path) -> None:
+    files = directory / "files"
+    files.mkdir(parents=True)
+    large = files / "large"
+    large.touch()
+    os.truncate(large, nginx.LARGE)
+    # nginx's workers, as nobody, must get there whatever umask we have.
+    for path, mode in ((directory.parent, 0o755), (directory, 0o755), (files, 0o755), (large, 0o644)):
+        path.chmod(mode)
+    (directory / "nginx.conf").write_text(nginx.configuration(host))
+    run(nginx.command(str(directory)))
+
+
+def _set_sysctls(host: str, sysctls: Sequence[tuple[str, str]]) -> None:
+    for key, value in sysctls:
+        try:
+            sysctl.write(key, value)
+        except OSError as error:
+            raise LabError(
+                f"lab can't be built: {host} has no parameter {key} that takes {value!r}: {error.strerror}"
+            ) from None

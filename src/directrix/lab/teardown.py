@@ -1,0 +1,99 @@
+"""Taking a lab down so that nothing is left, however it came to be as it is.
+
+The order matters. Processes first: they could make new things. Then the pins of the hosts'
+virtual server tables, while the namespaces still are there: pins go by the namespace's inode,
+which the kernel gives to another one afterwards. Then the namespaces, and with them bridges,
+cables and sockets. What the lab wrote down goes last, so that whoever is killed in between can
+be followed by another try.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from directrix.lab import state
+from directrix.lab.choosing import no_such_lab
+from directrix.lab.errors import LabError
+from directrix.lab.state import LabState
+from directrix.system import namespaces, processes
+from directrix.system.commands import CommandFailed, ip
+from directrix.system.namespaces import NamespaceId
+
+PINS = state.RUNTIME / "bpf"
+_PATIENCE = 10.0
+"""Seconds to wait for one who builds the lab or takes it down; a killed builder's last child is quick."""
+
+
+def take_down(name: str) -> None:
+    """Take a lab down, complete or not.
+
+    Raises:
+        LabError: there is none of this name, somebody is building it, or we are inside it.
+    """
+    if name not in state.names():
+        raise no_such_lab(name)
+    with state.locked(name, _PATIENCE):
+        known = state.read(name)
+        if known is None:
+            state.forget(name)
+        else:
+            _refuse_from_inside(known)
+            clear(known)
+
+
+def take_down_all() -> None:
+    """Take all labs down; one that resists doesn't save the others.
+
+    Raises:
+        LabError: with what was wrong with each that resisted.
+    """
+    troubles = []
+    for name in state.names():
+        try:
+            take_down(name)
+        except LabError as error:
+            troubles.append(str(error))
+    if troubles:
+        raise LabError("\n".join(troubles))
+
+
+def clear(lab: LabState) -> None:
+    """Remove all of a lab. The caller holds its lock.
+
+    Raises:
+        LabError: something resisted; what is known of the lab stays.
+    """
+    there = {name: identity for name in lab.namespaces if (identity := namespaces.identity(name))}
+    for identity in there.values():
+        end_processes(identity)
+    for identity in there.values():
+        shutil.rmtree(PINS / str(identity.inode), ignore_errors=True)
+    try:
+        ip([f"netns delete {name}" for name in lab.namespaces if namespaces.exists(name)])
+    except CommandFailed as failure:
+        raise LabError(f"lab {lab.name!r} can't be taken down: {failure}", "try again") from None
+    state.forget(lab.name)
+
+
+def end_processes(namespace: NamespaceId) -> None:
+    """End all processes in a namespace, those too that are started meanwhile; not ourselves.
+
+    Raises:
+        LabError: there are always new ones.
+    """
+    for _ in range(20):
+        pids = [pid for pid in namespaces.processes(namespace) if pid != os.getpid()]
+        if not pids:
+            return
+        processes.end(pids, lambda pid: namespaces.is_inside(pid, namespace))
+    raise LabError(f"processes {pids} can't be ended, or new ones are started all the time")
+
+
+def _refuse_from_inside(lab: LabState) -> None:
+    here = namespaces.current()
+    for host in lab.hosts:
+        if namespaces.identity(host.namespace) == here:
+            raise LabError(
+                f"you are inside {host.name} of lab {lab.name!r}, on a branch about to be sawn off", "leave it first"
+            )
