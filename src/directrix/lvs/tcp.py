@@ -58,7 +58,7 @@ class TcpEvent(enum.IntEnum):
 ACTIVE = frozenset({TcpState.ESTABLISHED, TcpState.SYN_SENT, TcpState.SYN_RECV, TcpState.SYNACK})
 """The states that count as active; every other counts as inactive."""
 
-_ABBREVIATIONS = dict(zip("NO ES SS SR FW TW CL CW LA LI SA".split(), TcpState, strict=True))
+_ABBREVIATIONS = dict(zip(["NO", "ES", "SS", "SR", "FW", "TW", "CL", "CW", "LA", "LI", "SA"], TcpState, strict=True))
 
 
 def _row(cells: str) -> tuple[TcpState, ...]:

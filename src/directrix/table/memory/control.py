@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from directrix.lvs import (
     Address,
-    Connection,
     Counters,
     Rates,
     RealServer,
@@ -23,12 +20,8 @@ from directrix.table.memory.statistics import Statistics
 from directrix.table.memory.trash import Trash
 
 
-class MemoryTable(Table):
-    """A virtual server table in memory, for tests and simulation.
-
-    It has no clock: `packet`, `expire` and `estimate` are told the time in seconds, and whatever
-    else happens, happens at the last time told. Counters are live, where IPVS's lag two seconds.
-    """
+class Control(Table):
+    """Services and real servers, with IPVS's order of checks and its error numbers."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -119,9 +112,6 @@ class MemoryTable(Table):
             timeouts.tcp_fin or self._timeouts.tcp_fin,
             timeouts.udp or self._timeouts.udp,
         )
-
-    def connections(self) -> Iterator[Connection]:
-        return iter(())
 
     @property
     def size(self) -> int:

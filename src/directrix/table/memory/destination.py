@@ -13,7 +13,8 @@ class Destination:
     """A real server of one service.
 
     Outlives its service and its own removal for as long as connections refer to it: it is not
-    `available` then. Schedulers see it as their Candidate.
+    `available` then. Schedulers see it as their Candidate. `service_statistics` are those of the
+    service it belongs to, or last did.
     """
 
     server: RealServer
@@ -23,6 +24,7 @@ class Destination:
     inactive: int = 0
     persistent: int = 0
     statistics: Statistics = field(default_factory=Statistics)
+    service_statistics: Statistics = field(default_factory=Statistics)
 
     @property
     def weight(self) -> int:

@@ -69,6 +69,7 @@ class Service:
     def add(self, destination: Destination) -> None:
         """Put a real server at the head of the list."""
         destination.available = True
+        destination.service_statistics = self.statistics
         self.destinations.insert(0, destination)
         if self._scheduler is not None:
             self._scheduler.added()

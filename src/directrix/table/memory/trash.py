@@ -8,6 +8,7 @@ same object: its connections go on, its counts are kept.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from directrix.lvs import Address, ServiceKey
@@ -29,16 +30,19 @@ class _Removed:
 
 
 class Trash:
-    """The removed real servers of a table. Times are seconds of the table's clock."""
+    """The removed real servers of a table.
+
+    Times are seconds of the table's clock; `next_sweep` is when to sweep, infinite when empty.
+    """
 
     def __init__(self) -> None:
         self._removed: list[_Removed] = []
-        self._next_sweep = 0.0
+        self.next_sweep = math.inf
 
     def put(self, service: Service, destination: Destination, now: float) -> None:
         """Keep a real server that was removed from this service."""
         if not self._removed:
-            self._next_sweep = now + SWEEP
+            self.next_sweep = now + SWEEP
         self._removed.append(_Removed(service, destination))
 
     def take(self, service: Service, address: Address, port: int) -> Destination | None:
@@ -54,11 +58,11 @@ class Trash:
                 return removed.destination
         return None
 
-    def sweep(self, now: float) -> None:
-        """Do the sweeps that are due, and let go of what has been idle for long enough."""
-        while self._removed and self._next_sweep <= now:
-            self._removed = [removed for removed in self._removed if not _done(removed, self._next_sweep)]
-            self._next_sweep += SWEEP
+    def sweep(self) -> None:
+        """Do the sweep that is next, and let go of what has been idle for long enough."""
+        now = self.next_sweep
+        self._removed = [removed for removed in self._removed if not _done(removed, now)]
+        self.next_sweep = now + SWEEP if self._removed else math.inf
 
 
 def _key(removed: _Removed) -> ServiceKey:

@@ -1,0 +1,65 @@
+"""A client's packet, and what became of it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from directrix.lvs import Address, Family, Protocol, RealServer
+from directrix.lvs.addresses import family_of
+from directrix.lvs.tcp import TcpFlags
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A packet from a client, as far as a director reads it.
+
+    Attributes:
+        protocol: transport protocol.
+        client, client_port: where it comes from (CIP).
+        virtual, virtual_port: where it goes to; a virtual service perhaps.
+        tcp_flags: flags of a TCP header.
+        length: bytes from the IP header on.
+        fwmark: firewall mark, 0 for none.
+    """
+
+    protocol: Protocol
+    client: Address
+    client_port: int
+    virtual: Address
+    virtual_port: int
+    tcp_flags: TcpFlags = TcpFlags.NONE
+    length: int = 40
+    fwmark: int = 0
+
+    @property
+    def family(self) -> Family:
+        """Its address family."""
+        return family_of(self.virtual)
+
+
+class VerdictName(enum.StrEnum):
+    """Every way a packet can end, named as the data plane names it."""
+
+    NOT_OURS = enum.auto()
+    """Passed: no virtual service has this destination address."""
+    NO_SERVICE = enum.auto()
+    """Passed: the address is virtual, but not this port of this protocol."""
+    NO_CONNECTION = enum.auto()
+    """Passed: it has no connection and is not one to start one (TCP without SYN, FTP data)."""
+    LOCAL = enum.auto()
+    """Passed: its real server is this host, by the method local."""
+    FORWARDED = enum.auto()
+    """Sent to its real server."""
+    NO_SERVER = enum.auto()
+    """Dropped and answered with port unreachable: no real server is available."""
+    SERVER_GONE = enum.auto()
+    """Dropped: the real server of its connection was removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a packet, and the real server that got it if one did."""
+
+    name: VerdictName
+    server: RealServer | None = None

@@ -1,0 +1,249 @@
+"""The packet half of the memory table: what a packet meets.
+
+1. Has it a connection? Then that connection's real server gets it, unless the connection is over
+   and the packet starts a new one.
+2. Else, is there a service for it, and may it start a connection?
+3. Has its client a template? Then the connection goes to the template's real server.
+4. Else the service's scheduler picks one.
+
+The rules are IPVS's, with its sysctls at their defaults: `conn_reuse_mode` 1,
+`expire_nodest_conn` 0, `expire_quiescent_template` 0, `sloppy_tcp` 0, `cache_bypass` 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv6Address
+
+from directrix.lvs import (
+    Address,
+    Connection,
+    ConnectionFlags,
+    Family,
+    ForwardingMethod,
+    Protocol,
+    ServiceKey,
+    tcp,
+    udp,
+)
+from directrix.lvs.errors import NotSupportedYet
+from directrix.lvs.tcp import TcpFlags, TcpState
+from directrix.lvs.udp import UdpState
+from directrix.table.memory.connections import Connections, Entry, Key, TemplateState
+from directrix.table.memory.control import Control
+from directrix.table.memory.destination import Destination
+from directrix.table.memory.packet import Packet, Verdict, VerdictName
+from directrix.table.memory.service import Service
+from directrix.table.memory.statistics import PERIOD
+
+FTP = 21
+FTP_DATA = 20
+FIRST_UNPRIVILEGED_PORT = 1024
+
+
+class MemoryTable(Control):
+    """A virtual server table in memory, for tests and simulation.
+
+    It has no clock: `packet`, `expire` and `estimate` are told the time in seconds from 0 on,
+    which must not go back; whatever else happens, happens at the last time told. Its counters are
+    live, where those of IPVS lag up to two seconds.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._connections = Connections()
+        self._next_tick = PERIOD
+
+    def connections(self) -> Iterator[Connection]:
+        return (entry.listing(self._now) for entry in self._connections)
+
+    def packet(self, packet: Packet, now: float) -> Verdict:
+        """Direct a packet of a client.
+
+        Raises:
+            NotSupportedYet: it needs a scheduler, forwarding method or protocol that is only stored.
+        """
+        self.expire(now)
+        key = Key(packet.protocol, packet.client, packet.client_port, packet.virtual, packet.virtual_port)
+        entry = self._connections.connection(key)
+        if entry is None or _starts_over(entry, packet):
+            opened = self._open(key, packet)
+            # IPVS lets the old entry go only after the choice: it still counts as load there.
+            if entry is not None:
+                self._connections.remove(entry)
+            if isinstance(opened, VerdictName):
+                return Verdict(opened)
+            entry = opened
+        if not entry.destination.available:
+            return Verdict(VerdictName.SERVER_GONE)
+        self._receive(entry, packet)
+        if entry.flags & ConnectionFlags.ONE_PACKET:
+            self._connections.remove(entry)
+        local = entry.method is ForwardingMethod.LOCAL
+        return Verdict(VerdictName.LOCAL if local else VerdictName.FORWARDED, entry.destination.server)
+
+    def expire(self, now: float) -> None:
+        """End what has run out until `now`: connections, templates, removed real servers."""
+        while self._trash.next_sweep <= now:
+            self._connections.expire(self._trash.next_sweep)
+            self._trash.sweep()
+        self._connections.expire(now)
+        self._now = now
+
+    def estimate(self, now: float) -> None:
+        """Bring the rates up to date: one tick for every two seconds since the start."""
+        self.expire(now)
+        while self._next_tick <= now:
+            self._next_tick += PERIOD
+            self._totals.tick()
+            for service in self._services.values():
+                service.statistics.tick()
+                for destination in service.destinations:
+                    destination.statistics.tick()
+
+    def _receive(self, entry: Entry, packet: Packet) -> None:
+        """Count a packet and let it change its connection."""
+        destination = entry.destination
+        for statistics in (destination.statistics, destination.service_statistics, self._totals):
+            statistics.count_packet(packet.length)
+        if isinstance(entry.state, TcpState):
+            state = tcp.next_state(entry.state, packet.tcp_flags)
+            entry.enter(state)
+            entry.timeout = tcp.timeout(state, self._timeouts)
+        else:
+            entry.timeout = udp.timeout(self._timeouts)
+        self._connections.refresh(entry, self._now)
+
+    def _open(self, key: Key, packet: Packet) -> Entry | VerdictName:
+        """A new connection, or why there is none."""
+        service = self._service_for(packet)
+        if service is None:
+            virtual = any(known.address == packet.virtual for known in self._services)
+            return VerdictName.NO_SERVICE if virtual else VerdictName.NOT_OURS
+        if packet.protocol is Protocol.SCTP:
+            raise NotSupportedYet("directing SCTP packets")
+        if packet.protocol is Protocol.TCP and not tcp.opens(packet.tcp_flags):
+            return VerdictName.NO_CONNECTION
+        if packet.client_port == FTP_DATA:
+            return VerdictName.NO_CONNECTION
+        template: Entry | None = None
+        if service.definition.persistence:
+            template = self._template(service, packet)
+            destination = template.destination if template else None
+        elif service.definition.key.fwmark or service.definition.key.port == packet.virtual_port:
+            destination = _pick(service)
+        else:
+            destination = None  # IPVS: a service for all ports, or for FTP's data, has to be persistent
+        if destination is not None:
+            return self._connect(key, service, packet, destination, template)
+        is_ftp_data = service.definition.key.port == FTP and packet.virtual_port != FTP
+        return VerdictName.NO_CONNECTION if is_ftp_data else VerdictName.NO_SERVER
+
+    def _service_for(self, packet: Packet) -> Service | None:
+        """The service a packet is for: by mark, by its port, as FTP data, as one for all ports."""
+        keys = [_key(packet, packet.virtual_port)]
+        if packet.fwmark:
+            keys.insert(0, ServiceKey.mark(packet.fwmark, packet.family))
+        is_tcp = packet.protocol is Protocol.TCP
+        if is_tcp and (packet.virtual_port == FTP_DATA or packet.virtual_port >= FIRST_UNPRIVILEGED_PORT):
+            keys.append(_key(packet, FTP))
+        keys.append(_key(packet, 0))
+        return next((self._services[key] for key in keys if key in self._services), None)
+
+    def _connect(
+        self, key: Key, service: Service, packet: Packet, destination: Destination, template: Entry | None
+    ) -> Entry:
+        """A connection to this real server."""
+        server = destination.server
+        flags = ConnectionFlags.NO_OUTPUT | ConnectionFlags.INACTIVE
+        if service.definition.one_packet and packet.protocol is Protocol.UDP:
+            flags |= ConnectionFlags.ONE_PACKET
+        mapped = template is None or packet.virtual_port == service.definition.key.port
+        entry = Entry(
+            key,
+            destination,
+            server.port if mapped and server.port else packet.virtual_port,
+            server.method,
+            TcpState.NONE if packet.protocol is Protocol.TCP else UdpState.UDP,
+            flags,
+            timeout=0,
+            template=template,
+        )
+        self._connections.add(entry)
+        if template is not None:
+            self._connections.refresh(template, self._now)
+        for statistics in (destination.statistics, service.statistics, self._totals):
+            statistics.count_connection()
+        return entry
+
+    def _template(self, service: Service, packet: Packet) -> Entry | None:
+        """The template of a client, found or made; None if no real server is available."""
+        key = _template_key(service.definition.key, service.definition.netmask, packet)
+        template = self._connections.template(key)
+        if template is not None:
+            if template.destination.available:
+                _check_method(template.destination)
+                return template
+            self._connections.invalidate(template)
+        destination = _pick(service)
+        if destination is None:
+            return None
+        template = Entry(
+            key,
+            destination,
+            destination.server.port if key.virtual_port else 0,
+            destination.server.method,
+            TemplateState.NONE,
+            ConnectionFlags.TEMPLATE | ConnectionFlags.NO_OUTPUT | ConnectionFlags.INACTIVE,
+            service.definition.persistence,
+        )
+        self._connections.add(template)
+        return template
+
+
+def _pick(service: Service) -> Destination | None:
+    destination = service.pick()
+    if destination is not None:
+        _check_method(destination)
+    return destination
+
+
+def _check_method(destination: Destination) -> None:
+    method = destination.server.method
+    if method not in (ForwardingMethod.DIRECT, ForwardingMethod.LOCAL):
+        raise NotSupportedYet(f"forwarding by the method {method.label}")
+
+
+def _starts_over(entry: Entry, packet: Packet) -> bool:
+    """Whether a packet starts a new connection where an old one is over (conn_reuse_mode 1)."""
+    return (
+        bool(packet.tcp_flags & TcpFlags.SYN)
+        and entry.template is None
+        and isinstance(entry.state, TcpState)
+        and entry.state in (TcpState.TIME_WAIT, TcpState.CLOSE)
+    )
+
+
+def _key(packet: Packet, port: int) -> ServiceKey:
+    return ServiceKey(packet.family, packet.protocol, packet.virtual, port)
+
+
+def _template_key(service: ServiceKey, netmask: int, packet: Packet) -> Key:
+    """Which template serves a packet. One for all ports where the service takes more than one."""
+    client = _network(packet.client, netmask)
+    if service.fwmark:
+        return Key(0, client, 0, _mark_as_address(service.fwmark, packet.family), 0)
+    port = service.port if service.port == packet.virtual_port != FTP else 0
+    return Key(packet.protocol, client, 0, packet.virtual, port)
+
+
+def _network(client: Address, netmask: int) -> Address:
+    """The clients that count as one with this one: IPv4 by a mask, IPv6 by a prefix length."""
+    if client.version == 4:
+        return IPv4Address(int(client) & netmask)
+    return IPv6Address(int(client) >> (128 - netmask) << (128 - netmask))
+
+
+def _mark_as_address(fwmark: int, family: Family) -> Address:
+    """A firewall mark where IPVS writes it in a template: in the first four bytes of the address."""
+    return IPv4Address(fwmark) if family is Family.INET else IPv6Address(fwmark << 96)
