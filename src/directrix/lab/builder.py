@@ -28,7 +28,7 @@ def build(lab: Lab, name: str, source: str, progress: Progress = lambda _: None)
         LabError: there is a lab of this name, a program is missing, or a step failed.
     """
     require_root()
-    _require_programs(lab)
+    require_programs({"ip": "iproute2", **({"nginx": "nginx-light"} if any(host.nginx for host in lab.hosts) else {})})
     with state.locked(name) as lock:
         try:
             _refuse_if_taken(name)
@@ -59,14 +59,16 @@ def require_root() -> None:
         raise LabError("network namespaces need root", "try again with sudo")
 
 
-def _require_programs(lab: Lab) -> None:
-    needed = {"ip": "iproute2"}
-    if any(host.nginx for host in lab.hosts):
-        needed["nginx"] = "nginx-light"
+def require_programs(needed: dict[str, str]) -> None:
+    """Take care that programs are there; each is given with the Debian package that has it.
+
+    Raises:
+        LabError: with all that are missing.
+    """
     missing = {program: package for program, package in needed.items() if shutil.which(program) is None}
     if missing:
         raise LabError(
-            f"this lab needs {' and '.join(missing)}", f"install with: apt-get install {' '.join(missing.values())}"
+            f"this needs {' and '.join(missing)}", f"install with `apt-get install {' '.join(missing.values())}`"
         )
 
 

@@ -76,8 +76,10 @@ def clear(lab: LabState) -> None:
     state.forget(lab.name)
 
 
-def end_processes(namespace: NamespaceId) -> None:
+def end_processes(namespace: NamespaceId, patience: float = 2.0) -> None:
     """End all processes in a namespace, those too that are started meanwhile; not ourselves.
+
+    They have `patience` seconds to end in order before they are killed.
 
     Raises:
         LabError: there are always new ones.
@@ -86,7 +88,7 @@ def end_processes(namespace: NamespaceId) -> None:
         pids = [pid for pid in namespaces.processes(namespace) if pid != os.getpid()]
         if not pids:
             return
-        processes.end(pids, lambda pid: namespaces.is_inside(pid, namespace))
+        processes.end(pids, lambda pid: namespaces.is_inside(pid, namespace), patience)
     raise LabError(f"processes {pids} can't be ended, or new ones are started all the time")
 
 

@@ -1,0 +1,247 @@
+"""A cluster at work, shown step by step and checked step by step.
+
+Every command is really run as it is shown, and every claim is read from what it really said.
+"""
+
+from __future__ import annotations
+
+import re
+import resource
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from directrix.lab import state
+from directrix.lab.builder import build, require_programs, require_root
+from directrix.lab.choosing import choose_host
+from directrix.lab.errors import LabError
+from directrix.lab.kept_connection import kept_connection
+from directrix.lab.language import read_lab
+from directrix.lab.ready_made import find
+from directrix.lab.stage import Stage, standard_stage
+from directrix.lab.state import HostState, LabState
+from directrix.lab.teardown import end_processes, take_down
+from directrix.system import namespaces
+from directrix.system.commands import CommandFailed
+from directrix.system.signals import uninterrupted
+
+NAME = "demo"
+_SOURCE = "directrix lab demo"
+_VIP, _CLIENT = "10.0.0.100", "10.0.0.50"
+_SERVICE, _URL = f"{_VIP}:80", f"http://{_VIP}/"
+_ADDRESSES = {"rs1": "10.0.0.11:80", "rs2": "10.0.0.12:80"}
+_WEIGHTS = {"rs1": 10, "rs2": 20}
+_NINE = ("sh", "-c", f"for i in $(seq 9); do curl -s -m 5 {_URL}; done")
+_SHOWN_LINES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Cluster:
+    client: HostState
+    director: HostState
+
+
+def demo() -> bool:
+    """Build the one-segment cluster, show what it does, take it down; True if all was as shown.
+
+    Raises:
+        LabError: it can't be built, or not be taken down.
+    """
+    require_root()
+    require_programs({"curl": "curl", "ab": "apache2-utils"})
+    _raise_file_limit()
+    stage = standard_stage()
+    with _only_one():
+        _clear_remains()
+        stage.title("A direct-routing cluster on this machine, in network namespaces")
+        try:
+            _show(stage, _build(stage))
+            _take_down(stage)
+        finally:
+            with uninterrupted():
+                if NAME in state.names():
+                    take_down(NAME)
+        stage.end()
+    return stage.differences == 0
+
+
+def _build(stage: Stage) -> _Cluster:
+    stage.step("Four hosts on one wire")
+    stage.say("A client, a director and two real servers with nginx, each in a network namespace of its own.")
+    stage.show_command("", ["directrix", "lab", "up", "one-segment", "--name", NAME])
+    path = find("one-segment")
+    lab = build(read_lab(path), NAME, _SOURCE)
+    for host in lab.hosts:
+        if host.addresses:
+            stage.show_output(f"{host.name:<9} {host.role:<11} {host.addresses[0]}")
+    stage.say(f"Clients ask the virtual address, {_VIP}. The director holds it, and the real servers too, silently.")
+    return _Cluster(choose_host(lab, "client"), choose_host(lab, "director"))
+
+
+def _show(stage: Stage, cluster: _Cluster) -> None:
+    _attempt(stage, lambda: _weighted_round_robin(stage, cluster))
+    _attempt(stage, lambda: _quiesce(stage, cluster))
+    _attempt(stage, lambda: _statistics(stage, cluster))
+    _attempt(stage, lambda: _thousand(stage, cluster))
+    _attempt(stage, lambda: _no_process(stage, cluster))
+
+
+def _attempt(stage: Stage, step: Callable[[], None]) -> None:
+    """Show a step; a command that fails in it is a difference, and the next step may go better."""
+    try:
+        step()
+    except CommandFailed as failure:
+        stage.check(False, f"`{failure.command}` succeeds", failure.output or str(failure))
+
+
+def _weighted_round_robin(stage: Stage, cluster: _Cluster) -> None:
+    stage.step("Weighted round robin")
+    stage.say("rs2 gets twice the weight of rs1: of nine requests rs1 shall answer three, rs2 six.")
+    _ipvsadm(stage, cluster, "-C")
+    _ipvsadm(stage, cluster, "-A", "-t", _SERVICE, "-s", "wrr")
+    for server, weight in _WEIGHTS.items():
+        _ipvsadm(stage, cluster, "-a", "-t", _SERVICE, "-r", _ADDRESSES[server], "-g", "-w", str(weight))
+    _ipvsadm(stage, cluster, "-Ln")
+    answers = _nine_requests(stage, cluster)
+    stage.check(answers == {"rs1": 3, "rs2": 6}, "rs1 answered three, rs2 six", _tally(answers))
+
+
+def _quiesce(stage: Stage, cluster: _Cluster) -> None:
+    stage.step("A server with weight 0, and the connection it still has")
+    stage.say("The client opens one connection and keeps asking over it, five times a second.")
+    with kept_connection(stage, cluster.client, _URL) as kept:
+        first = kept.answers(2)
+        stage.show_output(" ".join(first) + " …")
+        server = first[0]
+        stage.say(f"Now {server} gets weight 0: no new connections, but the one it has goes on.")
+        _ipvsadm(stage, cluster, "-e", "-t", _SERVICE, "-r", _ADDRESSES[server], "-g", "-w", "0")
+        before = kept.count()
+        answers = _nine_requests(stage, cluster)
+        other = next(name for name in _ADDRESSES if name != server)
+        stage.check(answers == {other: 9}, f"nine new requests, all answered by {other}", _tally(answers))
+        later = kept.answers(before + 3)[before:]
+        stage.check(
+            set(later) == {server} and len(later) >= 3 and kept.opened() == 1,
+            f"the open connection was answered {len(later)} times more, all by {server}",
+            f"answers after the change: {' '.join(later) or 'none'}; connections opened: {kept.opened()}",
+        )
+        stage.step("The connection list")
+        stage.say("One line for each connection: the open one is ESTABLISHED, those that ended wait to be forgotten.")
+        listing = _ipvsadm(stage, cluster, "-Lcn")
+        lines = [line.split() for line in listing.splitlines()]
+        held = [
+            words
+            for words in lines
+            if "ESTABLISHED" in words and _ADDRESSES[server] in words and any(_CLIENT in word for word in words)
+        ]
+        stage.check(len(held) == 1, f"one connection to {server} is ESTABLISHED", f"there are {len(held)}")
+    _ipvsadm(stage, cluster, "-e", "-t", _SERVICE, "-r", _ADDRESSES[server], "-g", "-w", str(_WEIGHTS[server]))
+
+
+def _statistics(stage: Stage, cluster: _Cluster) -> None:
+    stage.step("The statistics")
+    stage.say("Packets come in at the director; none go out through it: the real servers answer the client directly.")
+    listing = _ipvsadm(stage, cluster, "-Ln", "--stats")
+    found = re.search(rf"^TCP +{re.escape(_SERVICE)} +(\S+) +(\S+) +(\S+) +(\S+) +(\S+)", listing, re.MULTILINE)
+    _, in_packets, out_packets, in_bytes, out_bytes = found.groups() if found else ("",) * 5
+    stage.check(
+        in_packets not in ("", "0") and in_bytes not in ("", "0") and out_packets == out_bytes == "0",
+        f"{in_packets} packets in, {out_packets} out",
+        f"packets in: {in_packets or 'not listed'}, out: {out_packets or 'not listed'}",
+    )
+
+
+def _thousand(stage: Stage, cluster: _Cluster) -> None:
+    stage.step("A thousand requests, all at once")
+    figures = ("Concurrency Level", "Complete requests", "Failed requests", "Non-2xx", "Requests per second")
+
+    def shorten(report: str) -> str:
+        return "\n".join(line for line in report.splitlines() if line.startswith(figures))
+
+    report = stage.run(cluster.client, ["ab", "-q", "-n", "1000", "-c", "1000", _URL], shorten)
+    complete = re.search(r"^Complete requests: +1000$", report, re.MULTILINE)
+    failed = re.search(r"^Failed requests: +(\d+)$", report, re.MULTILINE)
+    stage.check(
+        complete is not None and failed is not None and failed[1] == "0" and "Non-2xx" not in report,
+        "a thousand answered, none failed",
+        report,
+    )
+
+
+def _no_process(stage: Stage, cluster: _Cluster) -> None:
+    stage.step("The director without any process")
+    stage.say("The table lives in the kernel. Whatever process lives on the director is killed:")
+    namespace = namespaces.identity(cluster.director.namespace)
+    assert namespace is not None
+    stage.show_command("", ["ip", "netns", "pids", cluster.director.namespace])
+    pids = namespaces.processes(namespace)
+    stage.show_output("\n".join(map(str, pids)) or "(none)")
+    if pids:
+        stage.show_command("", ["kill", "-9", *map(str, pids)])
+        end_processes(namespace, patience=0)
+    left = namespaces.processes(namespace)
+    stage.check(not left, "no process lives on the director", f"still there: {left}")
+    answers = _nine_requests(stage, cluster)
+    stage.check(answers == {"rs1": 3, "rs2": 6}, "and traffic goes on: rs1 answered three, rs2 six", _tally(answers))
+
+
+def _take_down(stage: Stage) -> None:
+    stage.step("Away with it")
+    stage.show_command("", ["directrix", "lab", "down", NAME])
+    known = state.read(NAME)
+    take_down(NAME)
+    left = [name for name in known.namespaces if namespaces.exists(name)] if known else []
+    stage.check(NAME not in state.names() and not left, "nothing of it is left", f"still there: {left}")
+
+
+def _ipvsadm(stage: Stage, cluster: _Cluster, *options: str) -> str:
+    return stage.run(cluster.director, ["directrix", "ipvsadm", *options], _shorten)
+
+
+def _nine_requests(stage: Stage, cluster: _Cluster) -> Counter[str]:
+    return Counter(stage.run(cluster.client, _NINE, lambda said: " ".join(said.split())).split())
+
+
+def _tally(answers: Counter[str]) -> str:
+    return ", ".join(f"{name} answered {count}" for name, count in sorted(answers.items())) or "nobody answered"
+
+
+def _shorten(text: str) -> str:
+    lines = text.splitlines()
+    if len(lines) <= _SHOWN_LINES:
+        return text
+    return "\n".join([*lines[:_SHOWN_LINES], f"… and {len(lines) - _SHOWN_LINES} lines more"])
+
+
+@contextmanager
+def _only_one() -> Iterator[None]:
+    """Hold the right to show the demo. The kernel takes the name back when we end, in whatever way.
+
+    Raises:
+        LabError: another one is running.
+    """
+    with socket.socket(socket.AF_UNIX) as right:
+        try:
+            right.bind(f"\0directrix lab {NAME}")
+        except OSError:
+            raise LabError("the demo is being shown already", "wait for it to end") from None
+        yield
+
+
+def _clear_remains() -> None:
+    """Take down what a demo left that was killed; anybody else's lab of this name stays."""
+    if NAME in state.names():
+        known: LabState | None = state.read(NAME)
+        if known is None or known.source == _SOURCE:
+            take_down(NAME)
+
+
+def _raise_file_limit() -> None:
+    """A thousand connections are more than the thousand open files a shell usually allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4096
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted) if hard >= 0 else hard))
