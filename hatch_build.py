@@ -1,8 +1,13 @@
-"""The build hook: puts the compiled data plane into the package, so that users need no compiler."""
+"""The build hook: puts the compiled data plane and the man pages into the wheel.
+
+Users need no compiler, and `man directrix` works where the wheel was installed.
+"""
 
 from __future__ import annotations
 
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +22,21 @@ class DataPlaneHook(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         root = Path(self.root)
+        # Git ignores the object, and hatchling leaves out what git ignores unless it is named here.
+        build_data["artifacts"].append(f"/{self._compile(root).relative_to(root)}")
+        for page in self._man_pages(root):
+            build_data["shared_data"][str(page)] = f"share/man/man{page.suffix[1:]}/{page.name}"
+
+    def _compile(self, root: Path) -> Path:
         compiler = runpy.run_path(str(root / "bpf" / "build.py"))
         try:
             target: Path = compiler["build"](root)
         except compiler["BuildError"] as error:
             self.app.abort(f"directrix: {error}")
-        # Git ignores the object, and hatchling leaves out what git ignores unless it is named here.
-        build_data["artifacts"].append(f"/{target.relative_to(root)}")
+        return target
+
+    def _man_pages(self, root: Path) -> list[Path]:
+        pages = root / "build" / "man"
+        command = [sys.executable, "-m", "sphinx", "--quiet", "--fresh-env", "--builder", "man"]
+        subprocess.run([*command, "--doctree-dir", f"{pages}/.doctrees", "docs", str(pages)], cwd=root, check=True)
+        return sorted(pages.glob("*.[1-8]"))
