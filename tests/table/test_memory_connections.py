@@ -127,8 +127,9 @@ def test_tcp_without_syn_starts_no_connection(flags: str) -> None:
     assert list(cluster.table.connections()) == []
 
 
-def test_ftp_data_from_port_20_is_never_scheduled() -> None:
-    assert Cluster(RR, 1).send(20) == "no_connection"
+@pytest.mark.parametrize("service", [RR, RR_DNS], ids=["TCP", "UDP"])
+def test_from_port_20_where_ftp_data_come_from_nothing_is_scheduled(service: VirtualService) -> None:
+    assert Cluster(service, 1).send(20) == "no_connection"
 
 
 def test_without_a_server_to_be_had_the_packet_is_refused() -> None:

@@ -104,6 +104,22 @@ def test_a_template_goes_on_by_the_minute_while_connections_depend_on_it() -> No
     assert cluster.state(1).persistent == 0
 
 
+def test_a_template_that_was_put_off_goes_by_the_minute_from_then_on() -> None:
+    cluster = Cluster(STICKY, 1)
+    cluster.send(1024, "S", "A")
+    cluster.wait(110)
+    cluster.send(1025, "S")
+    assert template(cluster).expires == 60
+
+
+def test_editing_the_timeout_changes_templates_made_from_then_on() -> None:
+    cluster = Cluster(STICKY, 1)
+    cluster.send(1, "S")
+    cluster.table.edit_service(VirtualService(HTTP, "rr", persistence=500))
+    cluster.send(2, "S")
+    assert template(cluster).expires == 100
+
+
 def test_long_after_everything_ended_in_its_order() -> None:
     cluster = Cluster(VirtualService(HTTP, "rr", persistence=2), 1)
     cluster.send(1024, "S", "A")

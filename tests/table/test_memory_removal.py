@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from memory_cluster import HTTP, Cluster
+from memory_cluster import DNS, HTTP, Cluster
 
 from directrix.lvs import VirtualService
 
 RR = VirtualService(HTTP, "rr")
+OTHER = VirtualService(DNS, "rr")
 
 
 def test_packets_of_a_removed_server_are_dropped_and_refresh_nothing() -> None:
@@ -47,7 +48,6 @@ def test_it_comes_back_to_a_service_made_anew_with_counters_at_zero() -> None:
     cluster = Cluster(RR, 1)
     cluster.send(1024, "S", "A")
     cluster.table.delete_service(HTTP)
-    assert cluster.send(1024, "A") == "server_gone"
     cluster.table.add_service(RR)
     assert cluster.send(1024, "A") == "server_gone"
     cluster.add(1)
@@ -60,10 +60,22 @@ def test_it_comes_back_to_a_service_made_anew_with_counters_at_zero() -> None:
 
 def test_a_deleted_service_leaves_its_connections_listed_and_new_ones_to_the_host() -> None:
     cluster = Cluster(RR, 1)
+    cluster.table.add_service(OTHER)
+    cluster.send(1024, "S", "A")
+    cluster.table.delete_service(HTTP)
+    assert cluster.connection(1024).state == "ESTABLISHED"
+    assert cluster.send(1024, "A") == "server_gone"
+    assert cluster.send(1025, "S") == "no_service"
+    cluster.wait(900)
+    assert list(cluster.table.connections()) == []
+
+
+def test_with_no_service_at_all_every_packet_is_the_hosts() -> None:
+    cluster = Cluster(RR, 1)
     cluster.send(1024, "S", "A")
     cluster.table.flush()
     assert cluster.connection(1024).state == "ESTABLISHED"
-    assert cluster.send(1025, "S") == "not_ours"
+    assert cluster.send(1024, "A") == "not_ours"
     cluster.wait(900)
     assert list(cluster.table.connections()) == []
 

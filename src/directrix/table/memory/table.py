@@ -64,6 +64,9 @@ class MemoryTable(Control):
             NotSupportedYet: it needs a scheduler, forwarding method or protocol that is only stored.
         """
         self.expire(now)
+        if not self._services:
+            # IPVS sleeps while there is no service at all; connections of the past don't wake it.
+            return Verdict(VerdictName.NOT_OURS)
         key = Key(packet.protocol, packet.client, packet.client_port, packet.virtual, packet.virtual_port)
         entry = self._connections.connection(key)
         if entry is None or _starts_over(entry, packet):
