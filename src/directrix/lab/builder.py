@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from directrix.lab import nginx, plumbing, state
 from directrix.lab.definition import SWITCH, Host, Lab
 from directrix.lab.errors import LabError
-from directrix.lab.inside import own_command
+from directrix.lab.inside import run_own
+from directrix.lab.privilege import require_root
 from directrix.lab.state import HostState, LabState
 from directrix.lab.teardown import clear
 from directrix.system import namespaces, sysctl
@@ -46,17 +48,9 @@ def build(lab: Lab, name: str, source: str, progress: Progress = lambda _: None)
             with uninterrupted():
                 clear(plan)
             if isinstance(error, CommandFailed | OSError):
-                raise LabError(f"lab {name!r} can't be built: {error}", "nothing of it is left") from None
+                raise _failure(name, error) from None
             raise
         return done
-
-
-def require_root() -> None:
-    """Raises:
-    LabError: we are not root.
-    """
-    if os.geteuid() != 0:
-        raise LabError("network namespaces need root", "try again with sudo")
 
 
 def require_programs(needed: dict[str, str]) -> None:
@@ -100,18 +94,35 @@ def _make(lab: Lab, plan: LabState, lock: int, progress: Progress) -> None:
     # it holds our lock, so that nobody clears away while it still makes things.
     ip(plumbing.namespace_commands(plan.namespaces), keep=[lock])
     for planned in plan.hosts:
-        with namespaces.inside(planned.namespace):
-            _set_sysctls(planned.name, list(plumbing.first_sysctls().items()))
-    with namespaces.inside(plumbing.namespace(plan.name, SWITCH)):
+        with _at(planned.name, plan):
+            _set_sysctls(plumbing.FIRST_SYSCTLS.items())
+    with _at(SWITCH, plan):
         ip(plumbing.switch_commands(lab, plan.name))
     progress("addresses and routes")
     for host in lab.hosts:
-        with namespaces.inside(plumbing.namespace(plan.name, host.name)):
+        with _at(host.name, plan):
             ip(plumbing.host_commands(host))
-            _set_sysctls(host.name, plumbing.host_sysctls(host))
+            _set_sysctls(plumbing.host_sysctls(host))
     for host in lab.hosts:
-        with namespaces.inside(plumbing.namespace(plan.name, host.name)):
+        with _at(host.name, plan):
             _start(host, state.directory(plan.name) / host.name, progress)
+
+
+@contextmanager
+def _at(host: str, plan: LabState) -> Iterator[None]:
+    """Inside a host; what fails there is said to have failed there."""
+    try:
+        with namespaces.inside(plumbing.namespace(plan.name, host)):
+            yield
+    except (CommandFailed, OSError) as error:
+        raise _failure(plan.name, error, f"on {host}: ") from None
+
+
+def _failure(name: str, error: CommandFailed | OSError, where: str = "") -> LabError:
+    why = str(error)
+    if isinstance(error, OSError):
+        why = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
+    return LabError(f"lab {name!r} can't be built, and nothing of it is left: {where}{why}")
 
 
 def _start(host: Host, directory: Path, progress: Progress) -> None:
@@ -120,10 +131,10 @@ def _start(host: Host, directory: Path, progress: Progress) -> None:
         _start_nginx(host, directory)
     if host.ipvsadm:
         progress(f"virtual services on {host.name}")
-        run(own_command(["directrix", "ipvsadm", "-R"]), text="".join(f"{line}\n" for line in host.ipvsadm))
+        run_own(["directrix", "ipvsadm", "-R"], text="".join(f"{line}\n" for line in host.ipvsadm))
     for words in host.run:
         progress(f"{words[0]} on {host.name}")
-        run(own_command(words))
+        run_own(words)
 
 
 def _start_nginx(host: Host, directory: Path) -> None:
@@ -139,11 +150,9 @@ def _start_nginx(host: Host, directory: Path) -> None:
     run(nginx.command(str(directory)))
 
 
-def _set_sysctls(host: str, sysctls: Sequence[tuple[str, str]]) -> None:
+def _set_sysctls(sysctls: Iterable[tuple[str, str]]) -> None:
     for key, value in sysctls:
         try:
             sysctl.write(key, value)
         except OSError as error:
-            raise LabError(
-                f"lab can't be built: {host} has no parameter {key} that takes {value!r}: {error.strerror}"
-            ) from None
+            raise OSError(error.errno, f"the parameter {key} can't be set to {value!r}: {error.strerror}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from directrix.lab import state
 from directrix.lab.errors import LabError
+from directrix.lab.privilege import require_root
 from directrix.lab.reading import suggest
 from directrix.lab.state import HostState, LabState
 from directrix.system import namespaces
@@ -13,8 +14,9 @@ def choose_lab(name: str | None) -> LabState:
     """The lab of a name, or, without a name, the only one there is.
 
     Raises:
-        LabError: there is none, or there are several to choose from.
+        LabError: there is none, there are several to choose from, or we are not root.
     """
+    require_root()
     known = state.read(name := name or the_only_lab())
     if known is None:
         raise no_such_lab(name)

@@ -14,11 +14,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from directrix.lab import state
-from directrix.lab.builder import build, require_programs, require_root
+from directrix.lab.builder import build, require_programs
 from directrix.lab.choosing import choose_host
 from directrix.lab.errors import LabError
 from directrix.lab.kept_connection import kept_connection
 from directrix.lab.language import read_lab
+from directrix.lab.privilege import require_root
 from directrix.lab.ready_made import find
 from directrix.lab.stage import Stage, standard_stage
 from directrix.lab.state import HostState, LabState

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import NoReturn
 
 from directrix.lab.state import HostState
 from directrix.system import namespaces
+from directrix.system.commands import CommandFailed, run
 
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 """Exit statuses a shell has for commands it can't start."""
@@ -18,6 +20,18 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 def own_command(words: Sequence[str]) -> list[str]:
     """A command line in which the word `directrix` means this very directrix, on the PATH or not."""
     return [sys.executable, "-m", "directrix", *words[1:]] if words[0] == "directrix" else list(words)
+
+
+def run_own(words: Sequence[str], *, text: str = "") -> str:
+    """Run a command where we are, `directrix` meaning this one; gives back what it said. See `commands.run`.
+
+    Raises:
+        CommandFailed: naming the command as it was given.
+    """
+    try:
+        return run(own_command(words), text=text)
+    except CommandFailed as failure:
+        raise CommandFailed(shlex.join(words), failure.status, failure.output) from None
 
 
 def execute(host: HostState, words: Sequence[str]) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from directrix.lab import state
+from directrix.lab.privilege import require_root
 from directrix.system import namespaces
 
 
@@ -33,7 +34,12 @@ class LabOverview:
 
 
 def overview() -> list[LabOverview]:
-    """All labs, by name."""
+    """All labs, by name.
+
+    Raises:
+        LabError: we are not root; others don't see whose processes live where.
+    """
+    require_root()
     return [_lab(name) for name in state.names()]
 
 

@@ -22,7 +22,7 @@ from directrix.lvs import Address
 
 SEPARATOR = "-"
 
-_EVERYWHERE = {
+FIRST_SYSCTLS = {
     # IPv4 settings of a new namespace are copied from the machine's; a lab starts from the
     # kernel's defaults wherever it is built.
     "net.ipv4.ip_forward": "0",
@@ -40,6 +40,7 @@ _EVERYWHERE = {
     "net.core.somaxconn": "4096",
     "net.ipv4.tcp_max_syn_backlog": "4096",
 }
+"""Kernel parameters of every host, to be set before it has interfaces: they inherit some."""
 
 _OF_ROLE = {
     Role.CLIENT: {},
@@ -62,11 +63,6 @@ def namespaces(lab: Lab, lab_name: str) -> tuple[str, ...]:
 def namespace_commands(names: tuple[str, ...]) -> list[str]:
     """`ip` commands, for outside, that make namespaces."""
     return [f"netns add {name}" for name in names]
-
-
-def first_sysctls() -> dict[str, str]:
-    """Kernel parameters of every host, to be set before it has interfaces: they inherit some."""
-    return dict(_EVERYWHERE)
 
 
 def switch_commands(lab: Lab, lab_name: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Showing something step by step: what is said, which command is run, what came of it, whether it is as it should be."""
+"""Showing something step by step: what is done, what came of it, and whether it is as it should be."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
-from directrix.lab.inside import own_command
+from directrix.lab.inside import run_own
 from directrix.lab.state import HostState
 from directrix.system import namespaces
-from directrix.system.commands import run
 
 _BOLD, _DIM, _GREEN, _RED = "1", "2", "32", "31"
 _SHELL = ("sh", "-c")
@@ -61,7 +60,7 @@ class Stage:
         """
         self.show_command(host.name, words)
         with namespaces.inside(host.namespace):
-            output = run(own_command(words))
+            output = run_own(words)
         self.show_output(show(output))
         return output
 

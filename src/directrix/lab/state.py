@@ -78,13 +78,22 @@ def names() -> list[str]:
 
 
 def read(name: str) -> LabState | None:
-    """What is known of a lab; None if nothing is, because nothing of it was made yet."""
+    """What is known of a lab; None if nothing is, because nothing of it was made yet.
+
+    Raises:
+        LabError: its file was damaged.
+    """
     try:
         data = json.loads((directory(name) / "state.json").read_bytes())
+        hosts = tuple(HostState(**{**host, "addresses": tuple(host["addresses"])}) for host in data.pop("hosts"))
+        return LabState(**{**data, "vips": tuple(data["vips"]), "hosts": hosts})
     except FileNotFoundError:
         return None
-    hosts = tuple(HostState(**{**host, "addresses": tuple(host["addresses"])}) for host in data.pop("hosts"))
-    return LabState(**{**data, "vips": tuple(data["vips"]), "hosts": hosts})
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise LabError(
+            f"{directory(name) / 'state.json'} is damaged, so nothing is known of lab {name!r}",
+            "delete its network namespaces (`ip netns`), then that directory",
+        ) from None
 
 
 def write(state: LabState) -> None:
@@ -104,7 +113,7 @@ def forget(name: str) -> None:
 
 
 @contextmanager
-def locked(name: str, patience: float = 0.0) -> Iterator[int]:
+def locked(name: str, patience: float = 1.0) -> Iterator[int]:
     """Hold the lock of a lab; its directory is made if it isn't there. Gives the descriptor that holds it.
 
     Raises:
@@ -125,10 +134,10 @@ def locked(name: str, patience: float = 0.0) -> Iterator[int]:
 
 def _try_lock(name: str) -> int | None:
     place = directory(name)
-    for parent in (RUNTIME, DIRECTORY, place):
-        parent.mkdir(mode=0o755, exist_ok=True)
     descriptor = -1
     try:
+        for parent in (RUNTIME, DIRECTORY, place):
+            parent.mkdir(mode=0o755, exist_ok=True)
         descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Whoever had the lock before us may have removed the directory we opened.

@@ -15,6 +15,7 @@ import shutil
 from directrix.lab import state
 from directrix.lab.choosing import no_such_lab
 from directrix.lab.errors import LabError
+from directrix.lab.privilege import require_root
 from directrix.lab.state import LabState
 from directrix.system import namespaces, processes
 from directrix.system.commands import CommandFailed, ip
@@ -31,6 +32,7 @@ def take_down(name: str) -> None:
     Raises:
         LabError: there is none of this name, somebody is building it, or we are inside it.
     """
+    require_root()
     if name not in state.names():
         raise no_such_lab(name)
     with state.locked(name, _PATIENCE):

@@ -24,7 +24,8 @@ class CommandFailed(Exception):
         self.status = status
         self.output = output.strip()
         ending = f"was ended by signal {-status}" if status < 0 else f"failed with status {status}"
-        super().__init__(f"`{command}` {ending}" + (f": {self.output}" if self.output else ""))
+        separator = ":\n" if "\n" in self.output else ": "
+        super().__init__(f"`{command}` {ending}" + (separator + self.output if self.output else ""))
 
 
 def run(argv: Sequence[str], *, text: str = "", keep: Sequence[int] = ()) -> str:

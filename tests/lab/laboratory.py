@@ -1,0 +1,60 @@
+"""Building labs in tests: under names of their own, through the command as a user calls it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from directrix.lab import state
+from directrix.system import namespaces
+
+COMMAND = [sys.executable, "-m", "directrix", "lab"]
+
+PLAIN = """\
+title = "three hosts on a wire, without virtual services"
+segments = ["lan"]
+vips = ["10.0.0.100", "fd00::100"]
+[hosts.client]
+role = "client"
+interfaces.eth0 = { segment = "lan", addresses = ["10.0.0.50/24", "fd00::50/64"] }
+[hosts.director]
+role = "director"
+interfaces.eth0 = { segment = "lan", addresses = ["10.0.0.1/24", "fd00::1/64"] }
+[hosts.rs]
+role = "realserver"
+interfaces.eth0 = { segment = "lan", addresses = ["10.0.0.11/24", "fd00::11/64"] }
+nginx = [80]
+"""
+
+
+def lab(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run `directrix lab` with these words."""
+    settings = {"capture_output": True, "text": True, "timeout": 60, "stdin": subprocess.DEVNULL, **options}
+    if "input" in options:
+        del settings["stdin"]
+    return subprocess.run([*COMMAND, *words], **settings)  # type: ignore[call-overload, no-any-return]
+
+
+def homeless() -> set[int]:
+    """Processes in network namespaces that have no name and are not ours: left over from labs taken down."""
+    known = {namespaces.current()}
+    names = os.listdir(namespaces.DIRECTORY) if namespaces.DIRECTORY.exists() else []
+    known |= {identity for name in names if (identity := namespaces.identity(name))}
+    found = set()
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                stat = os.stat(f"/proc/{entry}/ns/net")
+            except OSError:
+                continue
+            if namespaces.NamespaceId(stat.st_dev, stat.st_ino) not in known:
+                found.add(int(entry))
+    return found
+
+
+def remains(name: str) -> list[str]:
+    """What is left of a lab: namespaces and files."""
+    names = os.listdir(namespaces.DIRECTORY) if namespaces.DIRECTORY.exists() else []
+    left = [each for each in names if each.rsplit("-", 1)[0] == f"dx-{name}"]
+    return left + [str(state.directory(name))] * state.directory(name).exists()
