@@ -1,0 +1,31 @@
+"""`directrix ipvsadm`: the table's administration, in ipvsadm's language."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+HELP = "administer the virtual server table, in the language of ipvsadm"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Take every word as it is: ipvsadm's language is not argparse's."""
+    parser.add_argument("words", nargs="...")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out the words argparse has left alone."""
+    return run_words(args.words)
+
+
+def run_words(words: Sequence[str]) -> int:
+    """Carry out ipvsadm's words over the real table."""
+    from directrix.table.opening import open_table
+
+    from directrix.ipvsadm.command import main
+
+    return main(words, open_table, sys.stdin, sys.stdout, sys.stderr)

@@ -1,0 +1,130 @@
+"""The `directrix` command: finds the subcommand and runs it.
+
+Start-up is what a shell script that calls `directrix ipvsadm` a hundred times pays a hundred
+times, so nothing is imported here before it is needed: each subcommand is a module of its own,
+and ipvsadm's words never meet argparse.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from directrix import __version__
+
+if TYPE_CHECKING:
+    import argparse
+
+EXIT_REFUSED = 1
+EXIT_UNAVAILABLE = 2
+EXIT_INTERRUPTED = 130
+EXIT_PIPE_CLOSED = 141
+
+GROUPS = {
+    "the table": ("ipvsadm", "up", "down", "status"),
+    "whole clusters": ("lab",),
+}
+"""The subcommands, in the order in which help shows them. Each is the module of that name here."""
+
+NAMES = tuple(name for names in GROUPS.values() for name in names)
+
+USAGE = "directrix COMMAND [WORDS…]"
+DESCRIPTION = "A Linux Virtual Server: layer-4 load balancing in the kernel, by XDP and tc."
+
+
+class Subcommand(Protocol):
+    """What every module of a subcommand has."""
+
+    HELP: str
+    """One line on what it does."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Declare its words."""
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Do what was asked; returns the exit status."""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status.
+
+    0 is success, 1 a refusal, 2 a misuse or a table that can't be reached; `ipvsadm` has its own.
+    """
+    given = sys.argv[1:] if words is None else list(words)
+    return guarded(lambda: dispatch(given))
+
+
+def dispatch(words: list[str]) -> int:
+    """Run the subcommand the first word names, or answer what needs none."""
+    first = words[0] if words else ""
+    if first == "ipvsadm":
+        from directrix.cli.ipvsadm import run_words
+
+        return run_words(words[1:])
+    if first in NAMES:
+        return run_subcommand(first, words[1:])
+    if first == "--version":
+        print(f"directrix {__version__}")
+        return 0
+    if first in ("-h", "--help", "help"):
+        print(help_text(), end="")
+        return 0
+    if first:
+        print(f"directrix: there is no command {first!r}; see `directrix --help`", file=sys.stderr)
+    else:
+        print(help_text(), end="", file=sys.stderr)
+    return EXIT_UNAVAILABLE
+
+
+def subcommand(name: str) -> Subcommand:
+    """The module of a subcommand."""
+    from importlib import import_module
+
+    module: Subcommand = import_module(f"directrix.cli.{name}")
+    return module
+
+
+def run_subcommand(name: str, words: list[str]) -> int:
+    """Read a subcommand's words by argparse and run it."""
+    import argparse
+
+    module = subcommand(name)
+    description = f"{module.HELP[:1].upper()}{module.HELP[1:]}."
+    parser = argparse.ArgumentParser(prog=f"directrix {name}", description=description)
+    module.configure(parser)
+    return module.run(parser.parse_args(words))
+
+
+def help_text() -> str:
+    """The help that lists all subcommands."""
+    width = max(map(len, NAMES)) + 2
+    lines = [f"usage: {USAGE}", "", DESCRIPTION]
+    for title, names in GROUPS.items():
+        lines += ["", f"{title}:"]
+        lines += [f"  {name:<{width}}{subcommand(name).HELP}" for name in names]
+    lines += ["", "`directrix COMMAND --help` tells more. `directrix --version` prints the version."]
+    return "\n".join(lines) + "\n"
+
+
+def guarded(run: Callable[[], int]) -> int:
+    """Run, and turn what goes wrong by nature into one line and an exit status."""
+    from directrix.lvs.errors import TableError, TableUnavailable
+
+    try:
+        status = run()
+        sys.stdout.flush()
+        return status
+    except TableUnavailable as error:
+        print(f"directrix: {error}", file=sys.stderr)
+        return EXIT_UNAVAILABLE
+    except TableError as error:
+        print(f"directrix: {error}", file=sys.stderr)
+        return EXIT_REFUSED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone. Python would complain once more when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE_CLOSED

@@ -1,0 +1,20 @@
+"""Names of scheduler flags in listings."""
+
+from __future__ import annotations
+
+from directrix.lvs import SchedulerFlags, VirtualService
+
+_BITS = (SchedulerFlags.FLAG_1, SchedulerFlags.FLAG_2, SchedulerFlags.FLAG_3)
+_NAMES = {
+    "sh": ("sh-fallback", "sh-port"),
+    "mh": ("mh-fallback", "mh-port"),
+}
+_PLAIN = ("flag-1", "flag-2", "flag-3")
+
+
+def flag_names(service: VirtualService) -> list[str]:
+    """The flags of a service as its scheduler calls them; sh and mh have no third one."""
+    if not service.scheduler_flags:
+        return []
+    names = _NAMES.get(service.scheduler, _PLAIN)
+    return [name for bit, name in zip(_BITS, names, strict=False) if service.scheduler_flags & bit]

@@ -1,0 +1,57 @@
+"""Boots the conformance machine: a stock Linux with the real IPVS, in User Mode Linux.
+
+Needs Debian's `user-mode-linux`, `kmod`, `iproute2` and `ipvsadm`, and a few seconds.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from scenario import HERE, SCENARIOS
+
+LINUX = "linux.uml"
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+BOOT_LIMIT = 120.0
+
+
+def available() -> bool:
+    """Whether this host has what the machine needs."""
+    return all(shutil.which(program, path=PATH) for program in (LINUX, "ipvsadm", "modprobe"))
+
+
+def record(scenarios: Path = SCENARIOS) -> dict[str, str]:
+    """Run every scenario of a directory against the real IPVS: file name to transcript.
+
+    Raises:
+        RuntimeError: the machine did not boot, or a scenario could not be run; the text says why.
+    """
+    with tempfile.TemporaryDirectory(prefix="conformance-") as output:
+        done = subprocess.run(
+            [
+                LINUX,
+                "rootfstype=hostfs",
+                "rootflags=/",
+                "ro",
+                "mem=512M",
+                f"init={HERE / 'guest.py'}",
+                "quiet",
+                "con=null",
+                "con0=fd:0,fd:1",
+                f"CONFORMANCE_OUTPUT={output}",
+                f"CONFORMANCE_SCENARIOS={scenarios}",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=BOOT_LIMIT,
+            check=False,
+        )
+        written = {path.name: path.read_text() for path in sorted(Path(output).iterdir())}
+    expected = {path.name for path in scenarios.glob("*.txt")}
+    if set(written) != expected:
+        errors = "".join(text for name, text in written.items() if name.endswith(".error"))
+        raise RuntimeError(f"{errors}{done.stdout.decode(errors='replace')}")
+    return written
