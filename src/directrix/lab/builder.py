@@ -153,6 +153,6 @@ def _start_nginx(host: Host, directory: Path) -> None:
 def _set_sysctls(sysctls: Iterable[tuple[str, str]]) -> None:
     for key, value in sysctls:
         try:
-            sysctl.write(key, value)
+            sysctl.require(key, value)
         except OSError as error:
             raise OSError(error.errno, f"the parameter {key} can't be set to {value!r}: {error.strerror}") from None

@@ -1,4 +1,8 @@
-"""Kernel parameters of the network namespace the calling thread is in."""
+"""Kernel parameters under /proc/sys; those below `net` are of the caller's network namespace.
+
+A parameter is named as sysctl(8) does: with dots (`net.ipv4.ip_forward`), or with slashes if
+there is a dot inside one of its parts (`net/ipv4/conf/eth0.5/forwarding`).
+"""
 
 from __future__ import annotations
 
@@ -7,27 +11,31 @@ from pathlib import Path
 _ROOT = Path("/proc/sys")
 
 
-def path(key: str) -> Path:
-    """The file of a parameter, by its name with dots, e.g. `net.ipv4.ip_forward`.
-
-    As with sysctl(8), a name with slashes is taken as it is: `net/ipv4/conf/eth0.5/rp_filter`.
-    """
-    return _ROOT / (key if "/" in key else key.replace(".", "/"))
-
-
-def read(key: str) -> str:
-    """The value of a parameter.
-
-    Raises:
-        OSError: there is none of this name.
-    """
-    return path(key).read_text().strip()
+def read(key: str) -> str | None:
+    """The value of a parameter, None if the kernel lacks it."""
+    try:
+        return _file(key).read_text().strip()
+    except OSError:
+        return None
 
 
-def write(key: str, value: str) -> None:
+def write(key: str, value: str) -> bool:
+    """Set a parameter; False if the kernel lacks it or refuses the value."""
+    try:
+        require(key, value)
+    except OSError:
+        return False
+    return True
+
+
+def require(key: str, value: str) -> None:
     """Set a parameter.
 
     Raises:
-        OSError: there is none of this name, the value is refused, or no privilege.
+        OSError: the kernel lacks it or refuses the value, or we have no privilege.
     """
-    path(key).write_text(f"{value}\n")
+    _file(key).write_text(f"{value}\n")
+
+
+def _file(key: str) -> Path:
+    return _ROOT / (key if "/" in key else key.replace(".", "/"))
