@@ -63,6 +63,13 @@ def is_inside(pid: int, namespace: NamespaceId) -> bool:
     return _identity(f"/proc/{pid}/ns/net") == namespace
 
 
+def live_inodes() -> set[int]:
+    """Inodes of the network namespaces that some process lives in or that have a name."""
+    files = [*Path("/proc").glob("[0-9]*/ns/net"), *DIRECTORY.glob("*"), *Path("/run/docker/netns").glob("*")]
+    found = (_identity(str(file)) for file in files)
+    return {identity.inode for identity in found if identity is not None}
+
+
 def enter(name: str) -> None:
     """Move the calling thread into a named namespace, for good.
 

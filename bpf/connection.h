@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The connection table.
+ *
+ * A hash names two buckets of eight slots; a connection lies in one of them, put where there was
+ * more room. Looking up takes no lock: a slot's id is stored last when it is filled, and a slot
+ * that died is given out again only some ticks later, when no packet can still hold it.
+ *
+ * A slot's life:  free (id 0) -> claimed (id SLOT_CLAIMED) -> live -> dead (expires SLOT_DEAD,
+ * counts given back) -> free.  Claiming is one compare-and-swap, dying another on `expires`, so
+ * that of a packet that refreshes and a clock that expires only one has its way. New connections
+ * of one key are serialised by the lock in the head of the key's first bucket.
+ *
+ * `visit` in a bucket's head is never later than the first slot in it that needs the clock.
+ */
+#ifndef DIRECTRIX_CONNECTION_H
+#define DIRECTRIX_CONNECTION_H
+
+#include "tcp.h"
+
+#define LOCK_TRIES 256
+#define REFRESH_TICKS 8		/* a deadline that moved by less is not written */
+#define GRACE_TICKS 4		/* between a slot's death and its being free */
+#define NO_SLOT 0xffffffffU
+
+struct place {
+	__u32 bucket[2];
+};
+
+static __always_inline struct place place_of(__u64 a, __u64 id)
+{
+	__u64 h = (a ^ parameters.seed[0]) * 0xd6e8feb86659fd93ULL;
+	struct place place;
+
+	h ^= h >> 32;
+	h = (h ^ id ^ parameters.seed[1]) * 0x9fb21c651e98df25ULL;
+	h ^= h >> 32;
+	h *= 0xd6e8feb86659fd93ULL;
+	place.bucket[0] = (h >> 32) * parameters.buckets >> 32;
+	place.bucket[1] = (h & 0xffffffff) * parameters.buckets >> 32;
+	return place;
+}
+
+static __always_inline __u64 address_word(const struct packet *p)
+{
+	if (p->family == 4)
+		return p->pair;
+	return ((p->half[0] * FILTER_PRIME ^ p->half[1]) * FILTER_PRIME ^ p->half[2]) * FILTER_PRIME ^ p->half[3];
+}
+
+static __always_inline bool same_addresses(const struct connection *c, const struct packet *p)
+{
+	const __u64 *mine = (const __u64 *)c->address;
+
+	if (p->family == 4)
+		return mine[0] == p->pair;
+	return mine[0] == p->half[0] && mine[1] == p->half[1] && mine[2] == p->half[2] && mine[3] == p->half[3];
+}
+
+static __always_inline struct bucket *bucket_at(__u32 number)
+{
+	return bpf_map_lookup_elem(&buckets, &number);
+}
+
+static __always_inline __u32 slot_in(struct bucket *b, const struct packet *p)
+{
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < BUCKET_SLOTS; i++)
+		if (b->slot[i].id == p->id && same_addresses(&b->slot[i], p) && b->slot[i].expires != SLOT_DEAD)
+			return i;
+	return NO_SLOT;
+}
+
+static __always_inline struct connection *connection_find(const struct packet *p, struct place place)
+{
+	struct bucket *b = bucket_at(place.bucket[0]);
+	__u32 slot;
+
+	if (!b)
+		return NULL;
+	slot = slot_in(b, p);
+	if (slot == NO_SLOT) {
+		b = bucket_at(place.bucket[1]);
+		if (!b)
+			return NULL;
+		slot = slot_in(b, p);
+		if (slot == NO_SLOT)
+			return NULL;
+	}
+	return &b->slot[slot % BUCKET_SLOTS];
+}
+
+static __always_inline struct connection *connection_at(__u32 place)
+{
+	struct bucket *b = bucket_at(place / BUCKET_SLOTS);
+
+	return b ? &b->slot[place % BUCKET_SLOTS] : NULL;
+}
+
+/* Take the lock of a bucket: 1, or 0 if it was not to be had. Global: verified once. */
+__noinline int lock(__u32 bucket)
+{
+	struct head *h = head_of(bucket);
+
+	if (!h)
+		return 0;
+	for (int i = 0; i < LOCK_TRIES; i++)
+		if (!__sync_val_compare_and_swap(&h->lock, 0, 1))
+			return 1;
+	return 0;
+}
+
+static __always_inline void unlock(__u32 bucket)
+{
+	struct head *h = head_of(bucket);
+
+	if (h)
+		__sync_lock_test_and_set(&h->lock, 0);
+}
+
+/* See to it that the clock visits the bucket at `when` or before. */
+static __always_inline void visit_by(struct head *h, __u32 when)
+{
+	for (int i = 0; i < 8; i++) {
+		__u32 old = h->visit;
+
+		if (reached(when, old) || __sync_val_compare_and_swap(&h->visit, old, when) == old)
+			return;
+	}
+}
+
+/* The same for a connection that may lie in either of its buckets. */
+static __always_inline void visit_both(struct place place, __u32 when)
+{
+	struct head *h = head_of(place.bucket[0]);
+
+	if (h)
+		visit_by(h, when);
+	h = head_of(place.bucket[1]);
+	if (h)
+		visit_by(h, when);
+}
+
+static __always_inline __u32 deadline(__u32 now, __u32 state)
+{
+	__u32 expires = now + front.timeout[state % STATES];
+
+	return expires == SLOT_DEAD ? 1 : expires;
+}
+
+/* IPVS's thresholds: full at the upper one, open again below the lower one. */
+static __always_inline void threshold_reached(struct server *s)
+{
+	if (s->upper_threshold && s->active + s->inactive >= s->upper_threshold)
+		s->overload = 1;
+}
+
+static __always_inline void threshold_left(struct server *s)
+{
+	__u32 count = s->active + s->inactive;
+
+	if (!s->overload)
+		return;
+	if (s->lower_threshold) {
+		if (count < s->lower_threshold)
+			s->overload = 0;
+	} else if (s->upper_threshold) {
+		if ((__u64)count * 4 < (__u64)s->upper_threshold * 3)
+			s->overload = 0;
+	} else {
+		s->overload = 0;
+	}
+}
+
+static __always_inline void bind_server(struct server *s, __u32 status)
+{
+	if (status & CONNECTION_TEMPLATE) {
+		__sync_fetch_and_add(&s->persistent, 1);
+		return;
+	}
+	__sync_fetch_and_add(status & CONNECTION_ACTIVE ? &s->active : &s->inactive, 1);
+	__sync_fetch_and_add(&s->connections, 1);
+	threshold_reached(s);
+}
+
+static __always_inline void unbind_server(struct server *s, __u32 status)
+{
+	if (status & CONNECTION_TEMPLATE) {
+		__sync_fetch_and_add(&s->persistent, -1);
+		return;
+	}
+	__sync_fetch_and_add(status & CONNECTION_ACTIVE ? &s->active : &s->inactive, -1);
+	threshold_left(s);
+}
+
+/*
+ * End a live connection. `expires` is the deadline the caller read: whoever changed it since has
+ * won, and the connection lives on. The slot stays taken for GRACE_TICKS.
+ */
+static __always_inline bool connection_end(struct connection *c, __u32 expires, __u32 now)
+{
+	struct connection *template;
+	struct server *s;
+	__u32 status;
+
+	if (expires == SLOT_DEAD || __sync_val_compare_and_swap(&c->expires, expires, SLOT_DEAD) != expires)
+		return false;
+	status = __sync_fetch_and_or(&c->status, CONNECTION_DEAD);	/* no touch changes the counts after this */
+	s = server_at(c->server);
+	if (s)
+		unbind_server(s, status);
+	if (c->control) {
+		template = connection_at(c->control - 1);
+		if (template)
+			__sync_fetch_and_add(&template->children, -1);
+	}
+	c->control = now;	/* of a dead slot: when it died */
+	return true;
+}
+
+/* Give the slot of a connection that died long enough ago back; when it is due if not yet. */
+static __always_inline bool slot_reuse(struct connection *c, __u32 now, __u32 *due)
+{
+	*due = c->control + GRACE_TICKS;
+	if (!reached(now, *due))
+		return false;
+	__sync_lock_test_and_set(&c->id, 0);
+	__sync_fetch_and_add(&front.connections, -1);
+	return true;
+}
+
+static __always_inline __u32 free_slots(const struct bucket *b)
+{
+	__u32 n = 0;
+
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < BUCKET_SLOTS; i++)
+		n += b->slot[i].id == 0;
+	return n;
+}
+
+static __always_inline __u32 claim_slot(struct bucket *b)
+{
+	for (__u32 i = 0; i < BUCKET_SLOTS; i++)
+		if (b->slot[i].id == 0 && !__sync_val_compare_and_swap(&b->slot[i].id, 0, SLOT_CLAIMED))
+			return i;
+	return NO_SLOT;
+}
+
+/* What a new connection or template is made of, beside its key. */
+struct making {
+	__u32 server;
+	__u32 status;
+	__u32 expires;
+	__u32 control;
+	__u32 server_port;
+};
+
+/*
+ * Fill a slot for `key`. The caller holds the lock of the key's first bucket. Returns the place
+ * (bucket * BUCKET_SLOTS + slot), or NO_SLOT if the table is full.
+ */
+__noinline __u32 connection_add(const struct packet *key, const struct making *making)
+{
+	struct bucket *b, *second;
+	struct connection *c;
+	struct place place;
+	struct head *h;
+	__u32 slot, at;
+
+	if (!key || !making)
+		return NO_SLOT;
+	place = place_of(address_word(key), key->id);
+	at = place.bucket[0];
+	b = bucket_at(at);
+	second = bucket_at(place.bucket[1]);
+	if (!b || !second || front.connections >= parameters.max_connections)
+		return NO_SLOT;
+	if (free_slots(second) > free_slots(b)) {
+		b = second;
+		at = place.bucket[1];
+	}
+	slot = claim_slot(b);
+	if (slot == NO_SLOT)
+		return NO_SLOT;
+	c = &b->slot[slot % BUCKET_SLOTS];
+	__builtin_memcpy(c->address, key->address, sizeof(c->address));
+	c->server = making->server;
+	c->expires = making->expires;
+	c->status = making->status;
+	c->control = making->control;
+	c->children = 0;
+	c->server_port = making->server_port;
+	__sync_fetch_and_add(&front.connections, 1);
+	__sync_lock_test_and_set(&c->id, key->id);
+	h = head_of(at);
+	if (h)
+		visit_by(h, making->expires);
+	return at * BUCKET_SLOTS + slot;
+}
+
+/* Move to a state, keep the server's counts true, and push the deadline out. */
+static __always_inline void connection_touch(struct connection *c, struct server *s, struct place place, __u32 state, __u32 now)
+{
+	__u32 status = c->status, old = c->expires, expires = deadline(now, state);
+
+	if ((status & 0xff) != state) {
+		__u32 next = (status & ~(0xff | CONNECTION_ACTIVE)) | state;
+
+		if (tcp_active(state))
+			next |= CONNECTION_ACTIVE;
+		if (__sync_val_compare_and_swap(&c->status, status, next) == status && (status ^ next) & CONNECTION_ACTIVE) {
+			__s32 up = next & CONNECTION_ACTIVE ? 1 : -1;
+
+			__sync_fetch_and_add(&s->active, up);
+			__sync_fetch_and_add(&s->inactive, -up);
+		}
+	} else if (expires - old < REFRESH_TICKS) {
+		return;
+	}
+	if (old == SLOT_DEAD || __sync_val_compare_and_swap(&c->expires, old, expires) != old)
+		return;
+	if (!reached(expires, old))
+		visit_both(place, expires);
+}
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What a packet meets: its connection, or else its service and a new connection. The hooks call
+ * direct() and act on the verdict; nothing here knows whether it runs under XDP or tc.
+ */
+#ifndef DIRECTRIX_DIRECTOR_H
+#define DIRECTRIX_DIRECTOR_H
+
+#include "persistence.h"
+
+/* The real server of a new connection, and the template that controls it if there is one. */
+static __always_inline int choose(const struct packet *p, __u32 number, struct service *service, __u32 now,
+				  struct persistent *choice)
+{
+	bool persistent = service->flags & SERVICE_PERSISTENT;
+
+	if (!service->key.port && !persistent)
+		return NO_SERVER;	/* IPVS: port zero only works with persistence */
+	if (persistent && persistent_server(p, number, now, choice))
+		return CONTINUE;
+	choice->control = 0;
+	choice->server = schedule(service->set, service->scheduler);
+	if (choice->server == NOBODY)
+		return NO_SERVER;
+	return persistent ? persistent_remember(p, number, now, choice) : CONTINUE;
+}
+
+/* Put the new connection into the table; if another CPU was quicker with one of this flow, that one counts. */
+static __always_inline int enter(const struct packet *p, struct making *making, struct server *s)
+{
+	struct place place = place_of(address_word(p), p->id);
+	struct connection *c;
+	int verdict = CONTINUE;
+
+	if (!lock(place.bucket[0]))
+		return BUSY;
+	c = connection_find(p, place);
+	if (c) {
+		making->server = c->server;
+	} else if (connection_add(p, making) == NO_SLOT) {
+		verdict = TABLE_FULL;
+	} else {
+		bind_server(s, making->status);
+		if (making->control) {
+			c = connection_at(making->control - 1);
+			if (c)
+				__sync_fetch_and_add(&c->children, 1);
+		}
+	}
+	unlock(place.bucket[0]);
+	return verdict;
+}
+
+/*
+ * A packet without a connection: may it start one, and with which real server? A global function,
+ * so that the verifier looks at it once. Returns a verdict; with CONTINUE *server is set.
+ */
+__noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
+{
+	struct making making = { .status = UDP_S_NORMAL };
+	struct persistent choice = {};
+	struct service *service;
+	struct server *s;
+	__u32 number;
+	int verdict;
+
+	if (!p || !server)
+		return BUSY;
+	if (p->family == 4 && martian4(p->address[0]))
+		return MALFORMED;
+	number = service_find(p);
+	service = service_at(number);
+	if (!service)
+		return NO_SERVICE;
+	if (p->protocol == IPPROTO_TCP) {
+		if (!tcp_opens(p->tcp_flags))
+			return NO_CONNECTION;
+		making.status = TCP_S_SYN_RECV | CONNECTION_ACTIVE;
+	}
+	verdict = choose(p, number, service, now, &choice);
+	if (verdict != CONTINUE)
+		return verdict;
+	s = server_at(choice.server);
+	if (!s)
+		return NO_SERVER;
+	*server = choice.server;
+	if (service->flags & SERVICE_ONE_PACKET && p->protocol == IPPROTO_UDP) {
+		__sync_fetch_and_add(&s->connections, 1);
+		return CONTINUE;
+	}
+	making.server = choice.server;
+	making.control = choice.control;
+	making.expires = deadline(now, making.status & 0xff);
+	making.server_port = p->port == service->key.port && s->port ? s->port : p->port;
+	verdict = enter(p, &making, s);
+	*server = making.server;
+	return verdict;
+}
+
+/* A SYN on a connection that is over: IPVS's conn_reuse_mode=1. */
+static __always_inline bool starts_over(const struct connection *c, __u8 tcp_flags)
+{
+	__u32 state = c->status & 0xff;
+
+	return tcp_flags & TCP_SYN && !c->control && (state == TCP_S_TIME_WAIT || state == TCP_S_CLOSE);
+}
+
+/* CONTINUE: to be forwarded to *server. Anything else is the packet's end. */
+static __always_inline enum verdict direct(const struct packet *p, __u32 now, struct server **server, __u32 *number)
+{
+	struct place place = place_of(address_word(p), p->id);
+	struct connection *c = connection_find(p, place);
+	struct server *s;
+
+	if (c) {
+		if (reached(now, c->expires) || starts_over(c, p->tcp_flags)) {
+			connection_end(c, c->expires, now);
+			visit_both(place, now + GRACE_TICKS);
+			c = NULL;
+		}
+	}
+	if (c) {
+		__u32 state = c->status & 0xff;
+
+		*number = c->server;
+		s = server_at(c->server);
+		if (!s)
+			return SERVER_GONE;
+		if (!(s->flags & SERVER_AVAILABLE))
+			return SERVER_GONE;
+		if (p->protocol == IPPROTO_TCP)
+			state = tcp_next[tcp_event(p->tcp_flags) & 7][state & 15];
+		connection_touch(c, s, place, state, now);
+	} else {
+		enum verdict verdict = connection_open(p, now, number);
+
+		if (verdict != CONTINUE)
+			return verdict;
+		s = server_at(*number);
+		if (!s || !(s->flags & SERVER_AVAILABLE))
+			return SERVER_GONE;
+	}
+	*server = s;
+	return CONTINUE;
+}
+
+static __always_inline void count_forwarded(__u32 cpu, __u32 number, __u16 length)
+{
+	__u32 row = cpu * MAX_SERVERS + number;
+	struct server_count *n = bpf_map_lookup_elem(&server_stats, &row);
+
+	if (n) {
+		n->packets++;
+		n->bytes += length;
+	}
+}
+
+#endif

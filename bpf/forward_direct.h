@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Direct routing: the packet stays as it is, the frame gets the real server's MAC and ours. */
+#ifndef DIRECTRIX_FORWARD_DIRECT_H
+#define DIRECTRIX_FORWARD_DIRECT_H
+
+#include "director.h"
+#include "neighbour.h"
+
+static __always_inline void frame_to(void *frame, const struct server *s)
+{
+	mac_write(frame, s->hop_mac);
+	mac_write(frame + 6, s->hop_source);
+}
+
+#endif

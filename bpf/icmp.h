@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * "Port unreachable" from the VIP for a connection no real server can take, as IPVS answers: a
+ * TCP client sees "connection refused" at once instead of waiting. Only tc makes these; XDP hands
+ * such packets up. The answer leaves the way the packet came.
+ */
+#ifndef DIRECTRIX_ICMP_H
+#define DIRECTRIX_ICMP_H
+
+#include "packet.h"
+
+#define QUOTE_MOST 512
+#define ANSWERS_A_TICK 32	/* about 2,000 a second: an answer is never a weapon */
+
+struct scratch {
+	__u8 bytes[QUOTE_MOST + 64];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratch SEC(".maps");
+
+struct {
+	__u32 tick, sent;
+} answers SEC(".data.answers");
+
+static __always_inline bool answer_allowed(__u32 now)
+{
+	if (answers.tick != now) {
+		answers.tick = now;
+		answers.sent = 0;
+	}
+	return __sync_fetch_and_add(&answers.sent, 1) < ANSWERS_A_TICK;
+}
+
+static __always_inline __u16 fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~(sum + (sum >> 16));
+}
+
+/* Of ICMP and ICMPv6 alike. <linux/icmp.h> wants a C library. */
+struct unreachable {
+	__u8 type;
+	__u8 code;
+	__be16 checksum;
+	__be32 unused;
+};
+
+enum { ICMP_DEST_UNREACH = 3, ICMP_PORT_UNREACH = 3, ICMPV6_DEST_UNREACH = 1, ICMPV6_PORT_UNREACH = 4 };
+
+struct answer4 {
+	struct iphdr ip;
+	struct unreachable icmp;
+};
+
+struct answer6 {
+	struct ipv6hdr ip;
+	struct unreachable icmp;
+};
+
+/* Cut the packet to what is quoted and make room for the new headers in front of it. */
+static __always_inline bool answer_room(struct __sk_buff *skb, __u32 quoted, __u32 headers)
+{
+	return !bpf_skb_change_tail(skb, ETH_HLEN + quoted, 0) && !bpf_skb_adjust_room(skb, headers, BPF_ADJ_ROOM_MAC, 0);
+}
+
+/* The frame goes back to where it came from. */
+static __always_inline int answer_send(struct __sk_buff *skb, const void *headers, __u32 size)
+{
+	__u8 mac[12], back[12];
+
+	if (bpf_skb_load_bytes(skb, 0, mac, sizeof(mac)))
+		return TC_ACT_SHOT;
+	__builtin_memcpy(back, mac + 6, 6);
+	__builtin_memcpy(back + 6, mac, 6);
+	if (bpf_skb_store_bytes(skb, 0, back, sizeof(back), 0) || bpf_skb_store_bytes(skb, ETH_HLEN, headers, size, 0))
+		return TC_ACT_SHOT;
+	return bpf_redirect(skb->ifindex, 0);
+}
+
+/* The sum of `size` bytes of the packet from its IP header on; odd bytes padded with zero. */
+static __always_inline __s64 quote_sum(struct __sk_buff *skb, __u32 size, __s64 sum)
+{
+	__u32 zero = 0, whole = (size + 3) & ~3U;
+	struct scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+
+	asm volatile("" : "+r"(size), "+r"(whole));	/* the verifier wants to see both bounds */
+	if (!s || size < 1 || size > QUOTE_MOST || whole > QUOTE_MOST)
+		return -1;
+	__builtin_memset(s->bytes, 0, 4);
+	*(__u32 *)(s->bytes + ((whole - 4) & (QUOTE_MOST - 4))) = 0;
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, s->bytes, size))
+		return -1;
+	return bpf_csum_diff(NULL, 0, (__be32 *)s->bytes, whole, sum);
+}
+
+static __noinline int answer_unreachable4(struct __sk_buff *skb, const struct packet *p)
+{
+	__u32 quoted = p->length > QUOTE_MOST ? QUOTE_MOST : p->length;
+	struct answer4 answer = {
+		.ip = { .version = 4, .ihl = 5, .tos = 0xc0, .ttl = 64, .protocol = IPPROTO_ICMP,
+			.saddr = p->address[1], .daddr = p->address[0] },
+		.icmp = { .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH },
+	};
+	__s64 sum;
+
+	answer.ip.tot_len = bpf_htons(sizeof(answer) + quoted);
+	answer.ip.check = fold(bpf_csum_diff(NULL, 0, (__be32 *)&answer.ip, sizeof(answer.ip), 0));
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)&answer.icmp, sizeof(answer.icmp), 0);
+	sum = quote_sum(skb, quoted, sum);
+	if (sum < 0 || !answer_room(skb, quoted, sizeof(answer)))
+		return TC_ACT_SHOT;
+	answer.icmp.checksum = fold(sum);
+	return answer_send(skb, &answer, sizeof(answer));
+}
+
+static __noinline int answer_unreachable6(struct __sk_buff *skb, const struct packet *p)
+{
+	__u32 quoted = p->length > QUOTE_MOST ? QUOTE_MOST : p->length;
+	struct answer6 answer = {
+		.ip = { .version = 6, .nexthdr = IPPROTO_ICMPV6, .hop_limit = 64 },
+		.icmp = { .type = ICMPV6_DEST_UNREACH, .code = ICMPV6_PORT_UNREACH },
+	};
+	__be32 pseudo[2] = { bpf_htonl(sizeof(answer.icmp) + quoted), bpf_htonl(IPPROTO_ICMPV6) };
+	__s64 sum;
+
+	__builtin_memcpy(&answer.ip.saddr, &p->address[4], 16);
+	__builtin_memcpy(&answer.ip.daddr, &p->address[0], 16);
+	answer.ip.payload_len = bpf_htons(sizeof(answer.icmp) + quoted);
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)&p->address, sizeof(p->address), 0);
+	sum = bpf_csum_diff(NULL, 0, pseudo, sizeof(pseudo), sum);
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)&answer.icmp, sizeof(answer.icmp), sum);
+	sum = quote_sum(skb, quoted, sum);
+	if (sum < 0 || !answer_room(skb, quoted, sizeof(answer)))
+		return TC_ACT_SHOT;
+	answer.icmp.checksum = fold(sum);
+	return answer_send(skb, &answer, sizeof(answer));
+}
+
+static __always_inline int answer_unreachable(struct __sk_buff *skb, const struct packet *p, __u32 now)
+{
+	if (!answer_allowed(now))
+		return TC_ACT_SHOT;
+	return p->family == 4 ? answer_unreachable4(skb, p) : answer_unreachable6(skb, p);
+}
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Persistence: a template remembers which real server a client (or its network) got, and every
+ * new connection of that client goes there, whatever its weight. A template is a slot of the
+ * connection table of kind TEMPLATE_KIND with client port 0; it lives as long as the service's
+ * timeout after the last new connection, and while connections it controls live.
+ */
+#ifndef DIRECTRIX_PERSISTENCE_H
+#define DIRECTRIX_PERSISTENCE_H
+
+#include "service.h"
+
+#define TEMPLATE_KIND 1
+#define INVALID_PORT 0xffff
+
+/* The key of the template for this packet. IPVS: one for all ports of FTP and of port 0. */
+static __always_inline void template_key(const struct packet *p, const struct service *service, struct packet *key)
+{
+	__u16 port = p->port == service->key.port && p->port != bpf_htons(FTP_PORT) ? p->port : 0;
+
+	*key = *p;
+	if (p->family == 4) {
+		key->address[0] &= service->mask[0];
+	} else {
+		for (int i = 0; i < 4; i++)
+			key->address[i] &= service->mask[i];
+	}
+	key->id = connection_id(0, port, p->protocol, p->family, TEMPLATE_KIND);
+}
+
+/* It names a server that is gone: IPVS keeps it listed with impossible ports until it expires. */
+static __always_inline void template_invalidate(struct connection *c)
+{
+	__u64 ports = 0xffff0000ULL;
+
+	c->server_port = INVALID_PORT;
+	c->id = (c->id & ~0xffffffffULL) | ports;
+}
+
+/* The template of this packet's client, its timer started again, or NO_SLOT. */
+static __always_inline __u32 template_find(const struct packet *key, __u32 now, __u32 timeout, __u32 *server)
+{
+	struct place place = place_of(address_word(key), key->id);
+	__u32 expires = now + timeout ? now + timeout : 1;
+
+	for (int i = 0; i < 2; i++) {
+		struct bucket *b = bucket_at(place.bucket[i]);
+		struct connection *c;
+		__u32 slot, old;
+		struct server *s;
+
+		if (!b)
+			continue;
+		slot = slot_in(b, key);
+		if (slot == NO_SLOT)
+			continue;
+		c = &b->slot[slot % BUCKET_SLOTS];
+		old = c->expires;
+		if (reached(now, old) && !c->children) {
+			connection_end(c, old, now);
+			continue;
+		}
+		s = server_at(c->server);
+		if (!s || !(s->flags & SERVER_AVAILABLE)) {
+			template_invalidate(c);
+			continue;
+		}
+		if (old == SLOT_DEAD || __sync_val_compare_and_swap(&c->expires, old, expires) != old)
+			continue;
+		*server = c->server;
+		return place.bucket[i] * BUCKET_SLOTS + slot;
+	}
+	return NO_SLOT;
+}
+
+struct persistent {
+	__u32 server;
+	__u32 control;		/* 1 + place of the template; 0: none */
+};
+
+/* The server the client's template names. Returns 1 if there is one. */
+__noinline int persistent_server(const struct packet *p, __u32 service, __u32 now, struct persistent *result)
+{
+	struct service *sv = service_at(service);
+	struct packet key;
+	__u32 slot;
+
+	if (!p || !sv || !result)
+		return 0;
+	template_key(p, sv, &key);
+	slot = template_find(&key, now, sv->persistence, &result->server);
+	result->control = slot + 1;
+	return slot != NO_SLOT;
+}
+
+/*
+ * Remember result->server for the client; if another CPU was quicker, its choice counts.
+ * Returns CONTINUE, TABLE_FULL or BUSY.
+ */
+__noinline int persistent_remember(const struct packet *p, __u32 service, __u32 now, struct persistent *result)
+{
+	struct making making = { .status = CONNECTION_TEMPLATE };
+	struct service *sv = service_at(service);
+	struct packet key;
+	struct server *s;
+	__u32 slot, bucket;
+
+	if (!p || !sv || !result)
+		return BUSY;
+	s = server_at(result->server);
+	if (!s)
+		return BUSY;
+	template_key(p, sv, &key);
+	bucket = place_of(address_word(&key), key.id).bucket[0];
+	if (!lock(bucket))
+		return BUSY;
+	slot = template_find(&key, now, sv->persistence, &result->server);
+	if (slot == NO_SLOT) {
+		making.server = result->server;
+		making.server_port = key.id >> 16 & 0xffff ? s->port : 0;
+		making.expires = now + sv->persistence ? now + sv->persistence : 1;
+		slot = connection_add(&key, &making);
+		if (slot != NO_SLOT)
+			__sync_fetch_and_add(&s->persistent, 1);
+	}
+	unlock(bucket);
+	result->control = slot + 1;
+	return slot == NO_SLOT ? TABLE_FULL : CONTINUE;
+}
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the scheduling algorithms share, and the choice between them. Each is one file here with
+ * the name it has in src/directrix/scheduling/, where it is written for reading.
+ *
+ * A set lists its servers newest first, as IPVS does; an algorithm answers with the place of the
+ * chosen one in that list, or NOBODY. Its position is set->cursor, moved by compare-and-swap, so
+ * that two CPUs never tread on a lock; a loser tries again. The functions are global ones, so that
+ * the verifier looks at each once and not once for every way that leads to it.
+ */
+#ifndef DIRECTRIX_SCHEDULER_H
+#define DIRECTRIX_SCHEDULER_H
+
+#include "../maps.h"
+
+#define NOBODY 0xffffffffU
+#define CURSOR_TRIES 4
+
+/* Numbers shared with layout.py, in the order of IPVS's documentation. */
+enum scheduler {
+	SCHEDULER_NONE, SCHEDULER_RR, SCHEDULER_WRR, SCHEDULER_LC, SCHEDULER_WLC, SCHEDULER_LBLC, SCHEDULER_LBLCR, SCHEDULER_DH,
+	SCHEDULER_SH, SCHEDULER_SED, SCHEDULER_NQ, SCHEDULER_FO, SCHEDULER_OVF, SCHEDULER_MH, SCHEDULER_TWOS, SCHEDULER_LAST,
+};
+
+static __always_inline struct set_entry *entry_at(__u32 set, __u32 place)
+{
+	struct set_unit *unit = set_unit_at(set + 1 + place / SET_UNIT_ENTRIES);
+
+	return unit ? &unit->entry[place % SET_UNIT_ENTRIES] : NULL;
+}
+
+/* The server of an entry if new connections may go to it. */
+static __always_inline struct server *candidate(const struct set_entry *entry)
+{
+	struct server *s;
+
+	if (!entry->weight)
+		return NULL;
+	s = server_at(entry->server);
+	return s && !s->overload ? s : NULL;
+}
+
+/* IPVS's measure of load: 256 for an active connection, 1 for an inactive one. */
+static __always_inline __u64 overhead(const struct server *s)
+{
+	return ((__u64)s->active << 8) + s->inactive;
+}
+
+#endif

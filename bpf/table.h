@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The virtual server table as it lies in the kernel: the layouts that the data plane and
+ * src/directrix/table/xdp/layout.py share (a test compares them field by field), and the maps.
+ *
+ * How it hangs together
+ * ---------------------
+ *   front       global data: a filter that tells in a few instructions whether a destination can
+ *               be a virtual service at all, the timeouts, the verdict counters
+ *   services    by number; service_index finds the number by protocol, address and port
+ *   sets        the real servers of a service in scheduling order, with the scheduler's position;
+ *               never changed in place: user space writes a new one and stores its number in
+ *               service.set with one store, so a packet sees the old set or the new one
+ *   servers     by number; a connection holds the number. It stands for one real server of one
+ *               service and isn't given to another while connections refer to it
+ *   buckets     the connection table: every connection lies in one of two buckets its hash names,
+ *               in one of eight slots of one cache line each
+ *   heads       one word pair a bucket, dense: a lock, and when the bucket needs a visit next
+ *   clock       one timer that walks the heads (expiry.h) and feeds the estimator
+ *
+ * Time is counted in ticks: jiffies >> parameters.tick_shift, about 16 ms, in 32 bits that wrap;
+ * only differences are compared. Ports and addresses are in network order, everything else in
+ * the host's.
+ */
+#ifndef DIRECTRIX_TABLE_H
+#define DIRECTRIX_TABLE_H
+
+#define LAYOUT_VERSION 1
+#define BUCKET_SLOTS 8
+#define HEADS_IN_LINE 8
+#define SET_UNIT_ENTRIES 16
+#define FILTER_WORDS 1024
+#define MAX_CPUS 256
+#define MAX_SERVICES 16384
+#define MAX_SERVERS 65536
+#define MAX_SET_UNITS 131072
+#define MAX_DEVICES 4096
+
+/* Fixed when the programs are loaded; constants to the verifier. */
+struct parameters {
+	__u64 seed[2];		/* of the connection hash; kept across replacement */
+	__u32 buckets;		/* entries of `buckets` in use */
+	__u32 head_lines;	/* entries of `heads` in use */
+	__u32 max_connections;
+	__u32 tick_shift;
+	__u32 cpus;		/* possible CPUs: rows of server_stats */
+	__u32 hertz;		/* jiffies a second */
+};
+
+enum tcp_state {
+	TCP_S_NONE, TCP_S_ESTABLISHED, TCP_S_SYN_SENT, TCP_S_SYN_RECV, TCP_S_FIN_WAIT, TCP_S_TIME_WAIT,
+	TCP_S_CLOSE, TCP_S_CLOSE_WAIT, TCP_S_LAST_ACK, TCP_S_LISTEN, TCP_S_SYNACK, TCP_S_LAST,
+};
+#define UDP_S_NORMAL 16
+#define STATES 32
+
+#define VERDICTS 32
+
+/* What every packet may touch; written by user space except where said. */
+struct front {
+	__u32 any_port;			/* some service takes every port of its address */
+	__u32 service_top;		/* service numbers in use are below */
+	__u32 ftp;			/* a TCP service on port 21 exists */
+	__u32 connections;		/* data plane: slots in use */
+	__u32 now;			/* data plane: tick of the last turn of the clock */
+	__u32 server_top;		/* server numbers in use are below */
+	__u32 lo;			/* ifindex of the loopback device */
+	__u32 layout;			/* LAYOUT_VERSION of whoever made the table */
+	__u32 changes;			/* counts what user space changed */
+	__u32 set_cursor;		/* where user space looks for room for the next set */
+	__u32 generation;		/* of the last service made */
+	__u32 pad;
+	__u32 timeout[STATES];		/* ticks, by tcp_state; UDP_S_NORMAL for UDP */
+	__u64 filter[FILTER_WORDS];
+	__u64 verdicts[MAX_CPUS][VERDICTS];	/* data plane */
+	__u64 base_connections, base_packets, base_bytes;	/* of services that are gone, less what -Z took away */
+};
+
+struct service_key {
+	__u32 address[4];	/* IPv4 in the first word, or a firewall mark */
+	__u16 port;
+	__u8 protocol;		/* 0: firewall mark */
+	__u8 family;		/* 4 or 6 */
+};
+
+enum service_flag { SERVICE_PERSISTENT = 1, SERVICE_ONE_PACKET = 4 };
+
+struct service {
+	__u32 set;		/* first unit of the set in force; 0: none */
+	__u8 scheduler;		/* enum scheduler */
+	__u8 flags;		/* enum service_flag */
+	__u8 scheduler_flags;
+	__u8 in_use;
+	__u32 persistence;	/* ticks */
+	__u32 persistence_seconds;
+	__u32 mask[4];		/* of the client address, for templates */
+	struct service_key key;
+	__u32 netmask;		/* as the operator gave it */
+	__u32 generation;	/* changes when the service is removed and made anew */
+	__u32 pad;
+	/* sums of servers that left, less what -Z took away */
+	__u64 base_connections, base_packets, base_bytes;
+};
+
+/* The first unit of a set; entries follow from the next unit on. */
+struct server_set {
+	__u32 count;
+	__u32 units;		/* all units, this one included */
+	__u32 gcd;		/* of the weights above 0, 1 if there are none */
+	__u32 max_weight;	/* largest weight - (gcd - 1): where wrr starts a lap */
+	__u64 cursor;		/* the scheduler's position; data plane */
+	__u64 reserved[13];
+};
+
+struct set_entry {
+	__u32 server;
+	__u32 weight;
+};
+
+struct set_unit {
+	struct set_entry entry[SET_UNIT_ENTRIES];
+};
+
+#define CURSOR_AT_HEAD 0xffffffffU
+
+enum server_flag { SERVER_AVAILABLE = 1 };
+
+enum hop_state {
+	HOP_UNKNOWN,		/* not looked up yet */
+	HOP_RESOLVED,
+	HOP_UNRESOLVED,		/* route known, no neighbour yet */
+	HOP_NO_ROUTE,
+};
+
+/* A real server of one service. */
+struct server {
+	/* read by every packet; hop_* are the data plane's, the rest is user space's */
+	__u32 flags;		/* enum server_flag */
+	__u32 hop_state;	/* enum hop_state */
+	__u64 hop_mac;		/* destination MAC in the low six bytes, in wire order */
+	__u64 hop_source;	/* source MAC, likewise */
+	__u32 hop_ifindex;	/* device of the route */
+	__u32 hop_wire;		/* device the frame leaves from: below VLANs */
+	__u32 hop_tags;		/* VLAN ids on that wire: outer << 16 | inner, or the only one */
+	__u32 hop_checked;	/* tick of the last look-up */
+	__u32 hop_asked;	/* tick when XDP last handed a packet up for a look-up */
+	__u8 method;
+	__u8 family;		/* 4 or 6 */
+	__u16 port;
+	__u32 overload;		/* data plane */
+	__u32 hop_answer;	/* of the last bpf_fib_lookup() */
+	/* data plane: changed with every connection */
+	__u32 active __attribute__((aligned(64)));
+	__u32 inactive;
+	__u32 persistent;
+	__u32 pad1;
+	__u64 connections;
+	__u64 reserved1[5];
+	/* user space, seldom */
+	__u32 address[4];
+	__u32 weight;
+	__u32 upper_threshold;
+	__u32 lower_threshold;
+	__u32 service;
+	__u32 generation;	/* of the service it was last part of */
+	__u32 in_use;		/* 1: part of a service, 2: removed and kept aside (IPVS: trash) */
+	struct service_key key;	/* of that service */
+	__u32 removed;		/* seconds since boot */
+	/* user space: what -Z subtracts, and what the service has taken over already */
+	__u64 zero_connections, zero_packets, zero_bytes;
+	__u64 kept_connections, kept_packets, kept_bytes;
+	/* clock: the estimator's last values and averages (estimator.h) */
+	__u64 last_connections, last_packets, last_bytes;
+	__u64 rate_connections, rate_packets, rate_bytes;
+};
+
+struct server_count {
+	__u64 packets;
+	__u64 bytes;
+};
+
+/* id of a slot: what a packet carries beside its addresses. 0: free; SLOT_CLAIMED: being filled. */
+#define SLOT_CLAIMED 1ULL
+#define SLOT_DEAD 0	/* as `expires` */
+
+enum connection_flag {
+	CONNECTION_ACTIVE = 0x100,
+	CONNECTION_TEMPLATE = 0x200,
+	CONNECTION_ASSURED = 0x400,
+	CONNECTION_DEAD = 0x800,
+};
+
+struct connection {
+	__u64 id;		/* client port, virtual port, protocol, family, kind: connection_id() */
+	__u32 address[8];	/* IPv4: client, virtual; IPv6: client 0-3, virtual 4-7 */
+	__u32 server;
+	__u32 expires;		/* tick */
+	__u32 status;		/* state in the low byte, enum connection_flag above */
+	__u32 control;		/* 1 + place of its template, 0: none; of a dead slot: tick of its death */
+	__u32 children;		/* of a template */
+	__u16 server_port;
+	__u16 pad;
+};
+
+struct bucket {
+	struct connection slot[BUCKET_SLOTS];
+};
+
+struct head {
+	__u32 lock;
+	__u32 visit;		/* tick of the next visit due */
+};
+
+struct head_line {
+	struct head head[HEADS_IN_LINE];
+};
+
+enum device_flag { DEVICE_REDIRECT = 1 /* takes frames that XDP redirects */ };
+
+/* A network device, at ifindex % MAX_DEVICES. */
+struct device {
+	__u32 ifindex;
+	__u32 wire;		/* the device below its VLAN tags: itself if it has none */
+	__u32 tags;
+	__u32 flags;		/* of the wire */
+	__u64 mac;		/* low six bytes, wire order */
+	__u64 pad;
+};
+
+struct vlan_key {
+	__u32 wire;
+	__u32 tags;
+};
+
+struct clock {
+	struct bpf_timer timer;
+	__u64 next;		/* ns, monotonic: when the next turn is due */
+	__u32 hand;		/* next line of heads to look at */
+	__u32 turn;
+	__u32 estimated;	/* next server number of the estimator's round */
+	__u32 pad;
+};
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * IPVS's TCP states for packets seen in one direction only ("input only"), as a table: row = what
+ * the packet says, column = state now, value = next state. src/directrix/lvs/tcp.py states the
+ * same table for people; a test compares the two.
+ */
+#ifndef DIRECTRIX_TCP_H
+#define DIRECTRIX_TCP_H
+
+#include "packet.h"
+
+enum tcp_event { EVENT_SYN, EVENT_FIN, EVENT_ACK, EVENT_RST, EVENT_NONE, EVENTS };
+
+#define NO TCP_S_NONE
+#define ES TCP_S_ESTABLISHED
+#define SS TCP_S_SYN_SENT
+#define SR TCP_S_SYN_RECV
+#define FW TCP_S_FIN_WAIT
+#define TW TCP_S_TIME_WAIT
+#define CL TCP_S_CLOSE
+#define CW TCP_S_CLOSE_WAIT
+#define LA TCP_S_LAST_ACK
+#define LI TCP_S_LISTEN
+#define SA TCP_S_SYNACK
+
+const __u8 tcp_next[8][16] = {
+	/*               NO  ES  SS  SR  FW  TW  CL  CW  LA  LI  SA */
+	[EVENT_SYN]  = { SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SR },
+	[EVENT_FIN]  = { CL, FW, SS, TW, FW, TW, CL, CW, LA, LI, TW },
+	[EVENT_ACK]  = { ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES },
+	[EVENT_RST]  = { CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL },
+	[EVENT_NONE] = { CL, CL, CL, CL, CL, CL, CL, CL, CL, CL, CL },
+};
+
+#undef NO
+#undef ES
+#undef SS
+#undef SR
+#undef FW
+#undef TW
+#undef CL
+#undef CW
+#undef LA
+#undef LI
+#undef SA
+
+#define TCP_ACTIVE_STATES (1 << TCP_S_ESTABLISHED | 1 << TCP_S_SYN_SENT | 1 << TCP_S_SYN_RECV | 1 << TCP_S_SYNACK)
+
+static __always_inline enum tcp_event tcp_event(__u8 flags)
+{
+	if (flags & TCP_RST)
+		return EVENT_RST;
+	if (flags & TCP_SYN)
+		return EVENT_SYN;
+	if (flags & TCP_FIN)
+		return EVENT_FIN;
+	return flags & TCP_ACK ? EVENT_ACK : EVENT_NONE;
+}
+
+static __always_inline bool tcp_active(__u32 state)
+{
+	return TCP_ACTIVE_STATES >> (state % STATES) & 1;	/* UDP_S_NORMAL is none of them */
+}
+
+/* May a packet with these flags start a connection? */
+static __always_inline bool tcp_opens(__u8 flags)
+{
+	return (flags & (TCP_SYN | TCP_RST)) == TCP_SYN;
+}
+
+#endif

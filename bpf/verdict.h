@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Every packet ends in one of these, and each is counted. src/directrix/table/xdp/verdicts.py
+ * holds the same list with a sentence for people; a test compares the two.
+ */
+#ifndef DIRECTRIX_VERDICT_H
+#define DIRECTRIX_VERDICT_H
+
+enum verdict {
+	/* passed on to the host's own stack, untouched */
+	NOT_OURS,		/* no virtual service has this destination */
+	OTHER_HOST,		/* the frame is not addressed to this host's MAC */
+	MALFORMED,		/* a header is cut off or contradicts itself */
+	FRAGMENT,		/* an IP fragment towards a virtual service */
+	NO_SERVICE,		/* the address is virtual, this port is not */
+	NO_CONNECTION,		/* TCP without a connection and without SYN: the host answers RST */
+	HANDED_UP,		/* XDP leaves this one to tc, where it is counted again with its end */
+	/* sent to a real server */
+	FORWARDED,
+	NO_NEIGHBOUR,		/* given to the kernel, which asks for the neighbour and sends it then */
+	/* dropped */
+	NO_SERVER,		/* no real server available: answered with port unreachable */
+	TABLE_FULL,		/* a new connection found no room */
+	SERVER_GONE,		/* of a connection whose real server was removed */
+	NO_ROUTE,		/* no route to the real server */
+	BUSY,			/* a lock was not had in time: never seen but under test */
+	VERDICT_LAST,
+};
+
+static __always_inline void count_verdict(__u32 cpu, enum verdict verdict)
+{
+	front.verdicts[cpu % MAX_CPUS][verdict % VERDICTS]++;
+}
+
+#endif

@@ -1,0 +1,1 @@
+"""The table in eBPF maps: our own make."""

@@ -1,0 +1,285 @@
+"""Where packets are caught: which hook at which device, and putting it there.
+
+`auto` takes native XDP where a driver has it, and tc everywhere else: at virtual devices XDP
+would lose the checksum and segmentation state that packets of local stacks carry. Behind XDP
+there is always tc as well, for what XDP hands up. Ports of a bridge or bond are left alone, their
+master sees the packets; VLAN devices are taken for themselves.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from directrix.lvs.errors import InvalidRequest, TableUnavailable
+from directrix.system import sysctl
+from directrix.system.links import Link, links
+from directrix.table.xdp import layout, libbpf
+from directrix.table.xdp.maps import Maps
+
+HOOKS = ("auto", "xdp", "xdp-generic", "tc")
+_XDP_MODES = {"xdp": libbpf.XDP_NATIVE, "xdp-generic": libbpf.XDP_GENERIC}
+_IP_TYPES = ("none", "ppp", "ipip", "sit", "gre", "tunnel6", "gre6")
+_PORT_KINDS = ("bridge", "bond", "team")
+
+_NEIGHBOUR_SETTINGS = {
+    # An address in use is asked for again about every second, so that a real server whose MAC
+    # changed is found: first at the MAC known, then, after a quarter second, by everybody. What
+    # is known stays in use meanwhile, for longer than with the kernel's own settings.
+    "base_reachable_time_ms": "700",
+    "delay_first_probe_time": "0",
+    "retrans_time_ms": "250",
+    "ucast_solicit": "1",
+    "mcast_solicit": "12",
+    "mcast_resolicit": "20",
+}
+_LOOK_UP_SETTINGS = {
+    # bpf_fib_lookup() answers only for a device that forwards; ours asks as if from lo.
+    "net/ipv4/conf/lo/forwarding": "1",
+    "net/ipv6/conf/lo/forwarding": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """Our programs at one device. `made_qdisc`: the clsact qdisc is ours too."""
+
+    ifindex: int
+    name: str
+    hook: str
+    made_qdisc: bool
+    programs: tuple[int, ...]
+
+
+def from_record(record: dict[str, Any]) -> list[Attachment]:
+    """The attachments in a record."""
+    return [Attachment(**{**entry, "programs": tuple(entry["programs"])}) for entry in record.get("attachments", ())]
+
+
+def to_record(attachments: list[Attachment]) -> list[dict[str, Any]]:
+    """Attachments as a record keeps them."""
+    return [asdict(attachment) for attachment in attachments]
+
+
+def carriers(found: list[Link]) -> list[Link]:
+    """The devices that `auto` takes."""
+    return [
+        link
+        for link in found
+        if (link.type == "ether" and link.enslaved not in _PORT_KINDS) or (link.type in _IP_TYPES and link.name != "lo")
+    ]
+
+
+def choose(names: list[str], found: list[Link]) -> list[Link]:
+    """The devices a person named.
+
+    Raises:
+        InvalidRequest: one does not exist or can't carry virtual services.
+    """
+    by_name = {link.name: link for link in found}
+    chosen = []
+    for name in names:
+        link = by_name.get(name)
+        if link is None:
+            known = ", ".join(other.name for other in carriers(found)) or "none"
+            raise InvalidRequest(f"there is no interface {name!r} here (there are: {known})", errno.ENODEV)
+        if link.type not in ("ether", *_IP_TYPES):
+            raise InvalidRequest(f"the interface {name} ({link.type}) can't carry virtual services")
+        chosen.append(link)
+    return chosen
+
+
+def _hook_for(link: Link, wanted: str) -> str:
+    if link.type in _IP_TYPES:
+        if wanted not in ("auto", "tc"):
+            raise InvalidRequest(f"{link.name} has no Ethernet headers: only the tc hook can serve it")
+        return "tc"
+    if wanted == "auto":
+        return "tc" if link.kind else "xdp"
+    return wanted
+
+
+def attach(data_plane: libbpf.Object, link: Link, wanted: str, before: Attachment | None = None) -> Attachment:
+    """Attach our programs at a device, in place of those that `before` says are there.
+
+    Raises:
+        InvalidRequest: the device refuses the hook that was asked for.
+    """
+    hook = _hook_for(link, wanted)
+    xdp_id = 0
+    if hook != "tc":
+        try:
+            xdp_id = _attach_xdp(data_plane, link, hook, before)
+        except OSError as error:
+            if wanted != "auto":
+                raise InvalidRequest(
+                    f"{link.name} refuses the {hook} hook: {_reason(error)}; try --hook tc", error.errno or errno.EINVAL
+                ) from None
+            hook = "tc"
+    if before and before.hook != "tc" and hook == "tc":
+        libbpf.xdp_detach(link.index, _XDP_MODES[before.hook])
+    program = "directrix_tc_behind" if hook != "tc" else "directrix_tc"
+    if link.type in _IP_TYPES:
+        program = "directrix_tc_ip"
+    fd = data_plane.program(program)
+    try:
+        made = libbpf.tc_attach(link.index, fd)
+    except OSError as error:
+        if xdp_id:
+            libbpf.xdp_detach(link.index, _XDP_MODES[hook])
+        raise InvalidRequest(f"{link.name} refuses the tc hook: {error.strerror}", error.errno or errno.EINVAL) from None
+    made = made or bool(before and before.made_qdisc)
+    programs = (libbpf.program_id(fd), *([xdp_id] if xdp_id else []))
+    return Attachment(link.index, link.name, hook, made, programs)
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.EOPNOTSUPP:
+        return "its driver has no native XDP"
+    if error.errno in (errno.EBUSY, errno.EEXIST):
+        return "another XDP program is there already"
+    said = libbpf.heard().strip()
+    return said.splitlines()[-1] if said else str(error.strerror)
+
+
+def _attach_xdp(data_plane: libbpf.Object, link: Link, hook: str, before: Attachment | None) -> int:
+    import os
+
+    fd = data_plane.program("directrix_xdp")
+    old = libbpf.xdp_program(link.index)
+    if old and before and old in before.programs and before.hook == hook:
+        old_fd = libbpf.program_by_id(old)
+        try:
+            libbpf.xdp_attach(link.index, fd, _XDP_MODES[hook], replaces=old_fd)
+        finally:
+            os.close(old_fd)
+    else:
+        if old and before and old in before.programs:
+            libbpf.xdp_detach(link.index, _XDP_MODES[before.hook])
+        libbpf.xdp_attach(link.index, fd, _XDP_MODES[hook])
+    return libbpf.program_id(fd)
+
+
+def detach(attachment: Attachment) -> None:
+    """Take our programs off a device; what others put there stays. A device that is gone is no error."""
+    with suppress(OSError):
+        if attachment.hook != "tc" and libbpf.xdp_program(attachment.ifindex) in attachment.programs:
+            libbpf.xdp_detach(attachment.ifindex, _XDP_MODES[attachment.hook])
+    with suppress(OSError):
+        if libbpf.tc_program(attachment.ifindex) in attachment.programs:
+            libbpf.tc_detach(attachment.ifindex)
+            if attachment.made_qdisc and not _filters_left(attachment.name):
+                libbpf.tc_remove_hook(attachment.ifindex)
+    libbpf.heard()
+
+
+def _filters_left(name: str) -> bool:
+    from directrix.system.commands import CommandFailed, run
+
+    try:
+        return any(run(["tc", "filter", "show", "dev", name, way]).strip() for way in ("ingress", "egress"))
+    except CommandFailed:
+        return True
+
+
+def is_there(attachment: Attachment) -> bool:
+    """Whether the programs are still where they were put."""
+    if libbpf.tc_program(attachment.ifindex) not in attachment.programs:
+        return False
+    try:
+        return attachment.hook == "tc" or libbpf.xdp_program(attachment.ifindex) in attachment.programs
+    except OSError:
+        return False
+
+
+def tune(attachments: list[Attachment], before: dict[str, str]) -> dict[str, str]:
+    """Set the kernel's settings the data plane lives by; answers what they were, with `before` kept."""
+    wanted = dict(_LOOK_UP_SETTINGS)
+    for attachment in attachments:
+        for version in ("ipv4", "ipv6"):
+            for name, value in _NEIGHBOUR_SETTINGS.items():
+                wanted[f"net/{version}/neigh/{attachment.name}/{name}"] = value
+    kept = dict(before)
+    for path, value in wanted.items():
+        old = sysctl.read(path)
+        if old is not None and old != value and sysctl.write(path, value):
+            kept.setdefault(path, old)
+    return kept
+
+
+def untune(before: dict[str, str]) -> None:
+    """Set back what `tune` changed, unless somebody changed it since."""
+    for path, old in before.items():
+        ours = _LOOK_UP_SETTINGS.get(path) or _NEIGHBOUR_SETTINGS.get(path.rsplit("/", 1)[-1])
+        if sysctl.read(path) == ours:
+            sysctl.write(path, old)
+
+
+def _tags_of(link: Link, by_name: dict[str, Link]) -> tuple[int, int]:
+    """The device below a VLAN device's tags, and the tags: outer << 16 | inner."""
+    tags = shift = 0
+    while link.vlan and link.parent in by_name and shift < 32:
+        tags |= link.vlan << shift
+        shift += 16
+        link = by_name[link.parent]
+    return link.index, tags
+
+
+def describe_devices(maps: Maps, found: list[Link], attachments: list[Attachment]) -> None:
+    """Tell the data plane of the devices: their MACs, what lies under VLANs, which take XDP's frames.
+
+    Raises:
+        InvalidRequest: two devices fall into one place of the table.
+    """
+    by_name = {link.name: link for link in found}
+    native = {attachment.ifindex for attachment in attachments if attachment.hook == "xdp"}
+    size = layout.DEVICE.size
+    content = bytearray(layout.MAX_DEVICES * size)
+    taken: dict[int, Link] = {}
+    vlans = {}
+    for link in found:
+        place = link.index % layout.MAX_DEVICES
+        other = taken.setdefault(place, link)
+        if other is not link:
+            raise TableUnavailable(
+                f"the interfaces {other.name} (index {other.index}) and {link.name} (index {link.index}) can't both be served",
+                f"their indexes differ by a multiple of {layout.MAX_DEVICES}: make one of them anew",
+            )
+        wire, tags = _tags_of(link, by_name)
+        if tags:
+            vlans[layout.VLAN_KEY.whole.pack(wire, tags)] = link.index.to_bytes(4, "little")
+        flags = layout.DEVICE_REDIRECT if wire in native else 0
+        mac = int.from_bytes(link.mac, "little")
+        layout.DEVICE.whole.pack_into(content, place * size, link.index, wire, tags, flags, mac, 0)
+    shared = maps.devices.bytes
+    for place in range(layout.MAX_DEVICES):
+        start = place * size
+        if shared[start : start + size] != content[start : start + size]:
+            shared[start : start + size] = content[start : start + size]
+    for key in list(libbpf.map_keys(maps.vlans, layout.VLAN_KEY.size)):
+        if key not in vlans:
+            libbpf.map_delete(maps.vlans, key)
+    for key, value in vlans.items():
+        libbpf.map_update(maps.vlans, key, value)
+
+
+def interface_names() -> list[tuple[int, str]]:
+    """Index and name of every device, quickly."""
+    return sorted(socket.if_nameindex())
+
+
+def current_links() -> list[Link]:
+    """The devices of this namespace.
+
+    Raises:
+        TableUnavailable: they can't be listed.
+    """
+    from directrix.system.commands import CommandFailed
+
+    try:
+        return links()
+    except CommandFailed as error:
+        raise TableUnavailable(f"the network interfaces can't be listed: {error}", "install iproute2") from None

@@ -1,0 +1,157 @@
+"""The layouts shared with the data plane: `bpf/table.h`, stated once more for Python.
+
+A test holds every size and offset here against the BTF of the compiled object.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+LAYOUT_VERSION = 1
+BUCKET_SLOTS = 8
+HEADS_IN_LINE = 8
+SET_UNIT_ENTRIES = 16
+SET_UNIT_SIZE = 128
+FILTER_WORDS = 1024
+MAX_CPUS = 256
+MAX_SERVICES = 16384
+MAX_SERVERS = 65536
+MAX_SET_UNITS = 131072
+MAX_DEVICES = 4096
+VERDICTS = 32
+STATES = 32
+UDP_STATE = 16
+CURSOR_AT_HEAD = 0xFFFFFFFF
+
+SERVICE_PERSISTENT = 0x01
+SERVICE_ONE_PACKET = 0x04
+SERVER_AVAILABLE = 0x01
+DEVICE_REDIRECT = 0x01
+CONNECTION_ACTIVE = 0x100
+CONNECTION_TEMPLATE = 0x200
+CONNECTION_ASSURED = 0x400
+CONNECTION_DEAD = 0x800
+SLOT_CLAIMED = 1
+SLOT_DEAD = 0
+
+FILTER_PRIME = 0x9E3779B97F4A7C15
+ADDRESS_MARK = 1
+"""Stands for a protocol in the filter: "some service has this address", asked for fragments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A C struct: its fields with their offsets, and how to unpack a whole one at once."""
+
+    name: str
+    size: int
+    offsets: dict[str, int]
+    formats: dict[str, str]
+    places: dict[str, int]
+    whole: struct.Struct
+
+    def pack_into(self, buffer: memoryview, base: int, **values: int | bytes) -> None:
+        """Write some fields of the record that starts at `base`."""
+        for field, value in values.items():
+            struct.pack_into("=" + self.formats[field], buffer, base + self.offsets[field], value)
+
+    def get(self, buffer: memoryview, base: int, field: str) -> int:
+        """One number of the record that starts at `base`."""
+        value: int = struct.unpack_from("=" + self.formats[field], buffer, base + self.offsets[field])[0]
+        return value
+
+
+def _record(name: str, fields: str, align: int = 8, aligned: dict[str, int] | None = None) -> Record:
+    """A record from `name:format` pairs, laid out by C's rules. `aligned` gives wider alignments."""
+    offset = place = 0
+    parts: list[str] = []
+    offsets: dict[str, int] = {}
+    formats: dict[str, str] = {}
+    places: dict[str, int] = {}
+    for pair in fields.split():
+        field, _, form = pair.partition(":")
+        size = struct.calcsize("=" + form)
+        unit = (aligned or {}).get(field, 4 if form.endswith("s") else size)
+        gap = -offset % unit
+        parts.append(f"{gap}x{form}")
+        offset += gap
+        offsets[field], formats[field], places[field] = offset, form, place
+        offset += size
+        place += 1
+    tail = -offset % align
+    return Record(name, offset + tail, offsets, formats, places, struct.Struct("=" + "".join(parts) + f"{tail}x"))
+
+
+SERVICE_KEY = _record("service_key", "address:16s port:H protocol:B family:B", align=4)
+
+PARAMETERS = _record(
+    "parameters", "seed:16s buckets:I head_lines:I max_connections:I tick_shift:I cpus:I hertz:I", aligned={"seed": 8}
+)
+
+FRONT = _record(
+    "front",
+    "any_port:I service_top:I ftp:I connections:I now:I server_top:I lo:I layout:I changes:I set_cursor:I "
+    f"generation:I pad:I timeout:{STATES * 4}s filter:{FILTER_WORDS * 8}s verdicts:{MAX_CPUS * VERDICTS * 8}s "
+    "base_connections:Q base_packets:Q base_bytes:Q",
+    aligned={"filter": 8, "verdicts": 8},
+)
+
+SERVICE = _record(
+    "service",
+    "set:I scheduler:B flags:B scheduler_flags:B in_use:B persistence:I persistence_seconds:I mask:16s key:20s "
+    "netmask:I generation:I pad:I base_connections:Q base_packets:Q base_bytes:Q",
+)
+
+SERVER_SET = _record("server_set", "count:I units:I gcd:I max_weight:I cursor:Q reserved:104s")
+
+SET_ENTRY = _record("set_entry", "server:I weight:I", align=4)
+
+SERVER = _record(
+    "server",
+    "flags:I hop_state:I hop_mac:Q hop_source:Q hop_ifindex:I hop_wire:I hop_tags:I hop_checked:I hop_asked:I "
+    "method:B family:B port:H overload:I hop_answer:I "
+    "active:I inactive:I persistent:I pad1:I connections:Q reserved1:40s "
+    "address:16s weight:I upper_threshold:I lower_threshold:I service:I generation:I in_use:I key:20s removed:I "
+    "zero_connections:Q zero_packets:Q zero_bytes:Q kept_connections:Q kept_packets:Q kept_bytes:Q "
+    "last_connections:Q last_packets:Q last_bytes:Q rate_connections:Q rate_packets:Q rate_bytes:Q",
+    align=64,
+    aligned={"active": 64, "reserved1": 8},
+)
+
+SERVER_COUNT = _record("server_count", "packets:Q bytes:Q")
+
+CONNECTION = _record(
+    "connection",
+    "client_port:H port:H protocol:B family:B kind:H address:32s server:I expires:I status:I control:I children:I "
+    "server_port:H pad:H",
+)
+
+BUCKET_SIZE = CONNECTION.size * BUCKET_SLOTS
+HEAD_LINE_SIZE = 64
+
+DEVICE = _record("device", "ifindex:I wire:I tags:I flags:I mac:Q pad:Q")
+
+VLAN_KEY = _record("vlan_key", "wire:I tags:I", align=4)
+
+SCHEDULERS = (
+    "none",
+    "rr",
+    "wrr",
+    "lc",
+    "wlc",
+    "lblc",
+    "lblcr",
+    "dh",
+    "sh",
+    "sed",
+    "nq",
+    "fo",
+    "ovf",
+    "mh",
+    "twos",
+)
+"""Schedulers by their number in the data plane."""
+
+HOP_UNKNOWN, HOP_RESOLVED, HOP_UNRESOLVED, HOP_NO_ROUTE = range(4)
+HOP_STATES = ("unknown", "resolved", "no neighbour yet", "no route")

@@ -1,0 +1,222 @@
+"""Making a table, and giving a running one newer programs.
+
+A table is made of fresh maps, pinned before anything is attached. Loading again uses the pinned
+maps as they are, so whatever replaces the programs goes on with the same services and
+connections. The programs themselves are not pinned: what is attached holds them, and when a
+network namespace dies its programs die with it, which is how leftovers of it are told.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from directrix.lvs import Timeouts, tcp, udp
+from directrix.lvs.errors import InvalidRequest, TableUnavailable
+from directrix.system import namespaces
+from directrix.table.xdp import layout, libbpf
+from directrix.table.xdp.clock import Ticks
+from directrix.table.xdp.maps import Maps, pin_name
+from directrix.table.xdp.pins import Place, all_places, ensure_mounted
+
+OBJECT = Path(__file__).with_name("directrix.bpf.o")
+DEFAULT_CONNECTIONS = 1_000_000
+MOST_CONNECTIONS = 100_000_000
+OLDEST_KERNEL = (6, 1)
+LOOK = "look"
+"""Name of the pin of the program that looks one server's next hop up."""
+
+_ROOM = 1.6
+"""Slots for each connection: with two buckets to choose from, eight slots each, a table filled to
+its number of connections is then 62 % full and a bucket pair without room does not happen."""
+
+_SMALLEST_TABLE = 512
+_UNSHARED = ("scratch", ".data.answers")
+_PACKET = bytes(64)
+
+
+def check_host() -> None:
+    """See whether this machine can carry a table.
+
+    Raises:
+        TableUnavailable: no root, kernel too old, no compiled data plane; says what to do.
+    """
+    if os.geteuid() != 0:
+        raise TableUnavailable("Permission denied (you must be root)")
+    release = os.uname().release
+    numbers = tuple(int(part) for part in release.split("-")[0].split(".")[:2] if part.isdigit())
+    if numbers < OLDEST_KERNEL:
+        raise TableUnavailable(f"the kernel is too old (Linux {release})", "directrix needs Linux 6.1 or newer")
+    if not OBJECT.exists():
+        raise TableUnavailable(
+            f"the compiled data plane is missing ({OBJECT})", "build it: pip install . or scripts/build-bpf"
+        )
+
+
+def check_connections(connections: int) -> None:
+    """A table's size has to make sense.
+
+    Raises:
+        InvalidRequest: it does not.
+    """
+    if not 1 <= connections <= MOST_CONNECTIONS:
+        raise InvalidRequest(f"a table holds 1 to {MOST_CONNECTIONS:,} connections, not {connections:,}")
+
+
+def object_hash() -> str:
+    """What tells one build of the data plane from another."""
+    return hashlib.sha256(OBJECT.read_bytes()).hexdigest()[:16]
+
+
+def bucket_count(connections: int) -> int:
+    """How many buckets a table for so many connections has: a multiple of those in a line of heads."""
+    slots = max(int(connections * _ROOM), _SMALLEST_TABLE)
+    lines = -(-slots // (layout.BUCKET_SLOTS * layout.HEADS_IN_LINE))
+    return lines * layout.HEADS_IN_LINE
+
+
+def _parameters(connections: int, ticks: Ticks) -> bytes:
+    buckets = bucket_count(connections)
+    return layout.PARAMETERS.whole.pack(
+        secrets.token_bytes(16),
+        buckets,
+        buckets // layout.HEADS_IN_LINE,
+        connections,
+        ticks.shift,
+        libbpf.possible_cpus(),
+        ticks.hertz,
+    )
+
+
+def timeout_ticks(timeouts: Timeouts, ticks: Ticks) -> bytes:
+    """front.timeout: ticks by state."""
+    values = [0] * layout.STATES
+    for state in tcp.TcpState:
+        values[state] = ticks.from_seconds(tcp.timeout(state, timeouts))
+    values[layout.UDP_STATE] = ticks.from_seconds(udp.timeout(timeouts))
+    return b"".join(value.to_bytes(4, "little") for value in values)
+
+
+def _prepare_new(data_plane: libbpf.Object, connections: int) -> None:
+    ticks = Ticks.of_this_kernel()
+    buckets = bucket_count(connections)
+    data_plane.resize("buckets", buckets)
+    data_plane.resize("heads", buckets // layout.HEADS_IN_LINE)
+    data_plane.resize("server_stats", libbpf.possible_cpus() * layout.MAX_SERVERS)
+    data_plane.set_value(".rodata.parameters", _parameters(connections, ticks))
+    front = memoryview(bytearray(layout.FRONT.size))
+    layout.FRONT.pack_into(
+        front, 0, lo=1, layout=layout.LAYOUT_VERSION, set_cursor=1, timeout=timeout_ticks(Timeouts(), ticks)
+    )
+    data_plane.set_value(".data.front", bytes(front))
+
+
+def _explain(error: OSError) -> TableUnavailable:
+    said = libbpf.heard().strip()
+    if error.errno == errno.EPERM:
+        return TableUnavailable(
+            "the kernel does not let this process use BPF", "it needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, or root"
+        )
+    if error.errno == errno.ENOMEM:
+        return TableUnavailable(
+            "there is not enough memory for a table of this size", "ask for fewer: directrix up --connections N"
+        )
+    if error.errno == errno.ENOSYS:
+        return TableUnavailable("this kernel has no BPF", "it needs CONFIG_BPF_SYSCALL and CONFIG_BPF_JIT")
+    last = said.splitlines()[-1] if said else ""
+    return TableUnavailable(f"the data plane can't be loaded ({error.strerror}{': ' + last if last else ''})")
+
+
+@contextmanager
+def loaded(place: Place, connections: int = DEFAULT_CONNECTIONS) -> Iterator[libbpf.Object]:
+    """The programs, loaded over the maps of `place`; new maps are made and pinned if it has none.
+
+    What was made is taken back if the body fails. `connections` counts only for a new table.
+
+    Raises:
+        TableUnavailable: it can't be done here; says why.
+    """
+    ensure_mounted(place.root)
+    fresh = not place.loaded()
+    data_plane = libbpf.Object.open(OBJECT)
+    try:
+        if fresh:
+            place.remove()
+            _prepare_new(data_plane, connections)
+        else:
+            _reuse_maps(place, data_plane)
+        try:
+            data_plane.load()
+        except OSError as error:
+            raise _explain(error) from None
+        if fresh:
+            _pin_maps(place, data_plane)
+        _pin_program(place, data_plane)
+        start_clock(data_plane)
+        yield data_plane
+    except BaseException:
+        if fresh:
+            place.remove()
+        raise
+    finally:
+        data_plane.close()
+
+
+def _reuse_maps(place: Place, data_plane: libbpf.Object) -> None:
+    maps = Maps(place)
+    try:
+        version = layout.FRONT.get(maps.front.bytes, 0, "layout")
+    finally:
+        maps.close()
+    if version != layout.LAYOUT_VERSION:
+        raise TableUnavailable(
+            f"the running table has layout {version}, this directrix has {layout.LAYOUT_VERSION}",
+            "`directrix ipvsadm -Sn` saves the services; then directrix down, and restore with `directrix ipvsadm -R`",
+        )
+    for name in data_plane.maps:
+        pin = place.pins / pin_name(name)
+        if name in _UNSHARED or not pin.exists():
+            continue
+        fd = libbpf.get(pin)
+        try:
+            data_plane.reuse(name, fd)
+        finally:
+            os.close(fd)
+
+
+def _pin_maps(place: Place, data_plane: libbpf.Object) -> None:
+    place.pins.mkdir(mode=0o700)
+    # front last: its pin says that the table is whole
+    for name in sorted(data_plane.maps, key=lambda name: name == ".data.front"):
+        if name not in _UNSHARED and not name.endswith((".rodata", ".bss", ".data")):
+            libbpf.pin(data_plane.map_fd(name), place.pins / pin_name(name))
+
+
+def _pin_program(place: Place, data_plane: libbpf.Object) -> None:
+    draft = place.pins / f"{LOOK}_new"
+    draft.unlink(missing_ok=True)
+    libbpf.pin(data_plane.program("directrix_look"), draft)
+    draft.rename(place.pins / LOOK)
+
+
+def start_clock(data_plane: libbpf.Object) -> None:
+    """Start the table's clock, or have a running one go on with this program."""
+    result = libbpf.run(data_plane.program("directrix_clock"), _PACKET)
+    if result.value:
+        raise TableUnavailable(f"the kernel refused the table's timer (step {result.value})")
+
+
+def remove_leftovers(root: Path) -> None:
+    """Free the tables of network namespaces that are gone: their memory is not given back by itself."""
+    for place in all_places(root):
+        record = place.read_record()
+        if any(libbpf.program_exists(number) for number in record.get("programs", ())):
+            continue
+        if record.get("namespace") in namespaces.live_inodes():
+            continue
+        place.remove()

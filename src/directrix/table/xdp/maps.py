@@ -1,0 +1,129 @@
+"""The pinned maps of one table, opened when they are first asked for.
+
+Arrays are mapped into memory: what the data plane and user space share is read and written there,
+without a system call. A number that packets follow (the set of a service) is written by one store
+of four aligned bytes, so that a packet sees the old value or the new one.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from functools import cached_property
+
+from directrix.table.xdp import layout, libbpf
+from directrix.table.xdp.pins import Place
+
+_PAGE = mmap.PAGESIZE
+
+
+class Shared:
+    """A map whose content is mapped: `bytes` byte by byte, `words` by 32 bits."""
+
+    def __init__(self, fd: int, size: int) -> None:
+        length = -(-size // _PAGE) * _PAGE
+        self.memory = mmap.mmap(fd, length, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        self.bytes = memoryview(self.memory)
+        self.words = self.bytes.cast("I")
+
+    def close(self) -> None:
+        """Give the mapping back."""
+        self.words.release()
+        self.bytes.release()
+        self.memory.close()
+
+
+def pin_name(map_name: str) -> str:
+    """File name of a map's pin: a name in a BPF file system may not start with a dot."""
+    return map_name.removeprefix(".data.").removeprefix(".rodata.")
+
+
+class Maps:
+    """The maps of the table at `place`."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._open: list[Shared] = []
+        self._descriptors: list[int] = []
+
+    def descriptor(self, name: str) -> int:
+        """A descriptor of a pinned map or program, closed with this object."""
+        fd = libbpf.get(self._place.pins / name)
+        self._descriptors.append(fd)
+        return fd
+
+    def _shared(self, name: str, size: int) -> Shared:
+        fd = libbpf.get(self._place.pins / name)
+        try:
+            shared = Shared(fd, size)
+        finally:
+            os.close(fd)
+        self._open.append(shared)
+        return shared
+
+    @cached_property
+    def front(self) -> Shared:
+        """struct front."""
+        return self._shared("front", layout.FRONT.size)
+
+    @cached_property
+    def services(self) -> Shared:
+        """struct service by number."""
+        return self._shared("services", layout.MAX_SERVICES * layout.SERVICE.size)
+
+    @cached_property
+    def sets(self) -> Shared:
+        """struct set_unit by number."""
+        return self._shared("sets", layout.MAX_SET_UNITS * layout.SET_UNIT_SIZE)
+
+    @cached_property
+    def servers(self) -> Shared:
+        """struct server by number."""
+        return self._shared("servers", layout.MAX_SERVERS * layout.SERVER.size)
+
+    @cached_property
+    def server_stats(self) -> Shared:
+        """struct server_count, a row of MAX_SERVERS for each CPU."""
+        return self._shared("server_stats", self.cpus * layout.MAX_SERVERS * layout.SERVER_COUNT.size)
+
+    @cached_property
+    def devices(self) -> Shared:
+        """struct device at ifindex % MAX_DEVICES."""
+        return self._shared("devices", layout.MAX_DEVICES * layout.DEVICE.size)
+
+    @cached_property
+    def buckets(self) -> Shared:
+        """struct bucket by number."""
+        return self._shared("buckets", self.parameter("buckets") * layout.BUCKET_SIZE)
+
+    @cached_property
+    def service_index(self) -> int:
+        """Descriptor of the hash from service_key to service number."""
+        return self.descriptor("service_index")
+
+    @cached_property
+    def vlans(self) -> int:
+        """Descriptor of the hash from vlan_key to ifindex."""
+        return self.descriptor("vlans")
+
+    @cached_property
+    def _parameters(self) -> bytes:
+        return libbpf.map_lookup(self.descriptor("parameters"), bytes(4), layout.PARAMETERS.size)
+
+    def parameter(self, name: str) -> int:
+        """A number fixed when the table was made."""
+        return layout.PARAMETERS.get(memoryview(self._parameters), 0, name)
+
+    @cached_property
+    def cpus(self) -> int:
+        """Possible CPUs."""
+        return self.parameter("cpus")
+
+    def close(self) -> None:
+        """Give mappings and descriptors back."""
+        for shared in self._open:
+            shared.close()
+        for fd in self._descriptors:
+            os.close(fd)
+        self._open.clear()
+        self._descriptors.clear()

@@ -1,0 +1,161 @@
+"""Where a table is pinned, and who may change it.
+
+There is one table for each network namespace. Its maps are pinned in a BPF file system of our own
+at /run/directrix/bpf, in a directory named by the namespace's cookie, a number the kernel never
+gives out twice; what belongs to it beside (lock, record of attachments) lies in
+/run/directrix/tables under the same number.
+
+Commands run in other mount namespaces too: `ip netns exec` makes one each time, and a file system
+mounted there is gone with the command. So everything is anchored in the mount namespace of
+process 1, reached through /proc/1/root where ours is another.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from directrix.lvs.errors import TableUnavailable
+
+_SO_NETNS_COOKIE = 71
+_RUN = "run/directrix"
+
+
+def _mount_namespace(process: str) -> str:
+    try:
+        return os.readlink(f"/proc/{process}/ns/mnt")
+    except OSError:
+        return ""
+
+
+def anchor() -> Path:
+    """The root directory that paths of pins start from: `/`, or process 1's."""
+    init = _mount_namespace("1")
+    if not init or init == _mount_namespace("self"):
+        return Path("/")
+    return Path("/proc/1/root")
+
+
+def namespace_cookie() -> int:
+    """The number of the caller's network namespace; never used again after its end.
+
+    Raises:
+        TableUnavailable: the kernel has none (older than 5.14).
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            return int.from_bytes(probe.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8), "little")
+        except OSError:
+            raise TableUnavailable("the kernel is too old", "directrix needs Linux 6.1 or newer") from None
+
+
+def namespace_inode() -> int:
+    """The inode of the caller's network namespace; given out again after its end."""
+    return os.stat("/proc/self/ns/net").st_ino
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the table of one network namespace is kept."""
+
+    root: Path
+    cookie: int
+
+    @property
+    def pins(self) -> Path:
+        """Directory of the pinned maps."""
+        return self.root / _RUN / "bpf" / str(self.cookie)
+
+    @property
+    def own(self) -> Path:
+        """Directory of the lock and the record."""
+        return self.root / _RUN / "tables" / str(self.cookie)
+
+    def loaded(self) -> bool:
+        """Whether a table is there."""
+        return (self.pins / "front").exists()
+
+    def read_record(self) -> dict[str, Any]:
+        """What was attached and set when the table was made; empty if nothing."""
+        try:
+            record: dict[str, Any] = json.loads((self.own / "record.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return record
+
+    def write_record(self, record: dict[str, Any]) -> None:
+        """Keep the record, whole or not at all."""
+        draft = self.own / "record.json.new"
+        draft.write_text(json.dumps(record, indent=1))
+        draft.rename(self.own / "record.json")
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the right to change this table; others wait."""
+        self.own.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with open(self.own / "lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def remove(self) -> None:
+        """Take away pins and record: the kernel frees the maps when no program uses them."""
+        for directory in (self.pins, self.own):
+            with suppress(FileNotFoundError):
+                for entry in directory.iterdir():
+                    entry.unlink()
+                directory.rmdir()
+
+
+def here() -> Place:
+    """The place of the caller's network namespace."""
+    return Place(anchor(), namespace_cookie())
+
+
+def all_places(root: Path) -> list[Place]:
+    """Every table on this machine, also of namespaces that are gone."""
+    directory = root / _RUN / "bpf"
+    if not directory.is_dir():
+        return []
+    return [Place(root, int(entry.name)) for entry in directory.iterdir() if entry.name.isdigit()]
+
+
+def _is_mounted(root: Path) -> bool:
+    process = "self" if root == Path("/") else "1"
+    with open(f"/proc/{process}/mountinfo") as file:
+        for line in file:
+            left, _, right = line.partition(" - ")
+            if left.split()[4] == f"/{_RUN}/bpf" and right.split()[0] == "bpf":
+                return True
+    return False
+
+
+def ensure_mounted(root: Path) -> None:
+    """See to it that our BPF file system is mounted.
+
+    Raises:
+        TableUnavailable: it can't be.
+    """
+    if _is_mounted(root):
+        return
+    target = root / _RUN / "bpf"
+    try:
+        target.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise TableUnavailable(f"{target} can't be made: {error.strerror}") from None
+    command = ["mount", "-t", "bpf", "-o", "mode=0700", "bpf", f"/{_RUN}/bpf"]
+    if root != Path("/"):
+        command = ["nsenter", "--mount=/proc/1/ns/mnt", *command]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise TableUnavailable(
+            f"the BPF file system can't be mounted at /{_RUN}/bpf: {done.stderr.strip()}",
+            "the kernel needs CONFIG_BPF_SYSCALL, and the caller the right to mount",
+        )

@@ -1,0 +1,32 @@
+"""What becomes of a packet: the data plane's verdicts, in the order of `bpf/verdict.h`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One end a packet can come to. `fate` is passed, forwarded or dropped."""
+
+    name: str
+    fate: str
+    meaning: str
+
+
+VERDICTS = (
+    Verdict("not_ours", "passed", "no virtual service has this destination"),
+    Verdict("other_host", "passed", "the frame is not addressed to this host"),
+    Verdict("malformed", "passed", "a header is cut off or contradicts itself"),
+    Verdict("fragment", "passed", "an IP fragment towards a virtual service"),
+    Verdict("no_service", "passed", "the address is virtual, this port is not"),
+    Verdict("no_connection", "passed", "TCP without a connection and without SYN: the host answers RST"),
+    Verdict("handed_up", "passed", "XDP left it to tc, where it is counted again with its end"),
+    Verdict("forwarded", "forwarded", "sent to a real server"),
+    Verdict("no_neighbour", "forwarded", "held by the kernel while it asks for the real server's MAC"),
+    Verdict("no_server", "dropped", "no real server available: answered with port unreachable"),
+    Verdict("table_full", "dropped", "a new connection found no room in the table"),
+    Verdict("server_gone", "dropped", "of a connection whose real server was removed"),
+    Verdict("no_route", "dropped", "no route to the real server"),
+    Verdict("busy", "dropped", "a lock of the table was not had in time"),
+)
