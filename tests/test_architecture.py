@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -109,18 +108,6 @@ def test_architecture_md_puts_every_room_on_the_floor_that_is_tested_here() -> N
     standing = {path.name for path in PACKAGE.iterdir() if path.is_dir() and any(path.rglob("*.py"))}
     assert written == FLOORS
     assert standing <= FLOORS.keys()
-
-
-@pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "scripts").iterdir() if path.is_file()))
-def test_every_script_is_executable_and_bash_reads_it(script: str) -> None:
-    path = ROOT / "scripts" / script
-    assert os.access(path, os.X_OK)
-    first = path.read_text().partition("\n")[0]
-    if "bash" in first:
-        subprocess.run(["bash", "-n", path], check=True)
-    else:
-        assert first == "#!/usr/bin/env python3"
-        ast.parse(path.read_text())
 
 
 def test_every_kernel_source_names_its_licence_in_the_first_line() -> None:
