@@ -46,7 +46,7 @@ A demonstration
      they walk
      and run
 
-1 of the claims did not hold.
+Not everything was as shown; what would have come after that was left out.
 """
 
 

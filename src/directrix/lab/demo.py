@@ -9,7 +9,7 @@ import re
 import resource
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ _VIP, _CLIENT = "10.0.0.100", "10.0.0.50"
 _SERVICE, _URL = f"{_VIP}:80", f"http://{_VIP}/"
 _ADDRESSES = {"rs1": "10.0.0.11:80", "rs2": "10.0.0.12:80"}
 _WEIGHTS = {"rs1": 10, "rs2": 20}
-_NINE = ("sh", "-c", f"for i in $(seq 9); do curl -s -m 5 {_URL}; done")
+_NINE = ("sh", "-c", f"for i in $(seq 9); do curl -s -m 2 {_URL}; done")
 _SHOWN_LINES = 12
 
 
@@ -77,24 +77,20 @@ def _build(stage: Stage) -> _Cluster:
     for host in lab.hosts:
         if host.addresses:
             stage.show_output(f"{host.name:<9} {host.role:<11} {host.addresses[0]}")
+    stage.say(f"`director$` is a shell one gets with `directrix lab exec --lab {NAME} director`.")
     stage.say(f"Clients ask the virtual address, {_VIP}. The director holds it, and the real servers too, silently.")
     return _Cluster(choose_host(lab, "client"), choose_host(lab, "director"))
 
 
 def _show(stage: Stage, cluster: _Cluster) -> None:
-    _attempt(stage, lambda: _weighted_round_robin(stage, cluster))
-    _attempt(stage, lambda: _quiesce(stage, cluster))
-    _attempt(stage, lambda: _statistics(stage, cluster))
-    _attempt(stage, lambda: _thousand(stage, cluster))
-    _attempt(stage, lambda: _no_process(stage, cluster))
-
-
-def _attempt(stage: Stage, step: Callable[[], None]) -> None:
-    """Show a step; a command that fails in it is a difference, and the next step may go better."""
-    try:
-        step()
-    except CommandFailed as failure:
-        stage.check(False, f"`{failure.command}` succeeds", failure.output or str(failure))
+    """Show the steps in their order; each stands on those before, so the first difference is the last step."""
+    for step in (_weighted_round_robin, _quiesce, _statistics, _thousand, _no_process):
+        try:
+            step(stage, cluster)
+        except CommandFailed as failure:
+            stage.check(False, f"`{failure.command}` succeeds", failure.output or f"it ended with {failure.status}")
+        if stage.differences:
+            return
 
 
 def _weighted_round_robin(stage: Stage, cluster: _Cluster) -> None:
@@ -161,7 +157,7 @@ def _thousand(stage: Stage, cluster: _Cluster) -> None:
     def shorten(report: str) -> str:
         return "\n".join(line for line in report.splitlines() if line.startswith(figures))
 
-    report = stage.run(cluster.client, ["ab", "-q", "-n", "1000", "-c", "1000", _URL], shorten)
+    report = stage.run(cluster.client, ["ab", "-q", "-s", "10", "-n", "1000", "-c", "1000", _URL], shorten)
     complete = re.search(r"^Complete requests: +1000$", report, re.MULTILINE)
     failed = re.search(r"^Failed requests: +(\d+)$", report, re.MULTILINE)
     stage.check(

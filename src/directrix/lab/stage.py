@@ -11,6 +11,7 @@ from typing import TextIO
 from directrix.lab.inside import run_own
 from directrix.lab.state import HostState
 from directrix.system import namespaces
+from directrix.system.commands import CommandFailed
 
 _BOLD, _DIM, _GREEN, _RED = "1", "2", "32", "31"
 _SHELL = ("sh", "-c")
@@ -42,10 +43,8 @@ class Stage:
 
     def show_command(self, where: str, words: Sequence[str]) -> None:
         """Show a command as a person would type it; `where` is the host, empty for this machine."""
-        # `sh -c` is there to have a shell at all; who types has one.
-        typed = words[2] if tuple(words[:2]) == _SHELL else shlex.join(words)
         prompt = self._paint(_DIM, f"{where}$")
-        self._print(f"   {prompt} {typed}")
+        self._print(f"   {prompt} {_typed(words)}")
 
     def show_output(self, text: str) -> None:
         """Show what a command said."""
@@ -60,7 +59,10 @@ class Stage:
         """
         self.show_command(host.name, words)
         with namespaces.inside(host.namespace):
-            output = run_own(words)
+            try:
+                output = run_own(words)
+            except CommandFailed as failure:
+                raise CommandFailed(_typed(words), failure.status, failure.output) from None
         self.show_output(show(output))
         return output
 
@@ -78,7 +80,7 @@ class Stage:
         """The last word."""
         self._print()
         if self.differences:
-            self._print(self._paint(_RED, f"{self.differences} of the claims did not hold."))
+            self._print(self._paint(_RED, "Not everything was as shown; what would have come after that was left out."))
         else:
             self._print(self._paint(_GREEN, "Everything was as shown."))
 
@@ -87,6 +89,11 @@ class Stage:
 
     def _print(self, text: str = "") -> None:
         print(text, file=self._out, flush=True)
+
+
+def _typed(words: Sequence[str]) -> str:
+    """A command as a person types it: who types has a shell already and need not call one."""
+    return words[2] if tuple(words[:2]) == _SHELL else shlex.join(words)
 
 
 def standard_stage() -> Stage:

@@ -1,10 +1,10 @@
 """Taking a lab down so that nothing is left, however it came to be as it is.
 
-The order matters. Processes first: they could make new things. Then the pins of the hosts'
-virtual server tables, while the namespaces still are there: pins go by the namespace's inode,
-which the kernel gives to another one afterwards. Then the namespaces, and with them bridges,
-cables and sockets. What the lab wrote down goes last, so that whoever is killed in between can
-be followed by another try.
+The order matters. Processes first: they could make new things. Then what is kept outside for each
+namespace, the pins of its virtual server table: they go by the namespace's cookie, which can be
+asked for only while it is there. Then the namespaces, and with them bridges, cables and sockets.
+What the lab wrote down goes last, so that whoever is killed in between can be followed by
+another try.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from directrix.system import namespaces, processes
 from directrix.system.commands import CommandFailed, ip
 from directrix.system.namespaces import NamespaceId
 
-PINS = state.RUNTIME / "bpf"
 _PATIENCE = 10.0
 """Seconds to wait for one who builds the lab or takes it down; a killed builder's last child is quick."""
 
@@ -69,8 +68,8 @@ def clear(lab: LabState) -> None:
     there = {name: identity for name in lab.namespaces if (identity := namespaces.identity(name))}
     for identity in there.values():
         end_processes(identity)
-    for identity in there.values():
-        shutil.rmtree(PINS / str(identity.inode), ignore_errors=True)
+    for name in there:
+        _remove_kept_outside(name)
     try:
         ip([f"netns delete {name}" for name in lab.namespaces if namespaces.exists(name)])
     except CommandFailed as failure:
@@ -92,6 +91,17 @@ def end_processes(namespace: NamespaceId, patience: float = 2.0) -> None:
             return
         processes.end(pids, lambda pid: namespaces.is_inside(pid, namespace), patience)
     raise LabError(f"processes {pids} can't be ended, or new ones are started all the time")
+
+
+def _remove_kept_outside(name: str) -> None:
+    """Remove what is kept for a namespace's table, in directories named by the namespace's cookie."""
+    try:
+        with namespaces.inside(name):
+            cookie = namespaces.cookie()
+    except OSError:
+        return  # A builder was killed between making the name and the namespace.
+    for kept in ("bpf", "tables"):
+        shutil.rmtree(state.RUNTIME / kept / str(cookie), ignore_errors=True)
 
 
 def _refuse_from_inside(lab: LabState) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from pathlib import Path
 DIRECTORY = Path("/run/netns")
 _OURS = "/proc/thread-self/ns/net"
 _CLONE_NEWNET = 0x40000000
+_SO_NETNS_COOKIE = 71
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,16 @@ def current() -> NamespaceId:
     """The identity of the namespace the calling thread is in."""
     stat = os.stat(_OURS)
     return NamespaceId(stat.st_dev, stat.st_ino)
+
+
+def cookie() -> int:
+    """The number of the namespace the calling thread is in, which the kernel never gives out again.
+
+    Raises:
+        OSError: the kernel has none (older than 5.14).
+    """
+    with socket.socket(socket.AF_UNIX) as probe:
+        return int.from_bytes(probe.getsockopt(socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8), sys.byteorder)
 
 
 def processes(namespace: NamespaceId) -> list[int]:
