@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 
 from directrix.lab import state
 from directrix.system import namespaces
@@ -58,3 +60,18 @@ def remains(name: str) -> list[str]:
     names = os.listdir(namespaces.DIRECTORY) if namespaces.DIRECTORY.exists() else []
     left = [each for each in names if each.rsplit("-", 1)[0] == f"dx-{name}"]
     return left + [str(state.directory(name))] * state.directory(name).exists()
+
+
+def inside(name: str, host: str, *command: str) -> str:
+    """Run a command in a host and give back what it said on stdout; it must succeed."""
+    done = lab("exec", "--lab", name, host, *command)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def until(what: str, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait until something is the case."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        time.sleep(0.02)

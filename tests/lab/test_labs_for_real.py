@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from laboratory import COMMAND, PLAIN, homeless, lab, remains
+from laboratory import COMMAND, PLAIN, homeless, inside, lab, remains, until
 
 from directrix.lab import plumbing
 from directrix.lab.language import read_lab
@@ -23,20 +23,6 @@ pytestmark = pytest.mark.root
 
 def links() -> str:
     return subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
-
-
-def inside(name: str, host: str, *command: str) -> str:
-    done = lab("exec", "--lab", name, host, *command)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def until(what: str, condition: object, seconds: float = 10.0) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain until {what}"
-        time.sleep(0.02)
 
 
 class TestBuilding:

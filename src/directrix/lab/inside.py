@@ -19,7 +19,7 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 
 def own_command(words: Sequence[str]) -> list[str]:
     """A command line in which the word `directrix` means this very directrix, on the PATH or not."""
-    return [sys.executable, "-m", "directrix", *words[1:]] if words[0] == "directrix" else list(words)
+    return [sys.executable, "-P", "-m", "directrix", *words[1:]] if words[0] == "directrix" else list(words)
 
 
 def run_own(words: Sequence[str], *, text: str = "") -> str:
