@@ -9,7 +9,7 @@ what came back, so that a difference reads like a terminal session:
 
 `<` is a line of standard input, `|` of standard output, `!` of standard error and `=` the exit
 status; a last line that lacks its newline ends in `<no newline>`. In a scenario, lines between
-`<<END` and `END` are a command's standard input, `#` starts a comment, and the pseudo command
+`<<END` and `END` are a command's standard input (`<<END-` leaves out its last newline), `#` starts a comment, and the pseudo command
 `connections` fills the connection list with lines in the form of /proc/net/ip_vs_conn.
 """
 
@@ -51,9 +51,10 @@ def read_scenario(path: Path) -> list[Step]:
             continue
         words = shlex.split(line)
         stdin = ""
-        if words[-1] == "<<END":
-            words.pop()
+        if words[-1] in ("<<END", "<<END-"):
             stdin = "".join(f"{text}\n" for text in _until_end(lines))
+            if words.pop() == "<<END-":
+                stdin = stdin.removesuffix("\n")
         steps.append(Step(tuple(words), stdin))
     return steps
 

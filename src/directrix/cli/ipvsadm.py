@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,4 +29,7 @@ def run_words(words: Sequence[str]) -> int:
 
     from directrix.ipvsadm.command import main
 
+    if isinstance(sys.stdin, TextIOWrapper):
+        # A carriage return is a blank to ipvsadm and no line's end; bytes that are no text are none of its business.
+        sys.stdin.reconfigure(newline="\n", errors="surrogateescape")
     return main(words, open_table, sys.stdin, sys.stdout, sys.stderr)

@@ -25,6 +25,7 @@ EXIT_PIPE_CLOSED = 141
 GROUPS = {
     "the table": ("ipvsadm", "up", "down", "status"),
     "whole clusters": ("lab",),
+    "the shell": ("completion",),
 }
 """The subcommands, in the order in which help shows them. Each is the module of that name here."""
 
@@ -52,6 +53,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
     0 is success, 1 a refusal, 2 a misuse or a table that can't be reached; `ipvsadm` has its own.
     """
+    provide_streams()
     given = sys.argv[1:] if words is None else list(words)
     return guarded(lambda: dispatch(given))
 
@@ -125,6 +127,21 @@ def guarded(run: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has gone. Python would complain once more when it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         return EXIT_PIPE_CLOSED
+    except OSError as error:
+        discard_output()
+        print(f"directrix: {error}", file=sys.stderr)
+        return EXIT_REFUSED
+
+
+def discard_output() -> None:
+    """Nobody takes our output any more; without this Python would complain once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def provide_streams() -> None:
+    """A shell may have closed any of the standard streams (`>&-`); then they are empty."""
+    sys.stdin = sys.stdin or open(os.devnull)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115

@@ -1,12 +1,12 @@
 """Listings as JSON, for programs. Every listing has all there is, whatever columns were asked for.
 
 Names are stable: fields may be added, none is renamed. Numbers are numbers, times are seconds,
-byte rates are bytes a second, and what does not apply is null or left out of its object.
+byte rates are bytes a second, and what does not apply is null or left out of its object. It is
+all on one line, as `ip -json` prints it.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -16,9 +16,11 @@ from directrix.ipvsadm.listing import IPVS_VERSION
 from directrix.ipvsadm.sorting import sorted_servers, sorted_services
 from directrix.lvs import (
     Connection,
+    Counters,
     Family,
     ForwardingMethod,
     Protocol,
+    Rates,
     RealServer,
     ServerState,
     ServiceKey,
@@ -39,7 +41,7 @@ _METHODS = {
 
 
 def _text(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=2) + "\n"
+    return json.dumps(document, separators=(",", ":")) + "\n"
 
 
 def table_as_json(states: Sequence[ServiceState], size: int, sort: bool) -> str:
@@ -50,7 +52,7 @@ def table_as_json(states: Sequence[ServiceState], size: int, sort: bool) -> str:
 
 def timeouts_as_json(timeouts: Timeouts) -> str:
     """The timeouts."""
-    return _text({"timeouts": dataclasses.asdict(timeouts)})
+    return _text({"timeouts": {"tcp": timeouts.tcp, "tcp_fin": timeouts.tcp_fin, "udp": timeouts.udp}})
 
 
 def connections_as_json(entries: Iterable[Connection]) -> str:
@@ -69,8 +71,8 @@ def _service(state: ServiceState, sort: bool) -> dict[str, Any]:
         "netmask": _netmask(service),
         "one_packet": service.one_packet,
         "engine": service.engine or None,
-        "counters": dataclasses.asdict(state.counters),
-        "rates": dataclasses.asdict(state.rates),
+        "counters": _numbers(state.counters),
+        "rates": _numbers(state.rates),
         "servers": [_server(server) for server in servers],
     }
 
@@ -101,8 +103,18 @@ def _server(state: ServerState) -> dict[str, Any]:
         "active": state.active,
         "inactive": state.inactive,
         "persistent": state.persistent,
-        "counters": dataclasses.asdict(state.counters),
-        "rates": dataclasses.asdict(state.rates),
+        "counters": _numbers(state.counters),
+        "rates": _numbers(state.rates),
+    }
+
+
+def _numbers(numbers: Counters | Rates) -> dict[str, int]:
+    return {
+        "connections": numbers.connections,
+        "in_packets": numbers.in_packets,
+        "out_packets": numbers.out_packets,
+        "in_bytes": numbers.in_bytes,
+        "out_bytes": numbers.out_bytes,
     }
 
 

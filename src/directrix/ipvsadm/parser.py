@@ -337,15 +337,15 @@ def _checksum(option: str, flags: TunnelFlags) -> Taker:
 def _multicast_group(request: Request, argument: str | None, names: Names) -> None:
     _once(request, "mcast-group")
     text = argument or ""
-    for family, label in ((socket.AF_INET6, "IPv6"), (socket.AF_INET, "IPv4")):
+    try:
+        family, legal = "IPv6", socket.inet_pton(socket.AF_INET6, text)[0] == 0xFF
+    except (OSError, ValueError):
         try:
-            first = socket.inet_pton(family, text)[0] if family == socket.AF_INET6 else socket.inet_aton(text)[0]
+            family, legal = "IPv4", socket.inet_pton(socket.AF_INET, text)[0] >> 4 == 0xE
         except (OSError, ValueError):
-            continue
-        if first == 0xFF if family == socket.AF_INET6 else 224 <= first <= 239:
-            return
-        raise Refusal(f"invalid {label} mcast-group `{text}'")
-    raise Refusal(f"invalid IPv4 mcast-group `{text}'")
+            family, legal = "IPv4", False
+    if not legal:
+        raise Refusal(f"invalid {family} mcast-group `{text}'")
 
 
 def _nothing(request: Request, argument: str | None, names: Names) -> None:
