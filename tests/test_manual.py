@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from directrix.cli.completion import command_line
-from directrix.cli.words import Command
+from directrix.cli.grammar import Command
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs" / "man").glob("*.md"))

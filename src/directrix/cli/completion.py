@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from directrix.cli.words import Command
+    from directrix.cli.grammar import Command
 
 HELP = "print a shell's completion script"
 
@@ -28,8 +28,8 @@ def run(args: argparse.Namespace) -> int:
 
 def command_line() -> Command:
     """All words of `directrix`, read from its subcommands."""
+    from directrix.cli.grammar import Argument, Command, Kind, Option, from_parser, ipvsadm_command
     from directrix.cli.main import NAMES, subcommand
-    from directrix.cli.words import Argument, Command, Kind, Option, from_parser, ipvsadm_command
     from directrix.lab.ready_made import ready_made
 
     labs = tuple(path.stem for path in ready_made())

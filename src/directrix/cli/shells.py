@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from directrix.cli.words import Argument, Command, Kind, Option
+from directrix.cli.grammar import Argument, Command, Kind, Option
 
 INTERFACES = "ls /sys/class/net"
 
