@@ -209,7 +209,7 @@ static __always_inline bool connection_end(struct connection *c, __u32 expires, 
 	s = server_at(c->server);
 	if (s)
 		unbind_server(s, status);
-	if (c->control) {
+	if (c->control && !(status & CONNECTION_TEMPLATE)) {
 		template = connection_at(c->control - 1);
 		if (template)
 			__sync_fetch_and_add(&template->children, -1);
@@ -229,13 +229,18 @@ static __always_inline bool slot_reuse(struct connection *c, __u32 now, __u32 *d
 	return true;
 }
 
-static __always_inline __u32 free_slots(const struct bucket *b)
+/* By arithmetic: eight branches would be 256 ways for the verifier. */
+static __always_inline __u64 taken_slots(const struct bucket *b)
 {
-	__u32 n = 0;
+	__u64 n = 0;
 
 #pragma clang loop unroll(full)
-	for (__u32 i = 0; i < BUCKET_SLOTS; i++)
-		n += b->slot[i].id == 0;
+	for (__u32 i = 0; i < BUCKET_SLOTS; i++) {
+		__u64 id = b->slot[i].id, negative = -id;
+
+		asm volatile("" : "+r"(negative));	/* or clang makes a branch of it */
+		n += (id | negative) >> 63;
+	}
 	return n;
 }
 
@@ -276,7 +281,7 @@ __noinline __u32 connection_add(const struct packet *key, const struct making *m
 	second = bucket_at(place.bucket[1]);
 	if (!b || !second || front.connections >= parameters.max_connections)
 		return NO_SLOT;
-	if (free_slots(second) > free_slots(b)) {
+	if (taken_slots(second) < taken_slots(b)) {
 		b = second;
 		at = place.bucket[1];
 	}

@@ -25,8 +25,20 @@ static __always_inline int choose(const struct packet *p, __u32 number, struct s
 	return persistent ? persistent_remember(p, number, now, choice) : CONTINUE;
 }
 
-/* Put the new connection into the table; if another CPU was quicker with one of this flow, that one counts. */
-static __always_inline int enter(const struct packet *p, struct making *making, struct server *s)
+/* A SYN on a connection that is over: IPVS's conn_reuse_mode=1. */
+static __always_inline bool starts_over(const struct connection *c, const struct packet *p)
+{
+	__u32 state = c->status & 0xff;
+
+	return p->protocol == IPPROTO_TCP && tcp_opens(p->tcp_flags) && !c->control &&
+	       (state == TCP_S_TIME_WAIT || state == TCP_S_CLOSE);
+}
+
+/*
+ * Put the new connection into the table, in place of one of this flow that is over. If another
+ * CPU was quicker, its connection counts.
+ */
+static __always_inline int enter(const struct packet *p, struct making *making, struct server *s, __u32 now)
 {
 	struct place place = place_of(address_word(p), p->id);
 	struct connection *c;
@@ -35,6 +47,11 @@ static __always_inline int enter(const struct packet *p, struct making *making, 
 	if (!lock(place.bucket[0]))
 		return BUSY;
 	c = connection_find(p, place);
+	if (c && starts_over(c, p)) {
+		connection_end(c, c->expires, now);
+		visit_both(place, now + GRACE_TICKS);
+		c = NULL;
+	}
 	if (c) {
 		making->server = c->server;
 	} else if (connection_add(p, making) == NO_SLOT) {
@@ -68,6 +85,8 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
 		return BUSY;
 	if (p->family == 4 && martian4(p->address[0]))
 		return MALFORMED;
+	if (p->client_port == bpf_htons(FTP_DATA_PORT))
+		return NO_CONNECTION;	/* IPVS leaves what looks like active FTP's data to the host */
 	number = service_find(p);
 	service = service_at(number);
 	if (!service)
@@ -92,17 +111,9 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
 	making.control = choice.control;
 	making.expires = deadline(now, making.status & 0xff);
 	making.server_port = p->port == service->key.port && s->port ? s->port : p->port;
-	verdict = enter(p, &making, s);
+	verdict = enter(p, &making, s, now);
 	*server = making.server;
 	return verdict;
-}
-
-/* A SYN on a connection that is over: IPVS's conn_reuse_mode=1. */
-static __always_inline bool starts_over(const struct connection *c, __u8 tcp_flags)
-{
-	__u32 state = c->status & 0xff;
-
-	return tcp_flags & TCP_SYN && !c->control && (state == TCP_S_TIME_WAIT || state == TCP_S_CLOSE);
 }
 
 /* CONTINUE: to be forwarded to *server. Anything else is the packet's end. */
@@ -112,14 +123,12 @@ static __always_inline enum verdict direct(const struct packet *p, __u32 now, st
 	struct connection *c = connection_find(p, place);
 	struct server *s;
 
-	if (c) {
-		if (reached(now, c->expires) || starts_over(c, p->tcp_flags)) {
-			connection_end(c, c->expires, now);
-			visit_both(place, now + GRACE_TICKS);
-			c = NULL;
-		}
+	if (c && reached(now, c->expires)) {
+		connection_end(c, c->expires, now);
+		visit_both(place, now + GRACE_TICKS);
+		c = NULL;
 	}
-	if (c) {
+	if (c && !starts_over(c, p)) {
 		__u32 state = c->status & 0xff;
 
 		*number = c->server;

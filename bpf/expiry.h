@@ -44,6 +44,7 @@ static __noinline int bucket_visit(__u32 number, struct head *h, __u32 now)
 			if (c->children) {
 				__u32 later = now + ((TEMPLATE_RETRY_SECONDS * parameters.hertz) >> parameters.tick_shift);
 
+				c->control = later - now;	/* IPVS: its timeout from now on */
 				__sync_val_compare_and_swap(&c->expires, due, later);
 				due = later;
 			} else {

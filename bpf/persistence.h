@@ -38,15 +38,14 @@ static __always_inline void template_invalidate(struct connection *c)
 }
 
 /* The template of this packet's client, its timer started again, or NO_SLOT. */
-static __always_inline __u32 template_find(const struct packet *key, __u32 now, __u32 timeout, __u32 *server)
+static __always_inline __u32 template_find(const struct packet *key, __u32 now, __u32 *server)
 {
 	struct place place = place_of(address_word(key), key->id);
-	__u32 expires = now + timeout ? now + timeout : 1;
 
 	for (int i = 0; i < 2; i++) {
 		struct bucket *b = bucket_at(place.bucket[i]);
 		struct connection *c;
-		__u32 slot, old;
+		__u32 slot, old, expires;
 		struct server *s;
 
 		if (!b)
@@ -65,6 +64,7 @@ static __always_inline __u32 template_find(const struct packet *key, __u32 now, 
 			template_invalidate(c);
 			continue;
 		}
+		expires = now + c->control ?: 1;
 		if (old == SLOT_DEAD || __sync_val_compare_and_swap(&c->expires, old, expires) != old)
 			continue;
 		*server = c->server;
@@ -88,7 +88,7 @@ __noinline int persistent_server(const struct packet *p, __u32 service, __u32 no
 	if (!p || !sv || !result)
 		return 0;
 	template_key(p, sv, &key);
-	slot = template_find(&key, now, sv->persistence, &result->server);
+	slot = template_find(&key, now, &result->server);
 	result->control = slot + 1;
 	return slot != NO_SLOT;
 }
@@ -114,11 +114,12 @@ __noinline int persistent_remember(const struct packet *p, __u32 service, __u32 
 	bucket = place_of(address_word(&key), key.id).bucket[0];
 	if (!lock(bucket))
 		return BUSY;
-	slot = template_find(&key, now, sv->persistence, &result->server);
+	slot = template_find(&key, now, &result->server);
 	if (slot == NO_SLOT) {
 		making.server = result->server;
 		making.server_port = key.id >> 16 & 0xffff ? s->port : 0;
-		making.expires = now + sv->persistence ? now + sv->persistence : 1;
+		making.expires = now + sv->persistence ?: 1;
+		making.control = sv->persistence;
 		slot = connection_add(&key, &making);
 		if (slot != NO_SLOT)
 			__sync_fetch_and_add(&s->persistent, 1);

@@ -196,7 +196,8 @@ struct connection {
 	__u32 server;
 	__u32 expires;		/* tick */
 	__u32 status;		/* state in the low byte, enum connection_flag above */
-	__u32 control;		/* 1 + place of its template, 0: none; of a dead slot: tick of its death */
+	__u32 control;		/* 1 + place of its template, 0: none; of a template: its timeout in ticks;
+				   of a dead slot: tick of its death */
 	__u32 children;		/* of a template */
 	__u16 server_port;
 	__u16 pad;

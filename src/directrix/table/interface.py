@@ -56,7 +56,9 @@ class Table(abc.ABC):
 
     @abc.abstractmethod
     def edit_service(self, service: VirtualService) -> None:
-        """Replace everything of a service but its key and its servers. The scheduler starts afresh.
+        """Replace everything of a service but its key and its servers.
+
+        Another scheduler starts afresh; the same one keeps its position (IPVS).
 
         Raises:
             NoSuchService, NoSuchScheduler: as IPVS.
@@ -154,24 +156,31 @@ def check_netmask(service: VirtualService) -> None:
 
 
 def check_server(key: ServiceKey, server: RealServer) -> None:
-    """IPVS's checks of a real server's values, in IPVS's order (ip_vs_add_dest).
+    """IPVS's checks of a real server's values, in IPVS's order, before it looks whether it is there.
 
     Raises:
         InvalidRequest: with the error number IPVS gives.
     """
+    server_family = Family.INET if server.address.version == 4 else Family.INET6
+    if server_family is not key.family and server.method is not ForwardingMethod.TUNNEL:
+        raise InvalidRequest("service and real server are of different address families")
     if server.weight < 0:
         raise InvalidRequest("a weight can't be negative", errno.ERANGE)
     if server.lower_threshold > server.upper_threshold:
         raise InvalidRequest("the lower threshold is higher than the upper threshold", errno.ERANGE)
     if server.tunnel.type is TunnelType.GUE and server.tunnel.port == 0:
         raise InvalidRequest("a GUE tunnel needs a port")
-    address = server.address
+
+
+def check_address(address: Address) -> None:
+    """IPVS's check of the address of a real server to be added, after it has seen that it is new.
+
+    Raises:
+        InvalidRequest: it is not a unicast address of a host.
+    """
     if address.is_multicast or address.is_unspecified:
         raise InvalidRequest(f"{address} is not a unicast address")
     if isinstance(address, IPv6Address) and address.is_link_local:
         raise InvalidRequest(f"{address} is a link-local address")
     if address.version == 4 and int(address) == 0xFFFFFFFF:
         raise InvalidRequest(f"{address} is the broadcast address")
-    server_family = Family.INET if address.version == 4 else Family.INET6
-    if server_family is not key.family and server.method is not ForwardingMethod.TUNNEL:
-        raise InvalidRequest("service and real server are of different address families")

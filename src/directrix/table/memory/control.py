@@ -13,7 +13,7 @@ from directrix.lvs import (
     VirtualService,
 )
 from directrix.lvs.errors import InvalidRequest, NoSuchService, ServerExists, ServiceExists
-from directrix.table.interface import Table, check_netmask, check_server
+from directrix.table.interface import Table, check_address, check_netmask, check_server
 from directrix.table.memory.destination import Destination
 from directrix.table.memory.service import Service, check_names
 from directrix.table.memory.statistics import Statistics
@@ -70,6 +70,7 @@ class Control(Table):
         check_server(key, server)
         if service.has(server.address, server.port):
             raise ServerExists(f"{server.address} port {server.port}")
+        check_address(server.address)
         returned = self._trash.take(service, server.address, server.port)
         if returned is None:
             service.add(Destination(server))

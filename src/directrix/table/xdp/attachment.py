@@ -130,7 +130,9 @@ def attach(data_plane: libbpf.Object, link: Link, wanted: str, before: Attachmen
     except OSError as error:
         if xdp_id:
             libbpf.xdp_detach(link.index, _XDP_MODES[hook])
-        raise InvalidRequest(f"{link.name} refuses the tc hook: {error.strerror}", error.errno or errno.EINVAL) from None
+        raise InvalidRequest(
+            f"{link.name} refuses the tc hook: {error.strerror}", error.errno or errno.EINVAL
+        ) from None
     made = made or bool(before and before.made_qdisc)
     programs = (libbpf.program_id(fd), *([xdp_id] if xdp_id else []))
     return Attachment(link.index, link.name, hook, made, programs)

@@ -146,7 +146,7 @@ def loaded(place: Place, connections: int = DEFAULT_CONNECTIONS) -> Iterator[lib
     data_plane = libbpf.Object.open(OBJECT)
     try:
         if fresh:
-            place.remove()
+            place.unpin()
             _prepare_new(data_plane, connections)
         else:
             _reuse_maps(place, data_plane)
@@ -161,7 +161,7 @@ def loaded(place: Place, connections: int = DEFAULT_CONNECTIONS) -> Iterator[lib
         yield data_plane
     except BaseException:
         if fresh:
-            place.remove()
+            place.unpin()
         raise
     finally:
         data_plane.close()

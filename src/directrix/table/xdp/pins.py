@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from directrix.lvs.errors import TableUnavailable
 
@@ -100,18 +100,35 @@ class Place:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the right to change this table; others wait."""
-        self.own.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with open(self.own / "lock", "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with self._locked_file():
             yield
 
-    def remove(self) -> None:
-        """Take away pins and record: the kernel frees the maps when no program uses them."""
-        for directory in (self.pins, self.own):
+    def _locked_file(self) -> IO[str]:
+        while True:
+            self.own.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file = open(self.own / "lock", "w")  # noqa: SIM115  closed by the caller
+            fcntl.flock(file, fcntl.LOCK_EX)
+            # whoever took the table down meanwhile took the file away: then this lock locks nothing
             with suppress(FileNotFoundError):
-                for entry in directory.iterdir():
-                    entry.unlink()
-                directory.rmdir()
+                if os.stat(self.own / "lock").st_ino == os.fstat(file.fileno()).st_ino:
+                    return file
+            file.close()
+
+    def unpin(self) -> None:
+        """Take the pins away: the kernel frees what no attached program uses."""
+        _remove_directory(self.pins)
+
+    def remove(self) -> None:
+        """Take pins and record away."""
+        self.unpin()
+        _remove_directory(self.own)
+
+
+def _remove_directory(directory: Path) -> None:
+    with suppress(FileNotFoundError):
+        for entry in directory.iterdir():
+            entry.unlink()
+        directory.rmdir()
 
 
 def here() -> Place:

@@ -8,38 +8,15 @@ time after the last packet left it.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+import struct
 
 from directrix.lvs.errors import InvalidRequest
 from directrix.table.xdp import layout
+from directrix.table.xdp.draft import Draft
 from directrix.table.xdp.maps import Maps
 
 _ENTRY = layout.SET_ENTRY.size
 _UNIT = layout.SET_UNIT_SIZE
-_HEAD = layout.CURSOR_AT_HEAD
-
-
-@dataclass(frozen=True, slots=True)
-class ServerSet:
-    """A set's content. `entries` are struct set_entry, newest first; `cursor` the scheduler's position."""
-
-    entries: bytes = b""
-    cursor: int = _HEAD
-
-    @property
-    def numbers(self) -> list[int]:
-        """The server numbers, newest first."""
-        return list(memoryview(self.entries).cast("I")[::2])
-
-    @property
-    def weights(self) -> list[int]:
-        """The weights in the same order."""
-        return list(memoryview(self.entries).cast("I")[1::2])
-
-
-def _units_for(entries: bytes) -> int:
-    return 1 + -(-len(entries) // _UNIT)
 
 
 class Sets:
@@ -49,45 +26,48 @@ class Sets:
         self._maps = maps
         self._used: bytearray | None = None
 
-    def read(self, unit: int) -> ServerSet:
-        """The set that starts at `unit`; an empty one for 0."""
+    def numbers(self, unit: int) -> list[int]:
+        """The server numbers of the set that starts at `unit`, newest first; none for 0."""
         if not unit:
-            return ServerSet()
+            return []
         shared = self._maps.sets.bytes
-        count, _, _, _, cursor, _ = layout.SERVER_SET.whole.unpack_from(shared, unit * _UNIT)
+        count = layout.SERVER_SET.get(shared, unit * _UNIT, "count")
         start = (unit + 1) * _UNIT
-        return ServerSet(bytes(shared[start : start + count * _ENTRY]), cursor)
+        return list(shared[start : start + count * _ENTRY].cast("I")[::2])
+
+    def read(self, unit: int, scheduler: str) -> Draft:
+        """The set that starts at `unit`, to be changed; an empty one for 0."""
+        draft = Draft(scheduler, [], [], layout.CURSOR_AT_HEAD)
+        if unit:
+            shared = self._maps.sets.bytes
+            count, _, _, _, cursor, _ = layout.SERVER_SET.whole.unpack_from(shared, unit * _UNIT)
+            start = (unit + 1) * _UNIT
+            pairs = shared[start : start + count * _ENTRY].cast("I")
+            draft = Draft(scheduler, list(pairs[::2])[::-1], list(pairs[1::2])[::-1], cursor)
+        return draft
 
     def forget(self) -> None:
         """Somebody else may have changed the table: look again what is in use."""
         self._used = None
 
-    def write(self, content: ServerSet) -> int:
+    def write(self, draft: Draft) -> int:
         """Write a set where no packet looks; answers its first unit, 0 for an empty set.
 
         Raises:
             InvalidRequest: there is no room.
         """
-        if not content.entries:
+        count = len(draft.numbers)
+        if not count:
             return 0
-        units = _units_for(content.entries)
+        units = 1 + -(-count * _ENTRY // _UNIT)
         unit = self._room(units)
-        weights = [weight for weight in content.weights if weight > 0]
-        gcd = math.gcd(*weights) or 1
-        top = max(weights, default=0)
         shared = self._maps.sets.bytes
         layout.SERVER_SET.whole.pack_into(
-            shared,
-            unit * _UNIT,
-            len(content.entries) // _ENTRY,
-            units,
-            gcd,
-            top - (gcd - 1) if top else 0,
-            content.cursor,
-            bytes(104),
+            shared, unit * _UNIT, count, units, draft.gcd, draft.top, draft.cursor, bytes(104)
         )
-        start = (unit + 1) * _UNIT
-        shared[start : start + len(content.entries)] = content.entries
+        pairs = [0] * (2 * count)
+        pairs[::2], pairs[1::2] = draft.numbers[::-1], draft.weights[::-1]
+        struct.pack_into(f"={2 * count}I", shared, (unit + 1) * _UNIT, *pairs)
         return unit
 
     def free(self, unit: int) -> None:
@@ -121,44 +101,3 @@ class Sets:
                 units = layout.SERVER_SET.get(sets, unit * _UNIT, "units")
                 used[unit : unit + units] = b"\1" * units
         return used
-
-
-# What a change of the list does to the scheduler's position, as IPVS has it.
-
-
-def fresh_cursor(scheduler: str, entries: bytes) -> int:
-    """The position of a scheduler that has just been put in charge."""
-    return _wrr_cursor(0, entries) if scheduler == "wrr" else _HEAD
-
-
-def _wrr_cursor(level: int, entries: bytes) -> int:
-    weights = [weight for weight in memoryview(entries).cast("I")[1::2] if weight > 0]
-    step = math.gcd(*weights) or 1
-    top = max(weights, default=0)
-    top = top - (step - 1) if top else 0
-    if level > top or not level:
-        level = top
-    elif step > 1:
-        level = level // step * step + 1
-    return level << 32 | _HEAD
-
-
-def cursor_after_add(scheduler: str, cursor: int, entries: bytes) -> int:
-    """A server was put at the head of the list: `entries` is the list with it."""
-    if scheduler == "wrr":
-        return _wrr_cursor(cursor >> 32, entries)
-    return cursor if cursor == _HEAD else cursor + 1
-
-
-def cursor_after_edit(scheduler: str, cursor: int, entries: bytes) -> int:
-    """A server's weight changed."""
-    return _wrr_cursor(cursor >> 32, entries) if scheduler == "wrr" else cursor
-
-
-def cursor_after_delete(scheduler: str, cursor: int, entries: bytes, place: int) -> int:
-    """The server at `place` was taken out: round robin steps back to the one before it."""
-    if scheduler == "wrr":
-        return _wrr_cursor(cursor >> 32, entries)
-    if cursor == _HEAD or cursor < place:
-        return cursor
-    return cursor - 1 if cursor else _HEAD

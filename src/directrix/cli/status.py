@@ -1,0 +1,94 @@
+"""`directrix status`: what is attached where, what became of packets, how full the table is."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from directrix.table.xdp.director import Status
+
+HELP = "show what is attached where, packets by verdict, and how full the table is"
+
+NOT_UP = 3
+"""Exit status where there is no table, as `systemctl status` has it."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Options of `directrix status`."""
+    parser.description = (
+        "Show the state of this network namespace's table: attachments, fill, verdicts of packets, and where frames "
+        "for each real server go. Exit status 3 if there is no table."
+    )
+    parser.add_argument("-j", "--json", action="store_true", help="as JSON")
+    parser.add_argument("-a", "--all", action="store_true", help="also verdicts that no packet came to")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit status: 0, or 3 if there is no table."""
+    from directrix.table.xdp import director, loader
+
+    loader.check_host()
+    status = director.status()
+    if args.json:
+        import json
+
+        print(json.dumps(as_json(status), indent=2))
+    elif status is None:
+        print("there is no table in this network namespace; the first service makes one", file=sys.stderr)
+    else:
+        print("\n".join(lines(status, everything=args.all)))
+    return NOT_UP if status is None else 0
+
+
+def as_json(status: Status | None) -> dict[str, object]:
+    """The status as plain data; `{"up": false}` if there is none."""
+    if status is None:
+        return {"up": False}
+    return {
+        "up": True,
+        "interfaces": [
+            {"name": known.name, "ifindex": known.ifindex, "hook": known.hook, "attached": there}
+            for known, there in status.attachments
+        ],
+        "connections": {"used": status.connections, "size": status.max_connections, "memory_bytes": status.memory},
+        "verdicts": {verdict.name: {"fate": verdict.fate, "packets": count} for verdict, count in status.verdicts},
+        "next_hops": [
+            {
+                "service": hop.service,
+                "server": hop.server,
+                "state": hop.state,
+                "interface": hop.interface,
+                "mac": hop.mac,
+            }
+            for hop in status.hops
+        ],
+        "program": {"hash": status.program, "current": status.current},
+    }
+
+
+def lines(status: Status, *, everything: bool) -> list[str]:
+    """The status for people."""
+    text = ["Interfaces"]
+    for known, there in status.attachments:
+        text.append(f"  {known.name:<16} {known.hook:<12} {'attached' if there else 'GONE: run `directrix up`'}")
+    if not status.attachments:
+        text.append("  none: no packet is seen")
+    share = 100 * status.connections / status.max_connections
+    text += [
+        "Connections",
+        f"  {status.connections:,} of {status.max_connections:,} ({share:.1f} %), {status.memory / 1e6:,.0f} MB",
+        "Packets",
+    ]
+    for verdict, count in status.verdicts:
+        if count or everything:
+            text.append(f"  {verdict.fate:<10} {verdict.name:<14} {count:>14,}  {verdict.meaning}")
+    if status.hops:
+        text.append("Next hops")
+    for hop in status.hops:
+        way = f" {hop.mac} on {hop.interface}" if hop.mac else f" on {hop.interface}" if hop.interface else ""
+        text.append(f"  {hop.service} -> {hop.server}: {hop.state}{way}")
+    if not status.current:
+        text.append("The attached programs are of another build: `directrix up` renews them in place.")
+    return text

@@ -1,0 +1,211 @@
+"""Bringing the table of this network namespace up and down, and saying how it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from directrix.lvs.errors import InvalidRequest, TableError
+from directrix.table.xdp import attachment, layout, libbpf, loader, pins
+from directrix.table.xdp.attachment import Attachment
+from directrix.table.xdp.maps import Maps
+from directrix.table.xdp.table import XdpTable
+from directrix.table.xdp.verdicts import VERDICTS, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A device that was left alone, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """Where frames for a real server go. `state` is one of layout.HOP_STATES; `mac` is empty unless resolved."""
+
+    service: str
+    server: str
+    state: str
+    interface: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a table stands."""
+
+    connections: int
+    max_connections: int
+    memory: int
+    attachments: tuple[tuple[Attachment, bool], ...]
+    verdicts: tuple[tuple[Verdict, int], ...]
+    hops: tuple[Hop, ...]
+    program: str
+    current: bool
+
+
+def bring_up(
+    interfaces: list[str] | None = None, hook: str = "auto", connections: int | None = None
+) -> tuple[list[Attachment], list[Skipped]]:
+    """Make the table of this namespace if there is none, and attach to devices.
+
+    A running table keeps its services and connections and gets this version's programs. Without
+    `interfaces` every device that can carry virtual services is taken.
+
+    Raises:
+        TableUnavailable: this machine can't carry a table.
+        InvalidRequest: an interface, the hook or the number of connections makes no sense.
+    """
+    loader.check_host()
+    if connections is not None:
+        loader.check_connections(connections)
+    place = pins.here()
+    pins.ensure_mounted(place.root)
+    with place.lock():
+        return _attach(place, interfaces, hook, connections)
+
+
+def _attach(
+    place: pins.Place, interfaces: list[str] | None, hook: str, connections: int | None
+) -> tuple[list[Attachment], list[Skipped]]:
+    fresh = not place.loaded()
+    record: dict[str, Any] = {} if fresh else place.read_record()
+    if fresh:
+        loader.remove_leftovers(place.root)
+    elif connections is not None and connections != record.get("connections"):
+        raise InvalidRequest(
+            f"the running table holds {record.get('connections'):,} connections; its size can't change while it runs "
+            "(directrix down, then up)"
+        )
+    found = attachment.current_links()
+    chosen = attachment.choose(interfaces, found) if interfaces else attachment.carriers(found)
+    before = {known.ifindex: known for known in attachment.from_record(record)}
+    done: list[Attachment] = []
+    skipped: list[Skipped] = []
+    with loader.loaded(place, connections or loader.DEFAULT_CONNECTIONS) as data_plane:
+        maps = Maps(place)
+        try:
+            attachment.describe_devices(maps, found, list(before.values()))
+            for link in chosen:
+                known = before.get(link.index)
+                try:
+                    done.append(
+                        attachment.attach(data_plane, link, known.hook if known and hook == "auto" else hook, known)
+                    )
+                except TableError as error:
+                    if interfaces:
+                        raise
+                    skipped.append(Skipped(link.name, error.reason))
+            attachment.describe_devices(maps, found, done)
+        except BaseException:
+            for new in done:
+                if new.ifindex not in before:
+                    attachment.detach(new)
+            raise
+        finally:
+            maps.close()
+    taken = {new.ifindex for new in done}
+    for known in before.values():
+        if known.ifindex not in taken:
+            attachment.detach(known)
+    place.write_record(
+        {
+            "namespace": pins.namespace_inode(),
+            "connections": record.get("connections") or connections or loader.DEFAULT_CONNECTIONS,
+            "program": loader.object_hash(),
+            "automatic": not interfaces,
+            "hook": hook,
+            "interfaces": attachment.interface_names(),
+            "attachments": attachment.to_record(done),
+            "programs": sorted({number for new in done for number in new.programs}),
+            "settings": attachment.tune(done, record.get("settings", {})),
+        }
+    )
+    return done, skipped
+
+
+def take_down() -> bool:
+    """Detach everywhere, set the kernel's settings back and give the table up. False: there was none."""
+    loader.check_host()
+    place = pins.here()
+    if not place.loaded() and not place.read_record():
+        return False
+    with place.lock():
+        record = place.read_record()
+        for known in attachment.from_record(record):
+            attachment.detach(known)
+        attachment.untune(record.get("settings", {}))
+        place.remove()
+    return True
+
+
+def open_here(*, create: bool) -> XdpTable | None:
+    """The table of this namespace; None if there is none and none is to be made.
+
+    With `create` a missing one is brought up, and new devices are attached to where the table
+    attached itself.
+    """
+    place = pins.here()
+    if not place.loaded():
+        if not create:
+            return None
+        bring_up()
+    elif create:
+        record = place.read_record()
+        names = [list(pair) for pair in attachment.interface_names()]
+        if record.get("automatic") and record.get("interfaces") != names:
+            bring_up(hook=record.get("hook", "auto"))
+    return XdpTable(place)
+
+
+def status() -> Status | None:
+    """How the table of this namespace stands; None if there is none."""
+    place = pins.here()
+    if not place.loaded():
+        return None
+    record = place.read_record()
+    table = XdpTable(place)
+    try:
+        table.look_up_hops()
+        hops = tuple(_hops(table))
+    finally:
+        table.close()
+    maps = Maps(place)
+    try:
+        front = maps.front.bytes
+        offset = layout.FRONT.offsets["verdicts"]
+        counts = front[offset : offset + layout.MAX_CPUS * layout.VERDICTS * 8].cast("Q")
+        verdicts = tuple(
+            (verdict, sum(counts[cpu * layout.VERDICTS + number] for cpu in range(maps.cpus)))
+            for number, verdict in enumerate(VERDICTS)
+        )
+        buckets = maps.parameter("buckets")
+        return Status(
+            connections=layout.FRONT.get(front, 0, "connections"),
+            max_connections=maps.parameter("max_connections"),
+            memory=buckets * (layout.BUCKET_SIZE + 8),
+            attachments=tuple((known, attachment.is_there(known)) for known in attachment.from_record(record)),
+            verdicts=verdicts,
+            hops=hops,
+            program=record.get("program", ""),
+            current=record.get("program") == loader.object_hash(),
+        )
+    finally:
+        libbpf.heard()
+        maps.close()
+
+
+def _hops(table: XdpTable) -> list[Hop]:
+    names = dict(attachment.interface_names())
+    return [
+        Hop(
+            service,
+            server,
+            layout.HOP_STATES[state],
+            names.get(ifindex, f"#{ifindex}") if state in (layout.HOP_RESOLVED, layout.HOP_UNRESOLVED) else "",
+            mac.to_bytes(8, "little")[:6].hex(":") if state == layout.HOP_RESOLVED else "",
+        )
+        for service, server, state, ifindex, mac in table.hops()
+    ]

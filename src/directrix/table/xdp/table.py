@@ -1,0 +1,577 @@
+"""The table in eBPF maps, as a Table.
+
+Who changes it holds the lock of its place. What is needed to find things quickly (services by
+key, servers by address, those kept aside, free numbers) is read from the maps when somebody else
+has changed them since, and kept up to date otherwise.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from socket import htons
+
+from directrix.lvs import (
+    Address,
+    Connection,
+    Counters,
+    Family,
+    ForwardingMethod,
+    Rates,
+    RealServer,
+    ServiceKey,
+    ServiceState,
+    Timeouts,
+    VirtualService,
+    tcp,
+)
+from directrix.lvs.addresses import endpoint
+from directrix.lvs.errors import (
+    InvalidRequest,
+    NoSuchScheduler,
+    NoSuchServer,
+    NoSuchService,
+    NotSupportedYet,
+    ServerExists,
+    ServiceExists,
+)
+from directrix.scheduling import registry
+from directrix.table.interface import Table, check_address, check_netmask, check_server
+from directrix.table.xdp import connections, layout, libbpf
+from directrix.table.xdp.clock import Ticks
+from directrix.table.xdp.draft import Draft
+from directrix.table.xdp.keys import address_bytes, filter_bits, key_bytes, key_from, takes_any_port
+from directrix.table.xdp.loader import LOOK, timeout_ticks
+from directrix.table.xdp.maps import Maps
+from directrix.table.xdp.pins import Place
+from directrix.table.xdp.reading import Reader, Totals, add, counters, rates, subtract
+from directrix.table.xdp.sets import Sets
+
+_FRONT, _SERVICE, _SERVER = layout.FRONT, layout.SERVICE, layout.SERVER
+_KEPT_ASIDE = 2
+_KEPT_SECONDS = 120
+"""How long IPVS keeps a removed server that no connection refers to."""
+
+ServerId = tuple[int, bytes, int]
+"""Family (4 or 6), address and port: what identifies a server inside its service."""
+
+
+@dataclass(slots=True)
+class _Index:
+    """Where things are."""
+
+    services: dict[bytes, int] = field(default_factory=dict)
+    servers: dict[int, dict[ServerId, int]] = field(default_factory=dict)
+    aside: dict[tuple[bytes, ServerId], int] = field(default_factory=dict)
+    free: list[int] = field(default_factory=list)
+
+
+class XdpTable(Table):
+    """The table pinned at `place`, which must have been loaded."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._maps = Maps(place)
+        self._sets = Sets(self._maps)
+        self._reader = Reader(self._maps, self._sets)
+        self._ticks = Ticks(self._maps.parameter("hertz"), self._maps.parameter("tick_shift"))
+        self._known = _Index()
+        self._known_at = -1
+        self._many: ExitStack | None = None
+        self._drafts: dict[int, Draft] = {}
+
+    @property
+    def size(self) -> int:
+        """What IPVS's listings say of its default table; ours has no such size."""
+        return 4096
+
+    # Changing: lock, look what others did, do it, count the change.
+
+    @contextmanager
+    def _changing(self) -> Iterator[_Index]:
+        if self._many is not None:
+            yield self._known
+            return
+        with self._place.lock():
+            yield self._refreshed()
+            self._publish_drafts()
+            self._count_change()
+
+    def begin(self) -> None:
+        """Hold the lock and keep sets back until `commit`."""
+        self._many = ExitStack()
+        self._many.enter_context(self._place.lock())
+        self._refreshed()
+
+    def commit(self) -> None:
+        """Publish every set that changed and let go of the lock."""
+        if self._many is None:
+            return
+        with self._many:
+            self._publish_drafts()
+            self._count_change()
+        self._many = None
+
+    def _front(self, name: str) -> int:
+        return _FRONT.get(self._maps.front.bytes, 0, name)
+
+    def _count_change(self) -> None:
+        self._known_at = (self._front("changes") + 1) & 0xFFFFFFFF
+        self._set_front("changes", self._known_at)
+
+    def _set_front(self, name: str, value: int) -> None:
+        self._maps.front.words[_FRONT.offsets[name] // 4] = value
+
+    def _refreshed(self) -> _Index:
+        if self._known_at != self._front("changes"):
+            self._known = self._read_index()
+            self._known_at = self._front("changes")
+            self._sets.forget()
+        return self._known
+
+    def _read_index(self) -> _Index:
+        index = _Index()
+        for number in self._reader.service_numbers():
+            key = self._service_field(number, "key")
+            index.services[key] = number
+        place = _SERVER.places
+        for number in range(self._front("server_top")):
+            raw = _SERVER.whole.unpack_from(self._maps.servers.bytes, number * _SERVER.size)
+            server: ServerId = (raw[place["family"]], raw[place["address"]], raw[place["port"]])
+            if raw[place["in_use"]] == 1:
+                index.servers.setdefault(raw[place["service"]], {})[server] = number
+            elif raw[place["in_use"]] == _KEPT_ASIDE:
+                index.aside[raw[place["key"]], server] = number
+            else:
+                index.free.append(number)
+        index.free.reverse()
+        return index
+
+    # Fields of services and servers.
+
+    def _service_field(self, number: int, name: str) -> bytes:
+        start = number * _SERVICE.size + _SERVICE.offsets[name]
+        return bytes(self._maps.services.bytes[start : start + struct.calcsize(_SERVICE.formats[name])])
+
+    def _service_number(self, number: int, name: str) -> int:
+        return _SERVICE.get(self._maps.services.bytes, number * _SERVICE.size, name)
+
+    def _set_service(self, number: int, **values: int | bytes) -> None:
+        _SERVICE.pack_into(self._maps.services.bytes, number * _SERVICE.size, **values)
+
+    def _server_number(self, number: int, name: str) -> int:
+        return _SERVER.get(self._maps.servers.bytes, number * _SERVER.size, name)
+
+    def _set_server(self, number: int, **values: int | bytes) -> None:
+        _SERVER.pack_into(self._maps.servers.bytes, number * _SERVER.size, **values)
+
+    def _find(self, index: _Index, key: ServiceKey) -> int:
+        number = index.services.get(key_bytes(key))
+        if number is None:
+            raise NoSuchService(key)
+        return number
+
+    # Services.
+
+    def services(self) -> list[ServiceState]:
+        return [self._reader.service(number) for number in self._reader.service_numbers()]
+
+    def service(self, key: ServiceKey) -> ServiceState:
+        wanted = key_bytes(key)
+        for number in self._reader.service_numbers():
+            if self._service_field(number, "key") == wanted:
+                return self._reader.service(number)
+        raise NoSuchService(key)
+
+    def _service_values(self, service: VirtualService) -> dict[str, int | bytes]:
+        """The fields an operator sets, checked."""
+        if service.scheduler != registry.NO_SCHEDULER:
+            registry.scheduler(service.scheduler)
+        if service.engine:
+            raise NoSuchScheduler(service.engine)
+        check_netmask(service)
+        key = service.key
+        if key.fwmark:
+            raise NotSupportedYet("a firewall-mark service")
+        if key.protocol is not None and key.protocol.name == "SCTP":
+            raise NotSupportedYet("SCTP")
+        flags = (layout.SERVICE_PERSISTENT if service.persistence else 0) | (
+            layout.SERVICE_ONE_PACKET if service.one_packet else 0
+        )
+        return {
+            "scheduler": layout.SCHEDULERS.index(service.scheduler),
+            "flags": flags,
+            "scheduler_flags": int(service.scheduler_flags),
+            "persistence": self._ticks.from_seconds(service.persistence),
+            "persistence_seconds": service.persistence,
+            "mask": _mask_bytes(service),
+            "netmask": service.netmask,
+        }
+
+    def add_service(self, service: VirtualService) -> None:
+        with self._changing() as index:
+            key = key_bytes(service.key)
+            if key in index.services:
+                raise ServiceExists(service.key)
+            values = self._service_values(service)
+            number = self._free_service(index)
+            generation = (self._front("generation") + 1) & 0xFFFFFFFF
+            self._set_front("generation", generation)
+            self._maps.services.bytes[number * _SERVICE.size : (number + 1) * _SERVICE.size] = bytes(_SERVICE.size)
+            self._set_service(number, key=key, generation=generation, in_use=1, **values)
+            libbpf.map_update(self._maps.service_index, key, number.to_bytes(4, "little"))
+            index.services[key] = number
+            self._open_filter([service.key])
+
+    def _free_service(self, index: _Index) -> int:
+        top = self._front("service_top")
+        if len(index.services) < top:
+            used = set(index.services.values())
+            return next(number for number in range(top) if number not in used)
+        if top >= layout.MAX_SERVICES:
+            raise InvalidRequest(f"the table is full: it holds {layout.MAX_SERVICES:,} services")
+        self._set_front("service_top", top + 1)
+        return top
+
+    def edit_service(self, service: VirtualService) -> None:
+        with self._changing() as index:
+            number = self._find(index, service.key)
+            values = self._service_values(service)
+            draft = self._draft(number)
+            if draft.scheduler != service.scheduler:
+                draft.start(service.scheduler)
+                self._drafts[number] = draft
+            self._set_service(number, **values)
+
+    def delete_service(self, key: ServiceKey) -> None:
+        with self._changing() as index:
+            self._delete_service(index, self._find(index, key))
+            self._rebuild_filter(index)
+
+    def flush(self) -> None:
+        with self._changing() as index:
+            for number in list(index.services.values()):
+                self._delete_service(index, number)
+            self._rebuild_filter(index)
+
+    def _delete_service(self, index: _Index, number: int) -> None:
+        key = self._service_field(number, "key")
+        libbpf.map_delete(self._maps.service_index, key)
+        unit = self._service_number(number, "set")
+        self._drafts.pop(number, None)
+        self._publish(number, 0)
+        for server in list(index.servers.get(number, {}).values()):
+            self._put_aside(index, number, server)
+        self._sets.free(unit)
+        self._add_front(self._base(number))
+        self._set_service(number, in_use=0)
+        del index.services[key]
+        index.servers.pop(number, None)
+
+    # The filter in front of the table.
+
+    def _open_filter(self, keys: list[ServiceKey]) -> None:
+        words = self._maps.front.bytes[_FRONT.offsets["filter"] :].cast("B")[: layout.FILTER_WORDS * 8].cast("Q")
+        for key in keys:
+            for bit in filter_bits(key):
+                words[bit >> 6] |= 1 << (bit & 63)
+        if any(takes_any_port(key) for key in keys):
+            self._set_front("any_port", 1)
+        if any(key.port == 21 and takes_any_port(key) for key in keys):
+            self._set_front("ftp", 1)
+
+    def _rebuild_filter(self, index: _Index) -> None:
+        """Only what is there: the services, and services that went but still have connections."""
+        live = {key_from(key) for key in index.services}
+        for (key, _), number in index.aside.items():
+            # without any service IPVS lets everything pass
+            if index.services and self._references(number):
+                live.add(key_from(key))
+        words = [0] * layout.FILTER_WORDS
+        for key_ in live:
+            for bit in filter_bits(key_):
+                words[bit >> 6] |= 1 << (bit & 63)
+        struct.pack_into(f"={layout.FILTER_WORDS}Q", self._maps.front.bytes, _FRONT.offsets["filter"], *words)
+        self._set_front("any_port", int(any(takes_any_port(key_) for key_ in live)))
+        self._set_front("ftp", int(any(key_.port == 21 and takes_any_port(key_) for key_ in live)))
+
+    # Sets.
+
+    def _draft(self, number: int) -> Draft:
+        """The service's list of servers, to be changed; published at the end of the change."""
+        draft = self._drafts.get(number)
+        if draft is None:
+            scheduler = layout.SCHEDULERS[self._service_number(number, "scheduler")]
+            draft = self._sets.read(self._service_number(number, "set"), scheduler)
+        return draft
+
+    def _publish(self, number: int, unit: int) -> None:
+        self._maps.services.words[(number * _SERVICE.size + _SERVICE.offsets["set"]) // 4] = unit
+
+    def _publish_drafts(self) -> None:
+        drafts, self._drafts = self._drafts, {}
+        for number, draft in drafts.items():
+            old = self._service_number(number, "set")
+            self._publish(number, self._sets.write(draft))
+            self._sets.free(old)
+
+    # Servers.
+
+    def _check(self, key: ServiceKey, server: RealServer) -> None:
+        check_server(key, server)
+        if server.method is not ForwardingMethod.DIRECT:
+            raise NotSupportedYet(f"the forwarding method {server.method.name.lower()}")
+
+    def add_server(self, key: ServiceKey, server: RealServer) -> None:
+        with self._changing() as index:
+            service = self._find(index, key)
+            self._check(key, server)
+            known = index.servers.setdefault(service, {})
+            identity = _identity(server.address, server.port)
+            if identity in known:
+                raise ServerExists(f"{server.address}:{server.port}")
+            check_address(server.address)
+            service_key = self._service_field(service, "key")
+            number = index.aside.pop((service_key, identity), None)
+            if number is not None and self._expired(number):
+                index.free.append(number)
+                number = None
+            if number is None:
+                number = self._new_server(index, identity, service_key)
+            else:
+                self._take_back(number, service)
+            self._set_server(
+                number,
+                service=service,
+                generation=self._service_number(service, "generation"),
+                in_use=1,
+                **_server_values(server),
+            )
+            known[identity] = number
+            draft = self._draft(service)
+            draft.add(number, server.weight)
+            self._drafts[service] = draft
+            self._set_server_flags(number, layout.SERVER_AVAILABLE)
+
+    def edit_server(self, key: ServiceKey, server: RealServer) -> None:
+        with self._changing() as index:
+            service = self._find(index, key)
+            self._check(key, server)
+            number = index.servers.get(service, {}).get(_identity(server.address, server.port))
+            if number is None:
+                raise NoSuchServer(f"{server.address}:{server.port}")
+            upper = self._server_number(number, "upper_threshold")
+            if server.upper_threshold == 0 or server.upper_threshold > upper:
+                self._set_server(number, overload=0)
+            self._set_server(number, **_server_values(server))
+            draft = self._draft(service)
+            draft.edit(number, server.weight)
+            self._drafts[service] = draft
+
+    def delete_server(self, key: ServiceKey, address: Address, port: int) -> None:
+        with self._changing() as index:
+            service = self._find(index, key)
+            identity = _identity(address, port)
+            number = index.servers.get(service, {}).get(identity)
+            if number is None:
+                raise NoSuchServer(f"{address}:{port}")
+            draft = self._draft(service)
+            draft.remove(number)
+            self._drafts[service] = draft
+            self._put_aside(index, service, number)
+
+    def _set_server_flags(self, number: int, flags: int) -> None:
+        self._maps.servers.words[(number * _SERVER.size + _SERVER.offsets["flags"]) // 4] = flags
+
+    def _references(self, number: int) -> int:
+        """How many connections and templates refer to a server."""
+        return sum(self._server_number(number, name) for name in ("active", "inactive", "persistent"))
+
+    def _expired(self, number: int) -> bool:
+        """Whether IPVS would have thrown this removed server away by now."""
+        gone = int(time.monotonic()) - self._server_number(number, "removed")
+        return gone >= _KEPT_SECONDS and not self._references(number)
+
+    def _raw(self, number: int) -> Totals:
+        return self._reader.raw_counts(number, self._server_number(number, "connections"))
+
+    def _new_server(self, index: _Index, identity: ServerId, service_key: bytes) -> int:
+        if not index.free:
+            self._free_expired(index)
+        if index.free:
+            number = index.free.pop()
+        else:
+            number = self._front("server_top")
+            if number >= layout.MAX_SERVERS:
+                raise InvalidRequest(f"the table is full: it holds {layout.MAX_SERVERS:,} real servers")
+            self._set_front("server_top", number + 1)
+        self._maps.servers.bytes[number * _SERVER.size : (number + 1) * _SERVER.size] = bytes(_SERVER.size)
+        size = layout.SERVER_COUNT.size
+        for cpu in range(self._maps.cpus):
+            row = (cpu * layout.MAX_SERVERS + number) * size
+            self._maps.server_stats.bytes[row : row + size] = bytes(size)
+        family, address, port = identity
+        self._set_server(number, family=family, address=address, port=port, key=service_key)
+        return number
+
+    def _free_expired(self, index: _Index) -> None:
+        for name, number in list(index.aside.items()):
+            if self._expired(number):
+                self._set_server(number, in_use=0)
+                del index.aside[name]
+                index.free.append(number)
+
+    def _take_back(self, number: int, service: int) -> None:
+        """A removed server comes back with its connections; with its counters too if the service is the same."""
+        raw = self._raw(number)
+        self._set_server(number, kept_connections=raw[0], kept_packets=raw[1], kept_bytes=raw[2])
+        if self._server_number(number, "generation") != self._service_number(service, "generation"):
+            self._set_server(number, zero_connections=raw[0], zero_packets=raw[1], zero_bytes=raw[2])
+
+    def _put_aside(self, index: _Index, service: int, number: int) -> None:
+        self._set_server_flags(number, 0)
+        # what it counted is the service's from now on
+        counted = subtract(self._raw(number), self._kept(number))
+        self._set_base(service, add(self._base(service), counted))
+        raw = self._raw(number)
+        self._set_server(
+            number,
+            in_use=_KEPT_ASIDE,
+            removed=int(time.monotonic()),
+            kept_connections=raw[0],
+            kept_packets=raw[1],
+            kept_bytes=raw[2],
+        )
+        identity: ServerId = (
+            self._server_number(number, "family"),
+            bytes(self._server_bytes(number, "address")),
+            self._server_number(number, "port"),
+        )
+        index.servers.get(service, {}).pop(identity, None)
+        index.aside[self._service_field(service, "key"), identity] = number
+
+    def _server_bytes(self, number: int, name: str) -> bytes:
+        start = number * _SERVER.size + _SERVER.offsets[name]
+        return bytes(self._maps.servers.bytes[start : start + struct.calcsize(_SERVER.formats[name])])
+
+    # Counters.
+
+    def _kept(self, number: int) -> Totals:
+        get = self._server_number
+        return (get(number, "kept_connections"), get(number, "kept_packets"), get(number, "kept_bytes"))
+
+    def _base(self, service: int) -> Totals:
+        get = self._service_number
+        return (get(service, "base_connections"), get(service, "base_packets"), get(service, "base_bytes"))
+
+    def _set_base(self, service: int, totals: Totals) -> None:
+        self._set_service(service, base_connections=totals[0], base_packets=totals[1], base_bytes=totals[2])
+
+    def _add_front(self, totals: Totals) -> None:
+        total = add(self._reader.front_base(), totals)
+        _FRONT.pack_into(
+            self._maps.front.bytes, 0, base_connections=total[0], base_packets=total[1], base_bytes=total[2]
+        )
+
+    def zero(self, key: ServiceKey | None = None) -> None:
+        with self._changing() as index:
+            numbers = [self._find(index, key)] if key is not None else list(index.services.values())
+            for service in numbers:
+                self._zero_service(index, service)
+            if key is None:
+                _FRONT.pack_into(self._maps.front.bytes, 0, base_connections=0, base_packets=0, base_bytes=0)
+
+    def _zero_service(self, index: _Index, service: int) -> None:
+        """The service's counters start anew; the table's own go on."""
+        total = self._base(service)
+        for number in index.servers.get(service, {}).values():
+            raw = self._raw(number)
+            total = add(total, subtract(raw, self._kept(number)))
+            names = ("connections", "packets", "bytes")
+            values = {f"{what}_{name}": raw[i] for what in ("zero", "kept") for i, name in enumerate(names)}
+            self._set_server(number, rate_connections=0, rate_packets=0, rate_bytes=0, **values)
+        self._set_base(service, (0, 0, 0))
+        self._add_front(total)
+
+    def totals(self) -> tuple[Counters, Rates]:
+        total, averages = self._reader.front_base(), (0, 0, 0)
+        for number in self._reader.service_numbers():
+            total = add(total, self._base(number))
+            for server in self._sets.numbers(self._service_number(number, "set")):
+                total = add(total, subtract(self._raw(server), self._kept(server)))
+                get = self._server_number
+                averages = add(
+                    averages, (get(server, "rate_connections"), get(server, "rate_packets"), get(server, "rate_bytes"))
+                )
+        return counters(total), rates(averages)
+
+    # Timeouts and connections.
+
+    def timeouts(self) -> Timeouts:
+        start = _FRONT.offsets["timeout"]
+        ticks = self._maps.front.bytes[start : start + layout.STATES * 4].cast("I")
+        seconds = [round(self._ticks.to_seconds(value)) for value in ticks]
+        return Timeouts(seconds[tcp.TcpState.ESTABLISHED], seconds[tcp.TcpState.FIN_WAIT], seconds[layout.UDP_STATE])
+
+    def set_timeouts(self, timeouts: Timeouts) -> None:
+        with self._changing():
+            now = self.timeouts()
+            new = Timeouts(timeouts.tcp or now.tcp, timeouts.tcp_fin or now.tcp_fin, timeouts.udp or now.udp)
+            start = _FRONT.offsets["timeout"]
+            values = timeout_ticks(new, self._ticks)
+            self._maps.front.bytes[start : start + len(values)] = values
+
+    def connections(self) -> Iterator[Connection]:
+        return connections.listing(self._maps, self._ticks)
+
+    def look_up_hops(self) -> None:
+        """Have the data plane look up now where each real server's frames go."""
+        program = self._maps.descriptor(LOOK)
+        for number in range(self._front("server_top")):
+            if self._server_number(number, "in_use") == 1:
+                libbpf.run(program, bytes(14) + number.to_bytes(4, "little") + bytes(46))
+
+    def hops(self) -> Iterator[tuple[str, str, int, int, int]]:
+        """Service, real server, state of its next hop (layout.HOP_STATES), ifindex and MAC, for each real server."""
+        for state in map(self._reader.service_and_numbers, self._reader.service_numbers()):
+            service, numbers = state
+            for number, server in numbers:
+                get = self._server_number
+                yield (
+                    str(service.key),
+                    endpoint(server.address, server.port),
+                    get(number, "hop_state"),
+                    get(number, "hop_ifindex"),
+                    get(number, "hop_mac"),
+                )
+
+    def close(self) -> None:
+        """Give mappings and descriptors back."""
+        if self._many is not None:
+            self._many.close()
+            self._many = None
+        self._maps.close()
+
+
+def _identity(address: Address, port: int) -> ServerId:
+    return (address.version, address_bytes(address), htons(port))
+
+
+def _server_values(server: RealServer) -> dict[str, int | bytes]:
+    return {
+        "method": int(server.method),
+        "weight": server.weight,
+        "upper_threshold": server.upper_threshold,
+        "lower_threshold": server.lower_threshold,
+    }
+
+
+def _mask_bytes(service: VirtualService) -> bytes:
+    """The persistence mask as the bytes a client's address is and-ed with."""
+    if service.key.family is Family.INET:
+        return service.netmask.to_bytes(4, "big").ljust(16, b"\0")
+    length = min(max(service.netmask, 0), 128)
+    return (((1 << length) - 1) << (128 - length)).to_bytes(16, "big")
