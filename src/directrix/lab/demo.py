@@ -35,7 +35,7 @@ _SERVICE, _URL = f"{_VIP}:80", f"http://{_VIP}/"
 _ADDRESSES = {"rs1": "10.0.0.11:80", "rs2": "10.0.0.12:80"}
 _WEIGHTS = {"rs1": 10, "rs2": 20}
 _NINE = ("sh", "-c", f"for i in $(seq 9); do curl -s -m 2 {_URL}; done")
-_SHOWN_LINES = 12
+_SHOWN_LINES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +206,13 @@ def _tally(answers: Counter[str]) -> str:
 
 
 def _shorten(text: str) -> str:
+    """The first lines of a long listing; of connections, the open ones are never left out."""
     lines = text.splitlines()
     if len(lines) <= _SHOWN_LINES:
         return text
-    return "\n".join([*lines[:_SHOWN_LINES], f"… and {len(lines) - _SHOWN_LINES} lines more"])
+    open_ones = [line for line in lines[_SHOWN_LINES:] if " ESTABLISHED " in line]
+    shown = lines[: max(_SHOWN_LINES - len(open_ones), 0)] + open_ones
+    return "\n".join([*shown, f"… and {len(lines) - len(shown)} lines more"])
 
 
 @contextmanager
