@@ -9,8 +9,9 @@ what came back, so that a difference reads like a terminal session:
 
 `<` is a line of standard input, `|` of standard output, `!` of standard error and `=` the exit
 status; a last line that lacks its newline ends in `<no newline>`. In a scenario, lines between
-`<<END` and `END` are a command's standard input (`<<END-` leaves out its last newline), `#` starts a comment, and the pseudo command
-`connections` fills the connection list with lines in the form of /proc/net/ip_vs_conn.
+`<<END` and `END` are a command's standard input (`<<END-` leaves out its last newline), `#`
+starts a comment, and the pseudo command `connections` fills the connection list with lines in the
+form of /proc/net/ip_vs_conn.
 """
 
 from __future__ import annotations

@@ -25,9 +25,8 @@ def run(args: argparse.Namespace) -> int:
 
 def run_words(words: Sequence[str]) -> int:
     """Carry out ipvsadm's words over the real table."""
-    from directrix.table.opening import open_table
-
     from directrix.ipvsadm.command import main
+    from directrix.table.opening import open_table
 
     if isinstance(sys.stdin, TextIOWrapper):
         # A carriage return is a blank to ipvsadm and no line's end; bytes that are no text are none of its business.

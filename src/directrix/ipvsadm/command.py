@@ -8,7 +8,8 @@ from typing import Final, Protocol, TextIO
 from directrix.ipvsadm import connections, listing, saving, usage
 from directrix.ipvsadm.errors import LISTING_STATUS, REFUSED_STATUS, TRY_HELP, OptionError, Refusal, words_for
 from directrix.ipvsadm.names import Names
-from directrix.ipvsadm.parser import Request, parse
+from directrix.ipvsadm.parser import parse
+from directrix.ipvsadm.request import Request
 from directrix.ipvsadm.restore import command_lines
 from directrix.ipvsadm.vocabulary import Command
 from directrix.ipvsadm.writing import EndpointWriter

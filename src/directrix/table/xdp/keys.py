@@ -28,10 +28,8 @@ def family_number(family: Family) -> int:
 
 def key_bytes(key: ServiceKey) -> bytes:
     """struct service_key."""
-    if key.address is None:
-        address = key.fwmark.to_bytes(4, "little").ljust(16, b"\0")
-    else:
-        address = address_bytes(key.address)
+    mark = key.fwmark.to_bytes(4, "little").ljust(16, b"\0")
+    address = mark if key.address is None else address_bytes(key.address)
     return layout.SERVICE_KEY.whole.pack(
         address, socket.htons(key.port), int(key.protocol or 0), family_number(key.family)
     )

@@ -64,12 +64,12 @@ class Record:
 
 def _record(name: str, fields: str, align: int = 8, aligned: dict[str, int] | None = None) -> Record:
     """A record from `name:format` pairs, laid out by C's rules. `aligned` gives wider alignments."""
-    offset = place = 0
+    offset = 0
     parts: list[str] = []
     offsets: dict[str, int] = {}
     formats: dict[str, str] = {}
     places: dict[str, int] = {}
-    for pair in fields.split():
+    for place, pair in enumerate(fields.split()):
         field, _, form = pair.partition(":")
         size = struct.calcsize("=" + form)
         unit = (aligned or {}).get(field, 4 if form.endswith("s") else size)
@@ -78,7 +78,6 @@ def _record(name: str, fields: str, align: int = 8, aligned: dict[str, int] | No
         offset += gap
         offsets[field], formats[field], places[field] = offset, form, place
         offset += size
-        place += 1
     tail = -offset % align
     return Record(name, offset + tail, offsets, formats, places, struct.Struct("=" + "".join(parts) + f"{tail}x"))
 

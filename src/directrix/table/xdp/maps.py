@@ -14,23 +14,14 @@ from functools import cached_property
 from directrix.table.xdp import layout, libbpf
 from directrix.table.xdp.pins import Place
 
-_PAGE = mmap.PAGESIZE
-
 
 class Shared:
     """A map whose content is mapped: `bytes` byte by byte, `words` by 32 bits."""
 
     def __init__(self, fd: int, size: int) -> None:
-        length = -(-size // _PAGE) * _PAGE
-        self.memory = mmap.mmap(fd, length, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-        self.bytes = memoryview(self.memory)
+        length = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+        self.bytes = memoryview(mmap.mmap(fd, length, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE))
         self.words = self.bytes.cast("I")
-
-    def close(self) -> None:
-        """Give the mapping back."""
-        self.words.release()
-        self.bytes.release()
-        self.memory.close()
 
 
 def pin_name(map_name: str) -> str:
@@ -43,7 +34,6 @@ class Maps:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._open: list[Shared] = []
         self._descriptors: list[int] = []
 
     def descriptor(self, name: str) -> int:
@@ -55,11 +45,9 @@ class Maps:
     def _shared(self, name: str, size: int) -> Shared:
         fd = libbpf.get(self._place.pins / name)
         try:
-            shared = Shared(fd, size)
+            return Shared(fd, size)
         finally:
             os.close(fd)
-        self._open.append(shared)
-        return shared
 
     @cached_property
     def front(self) -> Shared:
@@ -120,10 +108,7 @@ class Maps:
         return self.parameter("cpus")
 
     def close(self) -> None:
-        """Give mappings and descriptors back."""
-        for shared in self._open:
-            shared.close()
+        """Give descriptors back now, and mappings as soon as nobody looks at them any more."""
         for fd in self._descriptors:
             os.close(fd)
-        self._open.clear()
-        self._descriptors.clear()
+        self.__dict__.clear()
