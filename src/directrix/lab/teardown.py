@@ -100,8 +100,9 @@ def _remove_kept_outside(name: str) -> None:
             cookie = namespaces.cookie()
     except OSError:
         return  # A builder was killed between making the name and the namespace.
-    for kept in ("bpf", "tables"):
-        shutil.rmtree(state.RUNTIME / kept / str(cookie), ignore_errors=True)
+    for root in ("/", "/proc/1/root"):  # Where it is if we have mounts of our own.
+        for kept in ("bpf", "tables"):
+            shutil.rmtree(f"{root}/run/directrix/{kept}/{cookie}", ignore_errors=True)
 
 
 def _refuse_from_inside(lab: LabState) -> None:
