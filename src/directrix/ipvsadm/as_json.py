@@ -14,6 +14,7 @@ from typing import Any
 from directrix.ipvsadm.flags import flag_names
 from directrix.ipvsadm.listing import IPVS_VERSION
 from directrix.ipvsadm.sorting import sorted_servers, sorted_services
+from directrix.ipvsadm.tunnels import checksum
 from directrix.lvs import (
     Connection,
     Counters,
@@ -124,7 +125,7 @@ def _tunnel(server: RealServer) -> dict[str, Any]:
     if tunnel.type is TunnelType.GUE:
         words["port"] = tunnel.port
     if tunnel.type is not TunnelType.IPIP:
-        words["checksum"] = (tunnel.flags.name or "").lower()
+        words["checksum"] = (checksum(tunnel.flags).name or "").lower()
     return words
 
 

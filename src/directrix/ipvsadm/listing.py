@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from directrix.ipvsadm.flags import flag_names
 from directrix.ipvsadm.sorting import sorted_servers, sorted_services
+from directrix.ipvsadm.tunnels import CHECKSUM_MARKS, checksum
 from directrix.ipvsadm.writing import EndpointWriter, exact_number, large_number, signed
 from directrix.lvs import (
     Counters,
@@ -18,7 +19,6 @@ from directrix.lvs import (
     ServerState,
     ServiceKey,
     ServiceState,
-    TunnelFlags,
     TunnelType,
     VirtualService,
 )
@@ -205,15 +205,13 @@ _SERVER_LINES = {
     Mode.PLAIN: _server_plain,
 }
 
-_CHECKSUMS = {TunnelFlags.NOCSUM: "-c", TunnelFlags.CSUM: "+c", TunnelFlags.REMCSUM: "r+c"}
-
 
 def _tunnel_info(server: RealServer) -> str:
     if server.method is not ForwardingMethod.TUNNEL:
         return "n/a"
     tunnel = server.tunnel
     if tunnel.type is TunnelType.GUE:
-        return f"gue:{tunnel.port}:{_CHECKSUMS[tunnel.flags]}"
+        return f"gue:{tunnel.port}:{CHECKSUM_MARKS[checksum(tunnel.flags)]}"
     if tunnel.type is TunnelType.GRE:
-        return f"gre:{_CHECKSUMS[tunnel.flags]}"
+        return f"gre:{CHECKSUM_MARKS[checksum(tunnel.flags)]}"
     return "ipip"

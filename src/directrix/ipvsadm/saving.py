@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from directrix.ipvsadm.flags import flag_names
 from directrix.ipvsadm.listing import written_netmask
 from directrix.ipvsadm.sorting import sorted_servers, sorted_services
+from directrix.ipvsadm.tunnels import CHECKSUM_OPTIONS, checksum
 from directrix.ipvsadm.writing import EndpointWriter, signed
 from directrix.lvs import (
     Family,
@@ -15,7 +16,6 @@ from directrix.lvs import (
     RealServer,
     ServiceKey,
     ServiceState,
-    TunnelFlags,
     TunnelType,
     VirtualService,
 )
@@ -26,11 +26,6 @@ _METHODS = {
     ForwardingMethod.LOCAL: "-g",
     ForwardingMethod.TUNNEL: "-i",
     ForwardingMethod.DIRECT: "-g",
-}
-_CHECKSUMS = {
-    TunnelFlags.NOCSUM: "--tun-nocsum",
-    TunnelFlags.CSUM: "--tun-csum",
-    TunnelFlags.REMCSUM: "--tun-remcsum",
 }
 
 
@@ -74,4 +69,4 @@ def _tunnel(server: RealServer) -> str:
     text = f" --tun-type {tunnel.type.name.lower()}"
     if tunnel.type is TunnelType.GUE:
         text += f" --tun-port {tunnel.port}"
-    return text if tunnel.type is TunnelType.IPIP else f"{text} {_CHECKSUMS[tunnel.flags]}"
+    return text if tunnel.type is TunnelType.IPIP else f"{text} {CHECKSUM_OPTIONS[checksum(tunnel.flags)]}"

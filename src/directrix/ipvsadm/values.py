@@ -49,7 +49,8 @@ def leading_number(text: str) -> int:
     length = 0
     while length < len(text) and text[length] in "0123456789":
         length += 1
-    value = sign * int(text[: min(length, _LONG_DIGITS)] or "0")
+    value = sign * int(text[:length].lstrip("0")[: _LONG_DIGITS + 1] or "0")
+    value = min(max(value, -(1 << 63)), (1 << 63) - 1)
     return (value + 0x80000000) % 0x100000000 - 0x80000000
 
 
