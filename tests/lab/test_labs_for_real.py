@@ -102,6 +102,10 @@ class TestBuilding:
         assert inside(name, "a", "cat", "/proc/sys/net/ipv4/tcp_syncookies") == "2\n"
         assert "10.7.7.7/24" in inside(name, "a", "ip", "address")
 
+    def test_commands_of_the_first_host_find_the_servers_of_the_last(self, name: str, plain: Path) -> None:
+        plain.write_text(PLAIN.replace('role = "client"', 'role = "client"\nrun = ["curl -sf http://10.0.0.11/"]'))
+        assert lab("up", str(plain), "--name", name).returncode == 0
+
     def test_labs_of_different_names_live_side_by_side(self, name: str, plain: Path) -> None:
         other = f"{name}-b"
         try:

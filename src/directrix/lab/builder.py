@@ -104,8 +104,20 @@ def _make(lab: Lab, plan: LabState, lock: int, progress: Progress) -> None:
             ip(plumbing.host_commands(host))
             _set_sysctls(plumbing.host_sysctls(host))
     for host in lab.hosts:
-        with _at(host.name, plan):
-            _start(host, state.directory(plan.name) / host.name, progress)
+        if host.nginx:
+            progress(f"nginx on {host.name}")
+            with _at(host.name, plan):
+                _start_nginx(host, state.directory(plan.name) / host.name)
+    for host in lab.hosts:
+        if host.ipvsadm:
+            progress(f"virtual services on {host.name}")
+            with _at(host.name, plan):
+                run_own(["directrix", "ipvsadm", "-R"], text="".join(f"{line}\n" for line in host.ipvsadm))
+    for host in lab.hosts:
+        for words in host.run:
+            progress(f"{words[0]} on {host.name}")
+            with _at(host.name, plan):
+                run_own(words)
 
 
 @contextmanager
@@ -123,18 +135,6 @@ def _failure(name: str, error: CommandFailed | OSError, where: str = "") -> LabE
     if isinstance(error, OSError):
         why = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
     return LabError(f"lab {name!r} can't be built, and nothing of it is left: {where}{why}")
-
-
-def _start(host: Host, directory: Path, progress: Progress) -> None:
-    if host.nginx:
-        progress(f"nginx on {host.name}")
-        _start_nginx(host, directory)
-    if host.ipvsadm:
-        progress(f"virtual services on {host.name}")
-        run_own(["directrix", "ipvsadm", "-R"], text="".join(f"{line}\n" for line in host.ipvsadm))
-    for words in host.run:
-        progress(f"{words[0]} on {host.name}")
-        run_own(words)
 
 
 def _start_nginx(host: Host, directory: Path) -> None:
