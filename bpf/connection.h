@@ -43,7 +43,7 @@ static __always_inline struct place place_of(__u64 a, __u64 id)
 
 static __always_inline __u64 address_word(const struct packet *p)
 {
-	if (p->family == 4)
+	if (is_ipv4(p))
 		return p->pair;
 	return ((p->half[0] * FILTER_PRIME ^ p->half[1]) * FILTER_PRIME ^ p->half[2]) * FILTER_PRIME ^ p->half[3];
 }
@@ -52,7 +52,7 @@ static __always_inline bool same_addresses(const struct connection *c, const str
 {
 	const __u64 *mine = (const __u64 *)c->address;
 
-	if (p->family == 4)
+	if (is_ipv4(p))
 		return mine[0] == p->pair;
 	return mine[0] == p->half[0] && mine[1] == p->half[1] && mine[2] == p->half[2] && mine[3] == p->half[3];
 }

@@ -30,7 +30,7 @@ static __always_inline bool starts_over(const struct connection *c, const struct
 {
 	__u32 state = c->status & 0xff;
 
-	return p->protocol == IPPROTO_TCP && tcp_opens(p->tcp_flags) && !c->control &&
+	return tcp_opens(p->tcp_flags) && !c->control &&
 	       (state == TCP_S_TIME_WAIT || state == TCP_S_CLOSE);
 }
 
@@ -83,15 +83,15 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
 
 	if (!p || !server)
 		return BUSY;
-	if (p->family == 4 && martian4(p->address[0]))
+	if (is_ipv4(p) && martian4(p->address[0]))
 		return MALFORMED;
-	if (p->client_port == bpf_htons(FTP_DATA_PORT))
+	if (client_port_of(p) == bpf_htons(FTP_DATA_PORT))
 		return NO_CONNECTION;	/* IPVS leaves what looks like active FTP's data to the host */
 	number = service_find(p);
 	service = service_at(number);
 	if (!service)
 		return NO_SERVICE;
-	if (p->protocol == IPPROTO_TCP) {
+	if (protocol_of(p) == IPPROTO_TCP) {
 		if (!tcp_opens(p->tcp_flags))
 			return NO_CONNECTION;
 		making.status = TCP_S_SYN_RECV | CONNECTION_ACTIVE;
@@ -103,14 +103,14 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
 	if (!s)
 		return NO_SERVER;
 	*server = choice.server;
-	if (service->flags & SERVICE_ONE_PACKET && p->protocol == IPPROTO_UDP) {
+	if (service->flags & SERVICE_ONE_PACKET && protocol_of(p) == IPPROTO_UDP) {
 		__sync_fetch_and_add(&s->connections, 1);
 		return CONTINUE;
 	}
 	making.server = choice.server;
 	making.control = choice.control;
 	making.expires = deadline(now, making.status & 0xff);
-	making.server_port = p->port == service->key.port && s->port ? s->port : p->port;
+	making.server_port = port_of(p) == service->key.port && s->port ? s->port : port_of(p);
 	verdict = enter(p, &making, s, now);
 	*server = making.server;
 	return verdict;
@@ -137,7 +137,7 @@ static __always_inline enum verdict direct(const struct packet *p, __u32 now, st
 			return SERVER_GONE;
 		if (!(s->flags & SERVER_AVAILABLE))
 			return SERVER_GONE;
-		if (p->protocol == IPPROTO_TCP)
+		if (protocol_of(p) == IPPROTO_TCP)
 			state = tcp_next[tcp_event(p->tcp_flags) & 7][state & 15];
 		connection_touch(c, s, place, state, now);
 	} else {

@@ -42,8 +42,7 @@ struct vlan_header {
 /* Up to two VLAN tags: the network protocol, the offset behind them and the ids. */
 static __always_inline __be16 skip_tags(void *data, void *end, __u32 *offset, __u32 *tags)
 {
-	struct ethhdr *eth = data;
-	__be16 protocol = eth->h_proto;
+	__be16 protocol = *(__be16 *)(data + offsetof(struct ethhdr, h_proto));
 
 #pragma clang loop unroll(full)
 	for (int i = 0; i < 2; i++) {
@@ -61,71 +60,102 @@ static __always_inline __be16 skip_tags(void *data, void *end, __u32 *offset, __
 }
 
 /* Is the frame for a device of this host: its MAC, and its VLAN if it is tagged? */
-static __always_inline bool for_this_host(struct xdp_md *ctx, const struct ethhdr *eth, __u32 tags)
+static __always_inline bool for_this_host(__u32 ifindex, const struct ethhdr *eth, __u32 tags)
 {
-	struct device *d = device_at(ctx->ingress_ifindex);
+	struct device *d = device_at(ifindex);
 
-	if (!d || mac_word(eth->h_dest) != d->mac)
+	if (!d || (*(__u64 *)eth & 0xffffffffffffULL) != d->mac)
 		return false;
 	if (tags) {
-		struct vlan_key key = { .wire = ctx->ingress_ifindex, .tags = tags };
+		struct vlan_key key = { .wire = ifindex, .tags = tags };
 
 		return bpf_map_lookup_elem(&vlans, &key);
 	}
 	return true;
 }
 
-static __always_inline int xdp_end(__u32 cpu, enum verdict verdict)
+static __always_inline int xdp_end(enum verdict verdict)
 {
-	count_verdict(cpu, verdict);
+	count_verdict(bpf_get_smp_processor_id(), verdict);
 	return verdict <= HANDED_UP ? XDP_PASS : XDP_DROP;
 }
 
+/* A packet that parsed: on its way, or to its end. */
+static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags, const struct packet *p)
+{
+	__u32 ifindex = ctx->ingress_ifindex, now = ticks(), number = 0, cpu;
+	enum verdict verdict;
+	struct server *s;
+
+	if (!for_this_host(ifindex, data, tags))
+		return xdp_end(OTHER_HOST);
+	verdict = direct(p, now, &s, &number);
+	if (verdict != CONTINUE)
+		return xdp_end(verdict == NO_SERVER ? HANDED_UP : verdict);
+	if (s->hop_state != HOP_RESOLVED || s->hop_tags != tags || hop_due(&s->hop_asked, now))
+		return xdp_end(HANDED_UP);
+	if (s->hop_wire != ifindex) {
+		struct device *way = device_at(s->hop_wire);
+
+		if (!way || !(way->flags & DEVICE_REDIRECT))
+			return xdp_end(HANDED_UP);
+	}
+	frame_to(data, s);
+	cpu = bpf_get_smp_processor_id();
+	count_forwarded(cpu, number, p->length);
+	count_verdict(cpu, FORWARDED);
+	return s->hop_wire == ifindex ? XDP_TX : bpf_redirect(s->hop_wire, 0);
+}
+
+/* How long the frame is behind `offset`. Only a long one can have more buffers than the first. */
+static __always_inline __u32 xdp_length(struct xdp_md *ctx, void *data, void *end, __u32 offset)
+{
+	__u32 length = end - data;
+
+	return (length < LONG_FRAME ? length : bpf_xdp_get_buff_len(ctx)) - offset;
+}
+
+/* Tags, options, IPv6: everything the quick way below leaves. */
+static __noinline int xdp_complete(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u32 offset = sizeof(struct ethhdr), tags = 0, length;
+	enum verdict verdict;
+	struct packet p;
+	__be16 protocol;
+
+	if (data + sizeof(struct ethhdr) > end)
+		return xdp_end(NOT_OURS);
+	length = xdp_length(ctx, data, end, 0);
+	protocol = skip_tags(data, end, &offset, &tags);
+	verdict = parse(protocol, data + offset, end, length - offset, &p);
+	return verdict == CONTINUE ? xdp_direct(ctx, data, tags, &p) : xdp_end(verdict);
+}
+
+static __noinline int xdp_quick(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct packet p = {};
+	enum verdict verdict;
+
+	if (data + sizeof(struct ethhdr) + QUICK_LENGTH > end)
+		return XDP_PASS;
+	verdict = quick4_parse(data + sizeof(struct ethhdr), end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p);
+	return verdict == CONTINUE ? xdp_direct(ctx, data, 0, &p) : xdp_end(verdict);
+}
+
+/* Host traffic meets these few lines and no more. */
 SEC("xdp.frags")
 int directrix_xdp(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 cpu = bpf_get_smp_processor_id();
-	__u32 offset = sizeof(struct ethhdr), tags = 0, now, number = 0, length;
-	struct ethhdr *eth = data;
-	enum verdict verdict;
-	struct packet p = {};
-	struct server *s;
-	__be16 protocol;
+	void *l3 = data + sizeof(struct ethhdr);
 
-	if ((void *)(eth + 1) > end)
-		return xdp_end(cpu, NOT_OURS);
-	protocol = skip_tags(data, end, &offset, &tags);
-	length = end - data;
-	if (length >= LONG_FRAME)
-		length = bpf_xdp_get_buff_len(ctx);
-	length -= offset;
-	if (protocol == bpf_htons(ETH_P_IP))
-		verdict = parse4(data + offset, end, length, &p);
-	else if (protocol == bpf_htons(ETH_P_IPV6))
-		verdict = parse6(data + offset, end, length, &p);
-	else
-		verdict = NOT_OURS;
-	if (verdict != CONTINUE)
-		return xdp_end(cpu, verdict);
-	if (!for_this_host(ctx, eth, tags))
-		return xdp_end(cpu, OTHER_HOST);
-	now = ticks();
-	verdict = direct(&p, now, &s, &number);
-	if (verdict != CONTINUE)
-		return xdp_end(cpu, verdict == NO_SERVER ? HANDED_UP : verdict);
-	if (s->hop_state != HOP_RESOLVED || s->hop_tags != tags || hop_due(&s->hop_asked, now))
-		return xdp_end(cpu, HANDED_UP);
-	if (s->hop_wire != ctx->ingress_ifindex) {
-		struct device *way = device_at(s->hop_wire);
-
-		if (!way || !(way->flags & DEVICE_REDIRECT))
-			return xdp_end(cpu, HANDED_UP);
-	}
-	frame_to(data, s);
-	count_forwarded(cpu, number, p.length);
-	count_verdict(cpu, FORWARDED);
-	return s->hop_wire == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(s->hop_wire, 0);
+	if (!quick4(l3, end) || *(__be16 *)(data + offsetof(struct ethhdr, h_proto)) != bpf_htons(ETH_P_IP))
+		return xdp_complete(ctx);
+	if (!quick4_maybe_virtual(l3))
+		return xdp_end(NOT_OURS);
+	return xdp_quick(ctx);
 }
 
 enum tc_place { TC_ALONE, TC_BEHIND_XDP, TC_IP };
@@ -144,7 +174,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	struct bpf_redir_neigh hop = {};
 	void *data, *end;
 	enum verdict verdict;
-	struct packet p = {};
+	struct packet p;
 	struct server *s;
 
 	if (skb->vlan_present)
@@ -156,12 +186,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		data = (void *)(long)skb->data;
 		end = (void *)(long)skb->data_end;
 	}
-	if (skb->protocol == bpf_htons(ETH_P_IP))
-		verdict = parse4(data + offset, end, skb->len - offset, &p);
-	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
-		verdict = parse6(data + offset, end, skb->len - offset, &p);
-	else
-		verdict = NOT_OURS;
+	verdict = parse(skb->protocol, data + offset, end, skb->len - offset, &p);
 	if (verdict != CONTINUE)
 		return tc_end(cpu, verdict, place);
 	if (skb->pkt_type != PACKET_HOST)

@@ -36,14 +36,6 @@ static __always_inline bool answer_allowed(__u32 now)
 	return __sync_fetch_and_add(&answers.sent, 1) < ANSWERS_A_TICK;
 }
 
-static __always_inline __u16 fold(__u64 sum)
-{
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~(sum + (sum >> 16));
-}
-
 /* Of ICMP and ICMPv6 alike. <linux/icmp.h> wants a C library. */
 struct unreachable {
 	__u8 type;
@@ -111,12 +103,12 @@ static __noinline int answer_unreachable4(struct __sk_buff *skb, const struct pa
 	__s64 sum;
 
 	answer.ip.tot_len = bpf_htons(sizeof(answer) + quoted);
-	answer.ip.check = fold(bpf_csum_diff(NULL, 0, (__be32 *)&answer.ip, sizeof(answer.ip), 0));
+	answer.ip.check = ~folded(bpf_csum_diff(NULL, 0, (__be32 *)&answer.ip, sizeof(answer.ip), 0));
 	sum = bpf_csum_diff(NULL, 0, (__be32 *)&answer.icmp, sizeof(answer.icmp), 0);
 	sum = quote_sum(skb, quoted, sum);
 	if (sum < 0 || !answer_room(skb, quoted, sizeof(answer)))
 		return TC_ACT_SHOT;
-	answer.icmp.checksum = fold(sum);
+	answer.icmp.checksum = ~folded(sum);
 	return answer_send(skb, &answer, sizeof(answer));
 }
 
@@ -139,7 +131,7 @@ static __noinline int answer_unreachable6(struct __sk_buff *skb, const struct pa
 	sum = quote_sum(skb, quoted, sum);
 	if (sum < 0 || !answer_room(skb, quoted, sizeof(answer)))
 		return TC_ACT_SHOT;
-	answer.icmp.checksum = fold(sum);
+	answer.icmp.checksum = ~folded(sum);
 	return answer_send(skb, &answer, sizeof(answer));
 }
 
@@ -147,7 +139,7 @@ static __always_inline int answer_unreachable(struct __sk_buff *skb, const struc
 {
 	if (!answer_allowed(now))
 		return TC_ACT_SHOT;
-	return p->family == 4 ? answer_unreachable4(skb, p) : answer_unreachable6(skb, p);
+	return is_ipv4(p) ? answer_unreachable4(skb, p) : answer_unreachable6(skb, p);
 }
 
 #endif

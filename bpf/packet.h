@@ -3,8 +3,9 @@
  * From a frame to a struct packet. Only what a virtual service needs is read: addresses, ports,
  * TCP flags, the IP length. What does not parse is told apart by a verdict, never forwarded.
  *
- * The order of the tests is the order of their cost for host traffic: protocol and bounds first,
- * then the filter, and only a packet that may be for a virtual service is looked at closely.
+ * There are two ways. The quick one takes what nearly every packet is, IPv4 without options or
+ * tags, and asks the filter first, so that host traffic costs next to nothing. The complete one
+ * takes everything else.
  */
 #ifndef DIRECTRIX_PACKET_H
 #define DIRECTRIX_PACKET_H
@@ -13,53 +14,66 @@
 #include "verdict.h"
 
 #define FILTER_PRIME 0x9e3779b97f4a7c15ULL
+#define FILTER_SHIFT 49			/* leaves the bits that number a byte of the filter */
 #define MAX_EXTENSION_HEADERS 6
-#define CONTINUE VERDICT_LAST	/* no verdict yet */
+#define CONTINUE VERDICT_LAST		/* no verdict yet */
 
 enum { TCP_FIN = 0x01, TCP_SYN = 0x02, TCP_RST = 0x04, TCP_ACK = 0x10 };
 
 struct packet {
-	__u64 id;
+	__u64 id;			/* as in struct connection */
 	union {
-		__u32 address[8];	/* as in struct connection */
+		__u32 address[8];	/* likewise */
 		__u64 pair;		/* IPv4: client and virtual address at once */
 		__u64 half[4];
 	};
-	__u16 client_port, port;
-	__u8 protocol;
-	__u8 family;
-	__u8 tcp_flags;
-	__u16 length;			/* of the IP packet */
-	__u32 network;			/* where the IP header starts in the frame */
+	__u32 length;			/* of the IP packet */
+	__u32 tcp_flags;
 };
 
-static __always_inline __u64 connection_id(__u16 client_port, __u16 port, __u8 protocol, __u8 family, __u16 kind)
+static __always_inline __u64 connection_id(__u32 ports, __u8 protocol, __u8 family, __u16 kind)
 {
-	return (__u64)client_port | (__u64)port << 16 | (__u64)protocol << 32 | (__u64)family << 40 | (__u64)kind << 48;
+	return (__u64)ports | (__u64)protocol << 32 | (__u64)family << 40 | (__u64)kind << 48;
+}
+
+static __always_inline __u16 client_port_of(const struct packet *p)
+{
+	return p->id;
+}
+
+static __always_inline __u16 port_of(const struct packet *p)
+{
+	return p->id >> 16;
+}
+
+static __always_inline __u8 protocol_of(const struct packet *p)
+{
+	return p->id >> 32;
+}
+
+static __always_inline bool is_ipv4(const struct packet *p)
+{
+	return (__u8)(p->id >> 40) == 4;
 }
 
 /* Can (address, port, protocol) be virtual? `address` is 64 bits that stand for it. */
-static __always_inline bool filter_has(__u64 address, __u16 port, __u8 protocol)
+static __always_inline bool filter_has(__u64 address, __u32 port_and_protocol)
 {
-	__u32 bit = ((address ^ ((__u64)port << 16 | protocol)) * FILTER_PRIME) >> 48;
-
-	return front.filter[(bit >> 6) % FILTER_WORDS] >> (bit & 63) & 1;
+	return front.filter[((address ^ port_and_protocol) * FILTER_PRIME) >> FILTER_SHIFT];
 }
 
-static __always_inline bool maybe_virtual(__u64 address, __u16 port, __u8 protocol)
+static __always_inline bool maybe_virtual(__u64 address, __u32 port_and_protocol)
 {
-	return filter_has(address, port, protocol) || (front.any_port && filter_has(address, 0, 0));
-}
-
-static __always_inline __u64 filter_address4(__u32 address)
-{
-	return (__u64)address << 32;
+	return filter_has(address, port_and_protocol) || (front.any_port && filter_has(address, 0));
 }
 
 static __always_inline __u64 filter_address6(const __u64 *half)
 {
 	return half[0] * FILTER_PRIME ^ half[1];
 }
+
+/* The mark that says of an address that it is virtual, whatever the port: for fragments. */
+#define ADDRESS_MARK 1
 
 /* Addresses no packet on a wire may come from; the host's stack knows what to do with it. */
 static __always_inline bool martian4(__u32 address)
@@ -69,89 +83,125 @@ static __always_inline bool martian4(__u32 address)
 	return first == 0 || first == 127 || first >= 224;
 }
 
-/* The host would drop such a packet, so it must not be forwarded either. */
-static __always_inline bool header_sum_wrong(const struct iphdr *ip, void *end, __u32 ihl)
+static __always_inline __u16 folded(__u64 sum)
 {
-	const __u32 *word = (const __u32 *)ip;
-	__u64 sum = (__u64)word[0] + word[1] + word[2] + word[3] + word[4];
-
-	if (ihl != sizeof(*ip)) {
-		for (int i = 5; i < 15 && i * 4 < ihl; i++) {
-			const __u32 *option = word + i;
-
-			asm volatile("" : "+r"(option));	/* keep the verifier's form of the bound */
-			if ((void *)(option + 1) > end)
-				return true;
-			sum += *option;
-		}
-	}
 	sum = (sum & 0xffffffff) + (sum >> 32);
 	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (__u16)(sum + (sum >> 16)) != 0xffff;
+	return (sum & 0xffff) + (sum >> 16);
 }
 
-/* Ports and flags at `l4`, of `room` bytes as the IP header tells. */
-static __always_inline enum verdict parse_ports(void *l4, void *end, __u32 room, struct packet *p)
+static __always_inline bool tcp_or_udp(__u8 protocol)
 {
-	if (p->protocol == IPPROTO_TCP) {
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
+}
+
+/* Flags of the transport header at `l4`, of `room` bytes as the IP header tells. */
+static __always_inline bool parse_transport(void *l4, void *end, __u32 room, __u8 protocol, struct packet *p)
+{
+	if (protocol == IPPROTO_TCP) {
 		struct tcphdr *th = l4;
+		__u32 length;
 
-		if ((void *)(th + 1) > end || room < sizeof(*th) || th->doff < 5 || th->doff * 4 > room)
-			return MALFORMED;
+		if ((void *)(th + 1) > end)
+			return false;
+		length = (((__u8 *)th)[12] >> 2) & 60;
+		if (room < length || length < sizeof(*th))
+			return false;
 		p->tcp_flags = ((__u8 *)th)[13];
-		p->client_port = th->source;
-		p->port = th->dest;
 	} else {
-		struct udphdr *uh = l4;
-
-		if ((void *)(uh + 1) > end || room < sizeof(*uh))
-			return MALFORMED;
+		if (l4 + sizeof(struct udphdr) > end || room < sizeof(struct udphdr))
+			return false;
 		p->tcp_flags = 0;
-		p->client_port = uh->source;
-		p->port = uh->dest;
 	}
+	return true;
+}
+
+/* What only the complete way understands. */
+#define QUICK_LENGTH (sizeof(struct iphdr) + sizeof(struct tcphdr))
+
+static __always_inline bool quick4(void *l3, void *end)
+{
+	return l3 + QUICK_LENGTH <= end && *(__u8 *)l3 == 0x45;
+}
+
+/* Asked first: may this packet, which quick4() holds for, be for a virtual service? */
+static __always_inline bool quick4_maybe_virtual(void *l3)
+{
+	__u8 protocol = *(__u8 *)(l3 + 9);
+	__u32 ports = *(__u32 *)(l3 + 20);
+	__u64 address = *(__u64 *)(l3 + 12) & 0xffffffff00000000ULL;
+
+	return tcp_or_udp(protocol) && maybe_virtual(address, (ports & 0xffff0000) | protocol);
+}
+
+/* Then: read it. `wire_length` is what the frame carries behind its own header. */
+static __always_inline enum verdict quick4_parse(void *l3, void *end, __u32 wire_length, struct packet *p)
+{
+	__u64 pair = *(__u64 *)(l3 + 12);
+	__u8 protocol = *(__u8 *)(l3 + 9);
+	__u32 length = bpf_ntohs(*(__u16 *)(l3 + 2));
+	__u64 sum = (__u64)*(__u32 *)l3 + *(__u32 *)(l3 + 4) + *(__u32 *)(l3 + 8) + (__u32)pair + (pair >> 32);
+
+	if (length > wire_length || folded(sum) != 0xffff)
+		return MALFORMED;
+	if (*(__u16 *)(l3 + 6) & bpf_htons(0x3fff))
+		return FRAGMENT;
+	if (length < sizeof(struct iphdr) ||
+	    !parse_transport(l3 + sizeof(struct iphdr), end, length - sizeof(struct iphdr), protocol, p))
+		return MALFORMED;
+	p->length = length;
+	p->pair = pair;
+	p->id = connection_id(*(__u32 *)(l3 + sizeof(struct iphdr)), protocol, 4, 0);
 	return CONTINUE;
+}
+
+/* The host would drop a packet with a wrong header checksum, so it must not be forwarded either. */
+static __always_inline bool options_sum_wrong(const struct iphdr *ip, void *end, __u32 header)
+{
+	const __u32 *word = (const __u32 *)ip;
+	__u64 sum = 0;
+
+	for (int i = 0; i < 15 && i * 4 < header; i++) {
+		const __u32 *option = word + i;
+
+		asm volatile("" : "+r"(option));	/* keep the verifier's form of the bound */
+		if ((void *)(option + 1) > end)
+			return true;
+		sum += *option;
+	}
+	return folded(sum) != 0xffff;
 }
 
 static __always_inline enum verdict parse4(void *l3, void *end, __u32 wire_length, struct packet *p)
 {
 	struct iphdr *ip = l3;
-	enum verdict verdict;
-	__u32 ihl;
+	__u32 header, ports;
+	__u8 protocol;
 	void *l4;
 
 	if ((void *)(ip + 1) > end)
 		return NOT_OURS;
-	p->protocol = ip->protocol;
-	if (p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP)
+	protocol = ip->protocol;
+	if (!tcp_or_udp(protocol))
 		return NOT_OURS;
-	ihl = ip->ihl * 4;
-	l4 = l3 + ihl;
-	if (ihl != sizeof(*ip))
-		l4 = l3 + (ihl & 60);
+	header = ip->ihl * 4;
+	l4 = l3 + (header & 60);
 	if (l4 + 4 > end)
 		return NOT_OURS;
-	if (!maybe_virtual(filter_address4(ip->daddr), *(__u16 *)(l4 + 2), p->protocol)) {
-		/* ports of a later fragment are not ports */
+	ports = *(__u32 *)l4;
+	if (!maybe_virtual((__u64)ip->daddr << 32, (ports & 0xffff0000) | protocol))
 		return NOT_OURS;
-	}
-	if (ip->version != 4 || ihl < sizeof(*ip))
-		return MALFORMED;
 	p->length = bpf_ntohs(ip->tot_len);
-	if (p->length > wire_length || p->length < ihl)
-		return MALFORMED;
-	if (header_sum_wrong(ip, end, ihl))
+	if (ip->version != 4 || header < sizeof(*ip) || p->length > wire_length || p->length < header ||
+	    options_sum_wrong(ip, end, header))
 		return MALFORMED;
 	if (ip->frag_off & bpf_htons(0x3fff))
 		return FRAGMENT;
-	verdict = parse_ports(l4, end, p->length - ihl, p);
-	if (verdict != CONTINUE)
-		return verdict;
-	p->family = 4;
+	if (!parse_transport(l4, end, p->length - header, protocol, p))
+		return MALFORMED;
 	p->address[0] = ip->saddr;
 	p->address[1] = ip->daddr;
-	p->id = connection_id(p->client_port, p->port, p->protocol, 4, 0);
+	p->id = connection_id(ports, protocol, 4, 0);
 	return CONTINUE;
 }
 
@@ -164,7 +214,7 @@ static __noinline enum verdict skip_extensions(void *l3, void *end, __u32 *offse
 	for (int i = 0; i < MAX_EXTENSION_HEADERS; i++) {
 		__u8 *header = l3 + at;
 
-		if (type == IPPROTO_TCP || type == IPPROTO_UDP) {
+		if (tcp_or_udp(type)) {
 			*offset = at;
 			*next = type;
 			return CONTINUE;
@@ -185,42 +235,51 @@ static __noinline enum verdict skip_extensions(void *l3, void *end, __u32 *offse
 
 static __always_inline enum verdict parse6(void *l3, void *end, __u32 wire_length, struct packet *p)
 {
+	__u32 offset = sizeof(struct ipv6hdr), ports;
 	struct ipv6hdr *ip = l3;
-	__u32 offset = sizeof(*ip), payload;
 	enum verdict verdict;
 	__u64 address;
+	__u8 protocol;
 	void *l4;
 
 	if ((void *)(ip + 1) > end)
 		return NOT_OURS;
-	p->protocol = ip->nexthdr;
-	if (p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP) {
-		if (p->protocol == IPPROTO_ICMPV6)
+	address = filter_address6((__u64 *)&ip->daddr);
+	protocol = ip->nexthdr;
+	if (!tcp_or_udp(protocol)) {
+		if (protocol == IPPROTO_ICMPV6)
 			return NOT_OURS;
-		verdict = skip_extensions(l3, end, &offset, &p->protocol);
+		verdict = skip_extensions(l3, end, &offset, &protocol);
 		if (verdict == FRAGMENT)
-			return filter_has(filter_address6((__u64 *)&ip->daddr), 0, 1) ? FRAGMENT : NOT_OURS;
+			return filter_has(address, ADDRESS_MARK) ? FRAGMENT : NOT_OURS;
 		if (verdict != CONTINUE)
 			return NOT_OURS;
 	}
 	l4 = l3 + (offset & 1023);
 	if (l4 + 4 > end)
 		return NOT_OURS;
-	address = filter_address6((__u64 *)&ip->daddr);
-	if (!maybe_virtual(address, *(__u16 *)(l4 + 2), p->protocol))
+	ports = *(__u32 *)l4;
+	if (!maybe_virtual(address, (ports & 0xffff0000) | protocol))
 		return NOT_OURS;
-	payload = bpf_ntohs(ip->payload_len);
-	if (ip->version != 6 || payload + sizeof(*ip) > wire_length || payload + sizeof(*ip) < offset)
+	p->length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
+	if (ip->version != 6 || p->length > wire_length || p->length < offset ||
+	    !parse_transport(l4, end, p->length - offset, protocol, p))
 		return MALFORMED;
-	p->length = payload + sizeof(*ip);
-	verdict = parse_ports(l4, end, payload + sizeof(*ip) - offset, p);
-	if (verdict != CONTINUE)
-		return verdict;
-	p->family = 6;
 	__builtin_memcpy(&p->address[0], &ip->saddr, 16);
 	__builtin_memcpy(&p->address[4], &ip->daddr, 16);
-	p->id = connection_id(p->client_port, p->port, p->protocol, 6, 0);
+	p->id = connection_id(ports, protocol, 6, 0);
 	return CONTINUE;
+}
+
+/* The complete way. `l3` is where the network header starts, `wire_length` what follows there. */
+static __always_inline enum verdict parse(__be16 protocol, void *l3, void *end, __u32 wire_length, struct packet *p)
+{
+	__builtin_memset(p, 0, sizeof(*p));
+	if (protocol == bpf_htons(ETH_P_IP))
+		return parse4(l3, end, wire_length, p);
+	if (protocol == bpf_htons(ETH_P_IPV6))
+		return parse6(l3, end, wire_length, p);
+	return NOT_OURS;
 }
 
 #endif

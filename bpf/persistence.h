@@ -16,16 +16,16 @@
 /* The key of the template for this packet. IPVS: one for all ports of FTP and of port 0. */
 static __always_inline void template_key(const struct packet *p, const struct service *service, struct packet *key)
 {
-	__u16 port = p->port == service->key.port && p->port != bpf_htons(FTP_PORT) ? p->port : 0;
+	__u32 port = port_of(p) == service->key.port && port_of(p) != bpf_htons(FTP_PORT) ? port_of(p) : 0;
 
 	*key = *p;
-	if (p->family == 4) {
+	if (is_ipv4(p)) {
 		key->address[0] &= service->mask[0];
 	} else {
 		for (int i = 0; i < 4; i++)
 			key->address[i] &= service->mask[i];
 	}
-	key->id = connection_id(0, port, p->protocol, p->family, TEMPLATE_KIND);
+	key->id = connection_id(port << 16, protocol_of(p), is_ipv4(p) ? 4 : 6, TEMPLATE_KIND);
 }
 
 /* It names a server that is gone: IPVS keeps it listed with impossible ports until it expires. */

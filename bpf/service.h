@@ -19,16 +19,16 @@
  */
 static __always_inline __u32 service_find(const struct packet *p)
 {
-	struct service_key key = { .port = p->port, .protocol = p->protocol, .family = p->family };
+	struct service_key key = { .port = port_of(p), .protocol = protocol_of(p), .family = is_ipv4(p) ? 4 : 6 };
 	__u32 *number;
 
-	if (p->family == 4)
+	if (is_ipv4(p))
 		key.address[0] = p->address[1];
 	else
 		__builtin_memcpy(key.address, &p->address[4], sizeof(key.address));
 	number = bpf_map_lookup_elem(&service_index, &key);
-	if (!number && front.ftp && p->protocol == IPPROTO_TCP) {
-		__u16 port = bpf_ntohs(p->port);
+	if (!number && front.ftp && protocol_of(p) == IPPROTO_TCP) {
+		__u16 port = bpf_ntohs(port_of(p));
 
 		if (port == FTP_DATA_PORT || port >= FIRST_UNPRIVILEGED_PORT) {
 			key.port = bpf_htons(FTP_PORT);

@@ -29,7 +29,7 @@
 #define BUCKET_SLOTS 8
 #define HEADS_IN_LINE 8
 #define SET_UNIT_ENTRIES 16
-#define FILTER_WORDS 1024
+#define FILTER_SIZE 32768
 #define MAX_CPUS 256
 #define MAX_SERVICES 16384
 #define MAX_SERVERS 65536
@@ -71,7 +71,7 @@ struct front {
 	__u32 generation;		/* of the last service made */
 	__u32 pad;
 	__u32 timeout[STATES];		/* ticks, by tcp_state; UDP_S_NORMAL for UDP */
-	__u64 filter[FILTER_WORDS];
+	__u8 filter[FILTER_SIZE];	/* not 0: a virtual service may have this destination */
 	__u64 verdicts[MAX_CPUS][VERDICTS];	/* data plane */
 	__u64 base_connections, base_packets, base_bytes;	/* of services that are gone, less what -Z took away */
 };

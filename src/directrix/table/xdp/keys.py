@@ -43,8 +43,8 @@ def key_from(data: bytes) -> ServiceKey:
     return ServiceKey.of(Protocol(protocol), address_from(address, family), socket.ntohs(port))
 
 
-def filter_bit(key: ServiceKey, port: int, protocol: int) -> int:
-    """Number of the filter's bit for (address of `key`, port, protocol): filter_has() in packet.h."""
+def filter_place(key: ServiceKey, port: int, protocol: int) -> int:
+    """Number of the filter's byte for (address of `key`, port, protocol): filter_has() in packet.h."""
     assert key.address is not None
     packed = key.address.packed
     if len(packed) == 4:
@@ -53,17 +53,17 @@ def filter_bit(key: ServiceKey, port: int, protocol: int) -> int:
         word = (int.from_bytes(packed[:8], "little") * layout.FILTER_PRIME & _MASK64) ^ int.from_bytes(
             packed[8:], "little"
         )
-    return ((word ^ (socket.htons(port) << 16 | protocol)) * layout.FILTER_PRIME & _MASK64) >> 48
+    return ((word ^ (socket.htons(port) << 16 | protocol)) * layout.FILTER_PRIME & _MASK64) >> layout.FILTER_SHIFT
 
 
-def filter_bits(key: ServiceKey) -> list[int]:
-    """The bits that let packets for this service through to the table, and its fragments."""
+def filter_places(key: ServiceKey) -> list[int]:
+    """The bytes that let packets for this service through to the table, and its fragments."""
     if key.address is None or key.protocol is None:
         return []
-    bits = [filter_bit(key, key.port, int(key.protocol)), filter_bit(key, 0, layout.ADDRESS_MARK)]
+    places = [filter_place(key, key.port, int(key.protocol)), filter_place(key, 0, layout.ADDRESS_MARK)]
     if takes_any_port(key):
-        bits.append(filter_bit(key, 0, 0))
-    return bits
+        places.append(filter_place(key, 0, 0))
+    return places
 
 
 def takes_any_port(key: ServiceKey) -> bool:

@@ -13,7 +13,8 @@ BUCKET_SLOTS = 8
 HEADS_IN_LINE = 8
 SET_UNIT_ENTRIES = 16
 SET_UNIT_SIZE = 128
-FILTER_WORDS = 1024
+FILTER_SIZE = 32768
+FILTER_SHIFT = 49
 MAX_CPUS = 256
 MAX_SERVICES = 16384
 MAX_SERVERS = 65536
@@ -91,9 +92,9 @@ PARAMETERS = _record(
 FRONT = _record(
     "front",
     "any_port:I service_top:I ftp:I connections:I now:I server_top:I lo:I layout:I changes:I set_cursor:I "
-    f"generation:I pad:I timeout:{STATES * 4}s filter:{FILTER_WORDS * 8}s verdicts:{MAX_CPUS * VERDICTS * 8}s "
+    f"generation:I pad:I timeout:{STATES * 4}s filter:{FILTER_SIZE}s verdicts:{MAX_CPUS * VERDICTS * 8}s "
     "base_connections:Q base_packets:Q base_bytes:Q",
-    aligned={"filter": 8, "verdicts": 8},
+    aligned={"filter": 1, "verdicts": 8},
 )
 
 SERVICE = _record(

@@ -43,7 +43,7 @@ from directrix.table.interface import Table, check_address, check_netmask, check
 from directrix.table.xdp import connections, layout, libbpf
 from directrix.table.xdp.clock import Ticks
 from directrix.table.xdp.draft import Draft
-from directrix.table.xdp.keys import address_bytes, filter_bits, key_bytes, key_from, takes_any_port
+from directrix.table.xdp.keys import address_bytes, filter_places, key_bytes, key_from, takes_any_port
 from directrix.table.xdp.loader import LOOK, timeout_ticks
 from directrix.table.xdp.maps import Maps
 from directrix.table.xdp.pins import Place
@@ -274,10 +274,10 @@ class XdpTable(Table):
     # The filter in front of the table.
 
     def _open_filter(self, keys: list[ServiceKey]) -> None:
-        words = self._maps.front.bytes[_FRONT.offsets["filter"] :].cast("B")[: layout.FILTER_WORDS * 8].cast("Q")
+        start = _FRONT.offsets["filter"]
         for key in keys:
-            for bit in filter_bits(key):
-                words[bit >> 6] |= 1 << (bit & 63)
+            for place in filter_places(key):
+                self._maps.front.bytes[start + place] = 1
         if any(takes_any_port(key) for key in keys):
             self._set_front("any_port", 1)
         if any(key.port == 21 and takes_any_port(key) for key in keys):
@@ -290,11 +290,12 @@ class XdpTable(Table):
             # without any service IPVS lets everything pass
             if index.services and self._references(number):
                 live.add(key_from(key))
-        words = [0] * layout.FILTER_WORDS
+        content = bytearray(layout.FILTER_SIZE)
         for key_ in live:
-            for bit in filter_bits(key_):
-                words[bit >> 6] |= 1 << (bit & 63)
-        struct.pack_into(f"={layout.FILTER_WORDS}Q", self._maps.front.bytes, _FRONT.offsets["filter"], *words)
+            for place in filter_places(key_):
+                content[place] = 1
+        start = _FRONT.offsets["filter"]
+        self._maps.front.bytes[start : start + layout.FILTER_SIZE] = content
         self._set_front("any_port", int(any(takes_any_port(key_) for key_ in live)))
         self._set_front("ftp", int(any(key_.port == 21 and takes_any_port(key_) for key_ in live)))
 
