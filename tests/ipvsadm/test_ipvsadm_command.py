@@ -93,6 +93,11 @@ def test_a_restore_opens_the_table_once_and_commits_at_the_end(terminal: Termina
     assert terminal.table.seen == ["create", "begin", "commit", "close"]
 
 
+def test_a_listing_in_a_restore_shows_what_came_before(terminal: Terminal) -> None:
+    assert "10.0.0.1:80" in terminal.run("-R", "-A -t 10.0.0.1:80\n-L -n\n").stdout
+    assert terminal.table.seen == ["create", "begin", "commit", "begin", "commit", "close"]
+
+
 def test_a_restore_that_fails_commits_what_came_before(terminal: Terminal) -> None:
     assert terminal.run("-R", "-A -t 10.0.0.1:80\n-A -t\n# no comment\n-A -t 10.0.0.2:80\n").status == 255
     assert terminal.table.seen == ["create", "begin", "commit", "close"]

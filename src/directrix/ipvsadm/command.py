@@ -110,6 +110,10 @@ class _Session:
 
     def _show(self, request: Request) -> int:
         table = self._open(request.command)
+        if self._restoring:
+            # A table may hold changes back until they are committed, and what is shown must be in force.
+            table.commit()
+            table.begin()
         try:
             self._stdout.writelines(self._shown(table, request))
         except TableError as error:
