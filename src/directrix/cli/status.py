@@ -27,9 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit status: 0, or 3 if there is no table."""
-    from directrix.table.xdp import director, loader
+    from directrix.table.xdp import director
 
-    loader.check_host()
     status = director.status()
     if args.json:
         import json

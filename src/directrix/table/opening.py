@@ -1,4 +1,7 @@
-"""Choosing the make of the table a command works on."""
+"""Choosing the make of the table a command works on.
+
+A listing starts quickest if it meets only what it needs, so what makes a table is imported late.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,28 @@ def open_table(*, create: bool) -> Table:
     """The table of this network namespace.
 
     Args:
-        create: make it if there is none. Otherwise one that is not there answers as an empty one.
+        create: make it if there is none, and attach it to devices that came since. Otherwise one
+            that is not there answers as an empty one.
 
     Raises:
         TableUnavailable: this machine can't carry a table; says what to do.
     """
-    from directrix.table.xdp import director, loader
+    from directrix.table.xdp import pins
+    from directrix.table.xdp.host import check_host
 
-    loader.check_host()
-    table = director.open_here(create=create)
-    if table is not None:
-        return table
-    from directrix.table.memory import MemoryTable
+    check_host()
+    place = pins.here()
+    if create:
+        from directrix.table.xdp import director
 
-    return MemoryTable()
+        if place.loaded():
+            director.attach_to_new_devices(place)
+        else:
+            director.bring_up()
+    elif not place.loaded():
+        from directrix.table.memory import MemoryTable
+
+        return MemoryTable()
+    from directrix.table.xdp.table import XdpTable
+
+    return XdpTable(place)

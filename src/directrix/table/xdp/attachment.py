@@ -9,6 +9,7 @@ master sees the packets; VLAN devices are taken for themselves.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from typing import Any
 
 from directrix.lvs.errors import InvalidRequest, TableUnavailable
 from directrix.system import sysctl
+from directrix.system.commands import CommandFailed, run
 from directrix.system.links import Link, links
 from directrix.table.xdp import layout, libbpf
 from directrix.table.xdp.maps import Maps
@@ -148,8 +150,6 @@ def _reason(error: OSError) -> str:
 
 
 def _attach_xdp(data_plane: libbpf.Object, link: Link, hook: str, before: Attachment | None) -> int:
-    import os
-
     fd = data_plane.program("directrix_xdp")
     old = libbpf.xdp_program(link.index)
     if old and before and old in before.programs and before.hook == hook:
@@ -179,8 +179,6 @@ def detach(attachment: Attachment) -> None:
 
 
 def _filters_left(name: str) -> bool:
-    from directrix.system.commands import CommandFailed, run
-
     try:
         return any(run(["tc", "filter", "show", "dev", name, way]).strip() for way in ("ingress", "egress"))
     except CommandFailed:
@@ -247,7 +245,7 @@ def describe_devices(maps: Maps, found: list[Link], attachments: list[Attachment
         other = taken.setdefault(place, link)
         if other is not link:
             raise TableUnavailable(
-                f"the interfaces {other.name} (index {other.index}) and {link.name} (index {link.index}) can't both be served",
+                f"the interfaces {other.name} ({other.index}) and {link.name} ({link.index}) can't both be served",
                 f"their indexes differ by a multiple of {layout.MAX_DEVICES}: make one of them anew",
             )
         wire, tags = _tags_of(link, by_name)
@@ -279,8 +277,6 @@ def current_links() -> list[Link]:
     Raises:
         TableUnavailable: they can't be listed.
     """
-    from directrix.system.commands import CommandFailed
-
     try:
         return links()
     except CommandFailed as error:

@@ -8,6 +8,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from directrix.lvs import Timeouts, tcp, udp
+from directrix.table.xdp import layout
+
 _MASK = 0xFFFFFFFF
 _CLOCK_MONOTONIC_COARSE = 6
 _TICK_AIM = 0.016
@@ -43,3 +46,12 @@ class Ticks:
         if difference > _MASK >> 1:
             difference -= _MASK + 1
         return difference * (1 << self.shift) / self.hertz
+
+
+def timeout_ticks(timeouts: Timeouts, ticks: Ticks) -> bytes:
+    """front.timeout: ticks by state."""
+    values = [0] * layout.STATES
+    for state in tcp.TcpState:
+        values[state] = ticks.from_seconds(tcp.timeout(state, timeouts))
+    values[layout.UDP_STATE] = ticks.from_seconds(udp.timeout(timeouts))
+    return b"".join(value.to_bytes(4, "little") for value in values)

@@ -8,6 +8,7 @@ from typing import Any
 from directrix.lvs.errors import InvalidRequest, TableError
 from directrix.table.xdp import attachment, layout, libbpf, loader, pins
 from directrix.table.xdp.attachment import Attachment
+from directrix.table.xdp.host import check_host
 from directrix.table.xdp.maps import Maps
 from directrix.table.xdp.table import XdpTable
 from directrix.table.xdp.verdicts import VERDICTS, Verdict
@@ -58,7 +59,7 @@ def bring_up(
         TableUnavailable: this machine can't carry a table.
         InvalidRequest: an interface, the hook or the number of connections makes no sense.
     """
-    loader.check_host()
+    check_host()
     if connections is not None:
         loader.check_connections(connections)
     place = pins.here()
@@ -128,7 +129,7 @@ def _attach(
 
 def take_down() -> bool:
     """Detach everywhere, set the kernel's settings back and give the table up. False: there was none."""
-    loader.check_host()
+    check_host()
     place = pins.here()
     if not place.loaded() and not place.read_record():
         return False
@@ -141,27 +142,21 @@ def take_down() -> bool:
     return True
 
 
-def open_here(*, create: bool) -> XdpTable | None:
-    """The table of this namespace; None if there is none and none is to be made.
-
-    With `create` a missing one is brought up, and new devices are attached to where the table
-    attached itself.
-    """
-    place = pins.here()
-    if not place.loaded():
-        if not create:
-            return None
-        bring_up()
-    elif create:
-        record = place.read_record()
-        names = [list(pair) for pair in attachment.interface_names()]
-        if record.get("automatic") and record.get("interfaces") != names:
-            bring_up(hook=record.get("hook", "auto"))
-    return XdpTable(place)
+def attach_to_new_devices(place: pins.Place) -> None:
+    """Where the table attached itself, attach it to what came since."""
+    record = place.read_record()
+    names = [list(pair) for pair in attachment.interface_names()]
+    if record.get("automatic") and record.get("interfaces") != names:
+        bring_up(hook=record.get("hook", "auto"))
 
 
 def status() -> Status | None:
-    """How the table of this namespace stands; None if there is none."""
+    """How the table of this namespace stands; None if there is none.
+
+    Raises:
+        TableUnavailable: this machine can't carry a table.
+    """
+    check_host()
     place = pins.here()
     if not place.loaded():
         return None

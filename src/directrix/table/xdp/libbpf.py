@@ -35,7 +35,6 @@ _library = _open_library()
 _heard: list[str] = []
 
 
-@ffi.callback("libbpf_print_fn_t")
 def _hear(level: int, form: Any, arguments: Any) -> int:
     """Keep what libbpf and the verifier say, to show it only when a load fails."""
     if level <= 1:
@@ -47,7 +46,8 @@ def _hear(level: int, form: Any, arguments: Any) -> int:
 
 
 _libc: Any = ffi.dlopen(None)
-_library.libbpf_set_print(_hear)
+_callback: Any = ffi.callback("libbpf_print_fn_t", _hear)
+_library.libbpf_set_print(_callback)
 
 
 def heard() -> str:

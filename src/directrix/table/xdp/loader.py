@@ -16,21 +16,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from directrix.lvs import Timeouts, tcp, udp
+from directrix.lvs import Timeouts
 from directrix.lvs.errors import InvalidRequest, TableUnavailable
 from directrix.system import namespaces
 from directrix.table.xdp import layout, libbpf
-from directrix.table.xdp.clock import Ticks
-from directrix.table.xdp.maps import Maps, pin_name
+from directrix.table.xdp.clock import Ticks, timeout_ticks
+from directrix.table.xdp.host import OBJECT
+from directrix.table.xdp.maps import LOOK, Maps, pin_name
 from directrix.table.xdp.pins import Place, all_places, ensure_mounted
 
-OBJECT = Path(__file__).with_name("directrix.bpf.o")
 DEFAULT_CONNECTIONS = 1_000_000
 MOST_CONNECTIONS = 100_000_000
-OLDEST_KERNEL = (6, 1)
-LOOK = "look"
-"""Name of the pin of the program that looks one server's next hop up."""
-
 _ROOM = 1.6
 """Slots for each connection: with two buckets to choose from, eight slots each, a table filled to
 its number of connections is then 62 % full and a bucket pair without room does not happen."""
@@ -38,24 +34,6 @@ its number of connections is then 62 % full and a bucket pair without room does 
 _SMALLEST_TABLE = 512
 _UNSHARED = ("scratch", ".data.answers")
 _PACKET = bytes(64)
-
-
-def check_host() -> None:
-    """See whether this machine can carry a table.
-
-    Raises:
-        TableUnavailable: no root, kernel too old, no compiled data plane; says what to do.
-    """
-    if os.geteuid() != 0:
-        raise TableUnavailable("Permission denied (you must be root)")
-    release = os.uname().release
-    numbers = tuple(int(part) for part in release.split("-")[0].split(".")[:2] if part.isdigit())
-    if numbers < OLDEST_KERNEL:
-        raise TableUnavailable(f"the kernel is too old (Linux {release})", "directrix needs Linux 6.1 or newer")
-    if not OBJECT.exists():
-        raise TableUnavailable(
-            f"the compiled data plane is missing ({OBJECT})", "build it: pip install . or scripts/build-bpf"
-        )
 
 
 def check_connections(connections: int) -> None:
@@ -91,15 +69,6 @@ def _parameters(connections: int, ticks: Ticks) -> bytes:
         libbpf.possible_cpus(),
         ticks.hertz,
     )
-
-
-def timeout_ticks(timeouts: Timeouts, ticks: Ticks) -> bytes:
-    """front.timeout: ticks by state."""
-    values = [0] * layout.STATES
-    for state in tcp.TcpState:
-        values[state] = ticks.from_seconds(tcp.timeout(state, timeouts))
-    values[layout.UDP_STATE] = ticks.from_seconds(udp.timeout(timeouts))
-    return b"".join(value.to_bytes(4, "little") for value in values)
 
 
 def _prepare_new(data_plane: libbpf.Object, connections: int) -> None:

@@ -24,6 +24,10 @@ class Shared:
         self.words = self.bytes.cast("I")
 
 
+LOOK = "look"
+"""Name of the pin of the program that looks one server's next hop up."""
+
+
 def pin_name(map_name: str) -> str:
     """File name of a map's pin: a name in a BPF file system may not start with a dot."""
     return map_name.removeprefix(".data.").removeprefix(".rodata.")

@@ -13,10 +13,8 @@ process 1, reached through /proc/1/root where ours is another.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -85,6 +83,8 @@ class Place:
 
     def read_record(self) -> dict[str, Any]:
         """What was attached and set when the table was made; empty if nothing."""
+        import json
+
         try:
             record: dict[str, Any] = json.loads((self.own / "record.json").read_text())
         except (OSError, ValueError):
@@ -93,6 +93,8 @@ class Place:
 
     def write_record(self, record: dict[str, Any]) -> None:
         """Keep the record, whole or not at all."""
+        import json
+
         draft = self.own / "record.json.new"
         draft.write_text(json.dumps(record, indent=1))
         draft.rename(self.own / "record.json")
@@ -162,6 +164,8 @@ def ensure_mounted(root: Path) -> None:
     """
     if _is_mounted(root):
         return
+    import subprocess
+
     target = root / _RUN / "bpf"
     try:
         target.mkdir(parents=True, exist_ok=True, mode=0o700)

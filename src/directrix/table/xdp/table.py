@@ -38,14 +38,12 @@ from directrix.lvs.errors import (
     ServerExists,
     ServiceExists,
 )
-from directrix.scheduling import registry
 from directrix.table.interface import Table, check_address, check_netmask, check_server
 from directrix.table.xdp import connections, layout, libbpf
-from directrix.table.xdp.clock import Ticks
+from directrix.table.xdp.clock import Ticks, timeout_ticks
 from directrix.table.xdp.draft import Draft
 from directrix.table.xdp.keys import address_bytes, filter_places, key_bytes, key_from, takes_any_port
-from directrix.table.xdp.loader import LOOK, timeout_ticks
-from directrix.table.xdp.maps import Maps
+from directrix.table.xdp.maps import LOOK, Maps
 from directrix.table.xdp.pins import Place
 from directrix.table.xdp.reading import Reader, Totals, add, counters, rates, subtract
 from directrix.table.xdp.sets import Sets
@@ -188,6 +186,8 @@ class XdpTable(Table):
 
     def _service_values(self, service: VirtualService) -> dict[str, int | bytes]:
         """The fields an operator sets, checked."""
+        from directrix.scheduling import registry  # listings start quicker without it
+
         if service.scheduler != registry.NO_SCHEDULER:
             registry.scheduler(service.scheduler)
         if service.engine:
