@@ -93,6 +93,13 @@ def test_what_goes_wrong_by_nature_is_one_line_and_a_status(
     assert capsys.readouterr().err == words
 
 
+def test_what_was_printed_before_an_error_of_the_system_is_not_lost() -> None:
+    code = "from directrix.cli.main import guarded; exit(guarded(lambda: print('before') or open('/nowhere').close()))"
+    done = subprocess.run([*PYTHON, code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "before\n")
+    assert done.stderr == "directrix: [Errno 2] No such file or directory: '/nowhere'\n"
+
+
 def test_a_fault_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(args: argparse.Namespace) -> int:
         raise ZeroDivisionError

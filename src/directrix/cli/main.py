@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import argparse
 
 EXIT_REFUSED = 1
+EXIT_MISUSE = 2
 EXIT_UNAVAILABLE = 2
 EXIT_INTERRUPTED = 130
 EXIT_PIPE_CLOSED = 141
@@ -77,7 +78,7 @@ def dispatch(words: list[str]) -> int:
         print(f"directrix: there is no command {first!r}; see `directrix --help`", file=sys.stderr)
     else:
         print(help_text(), end="", file=sys.stderr)
-    return EXIT_UNAVAILABLE
+    return EXIT_MISUSE
 
 
 def subcommand(name: str) -> Subcommand:
@@ -130,8 +131,11 @@ def guarded(run: Callable[[], int]) -> int:
         discard_output()
         return EXIT_PIPE_CLOSED
     except OSError as error:
-        discard_output()
         print(f"directrix: {error}", file=sys.stderr)
+        try:
+            sys.stdout.flush()
+        except OSError:
+            discard_output()
         return EXIT_REFUSED
 
 
