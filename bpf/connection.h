@@ -176,20 +176,19 @@ static __always_inline void bind_server(struct server *s, __u32 status)
 {
 	if (status & CONNECTION_TEMPLATE) {
 		__sync_fetch_and_add(&s->persistent, 1);
-		return;
+	} else {
+		__sync_fetch_and_add(status & CONNECTION_ACTIVE ? &s->active : &s->inactive, 1);
+		__sync_fetch_and_add(&s->connections, 1);
 	}
-	__sync_fetch_and_add(status & CONNECTION_ACTIVE ? &s->active : &s->inactive, 1);
-	__sync_fetch_and_add(&s->connections, 1);
 	threshold_reached(s);
 }
 
 static __always_inline void unbind_server(struct server *s, __u32 status)
 {
-	if (status & CONNECTION_TEMPLATE) {
+	if (status & CONNECTION_TEMPLATE)
 		__sync_fetch_and_add(&s->persistent, -1);
-		return;
-	}
-	__sync_fetch_and_add(status & CONNECTION_ACTIVE ? &s->active : &s->inactive, -1);
+	else
+		__sync_fetch_and_add(status & CONNECTION_ACTIVE ? &s->active : &s->inactive, -1);
 	threshold_left(s);
 }
 
@@ -304,6 +303,15 @@ __noinline __u32 connection_add(const struct packet *key, const struct making *m
 	return at * BUCKET_SLOTS + slot;
 }
 
+/* A template one of whose connections was established is worth keeping in a flood. */
+static __always_inline void assure(__u32 control)
+{
+	struct connection *template = connection_at(control - 1);
+
+	if (template && !(template->status & CONNECTION_ASSURED))
+		__sync_fetch_and_or(&template->status, CONNECTION_ASSURED);
+}
+
 /* Move to a state, keep the server's counts true, and push the deadline out. */
 static __always_inline void connection_touch(struct connection *c, struct server *s, struct place place, __u32 state, __u32 now)
 {
@@ -320,6 +328,8 @@ static __always_inline void connection_touch(struct connection *c, struct server
 			__sync_fetch_and_add(&s->active, up);
 			__sync_fetch_and_add(&s->inactive, -up);
 		}
+		if (state == TCP_S_ESTABLISHED && c->control)
+			assure(c->control);
 	} else if (expires - old < REFRESH_TICKS) {
 		return;
 	}

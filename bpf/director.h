@@ -14,8 +14,8 @@ static __always_inline int choose(const struct packet *p, __u32 number, struct s
 {
 	bool persistent = service->flags & SERVICE_PERSISTENT;
 
-	if (!service->key.port && !persistent)
-		return NO_SERVER;	/* IPVS: port zero only works with persistence */
+	if (service->key.port != port_of(p) && !persistent)
+		return NO_SERVER;	/* IPVS: a service for more than its port works only with persistence */
 	if (persistent && persistent_server(p, number, now, choice))
 		return CONTINUE;
 	choice->control = 0;
@@ -83,7 +83,7 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
 
 	if (!p || !server)
 		return BUSY;
-	if (is_ipv4(p) && martian4(p->address[0]))
+	if (is_ipv4(p) ? martian4(p->address[0]) : martian6(p))
 		return MALFORMED;
 	if (client_port_of(p) == bpf_htons(FTP_DATA_PORT))
 		return NO_CONNECTION;	/* IPVS leaves what looks like active FTP's data to the host */
@@ -96,7 +96,11 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
 			return NO_CONNECTION;
 		making.status = TCP_S_SYN_RECV | CONNECTION_ACTIVE;
 	}
+	if (service->flags & SERVICE_ONE_PACKET && p->from_xdp)
+		return HANDED_UP;	/* only tc has an end for every packet: this one must not be scheduled twice */
 	verdict = choose(p, number, service, now, &choice);
+	if (verdict == NO_SERVER && service->key.port == bpf_htons(FTP_PORT) && port_of(p) != bpf_htons(FTP_PORT))
+		return NO_CONNECTION;	/* it only might have been FTP's data: the host's */
 	if (verdict != CONTINUE)
 		return verdict;
 	s = server_at(choice.server);

@@ -129,13 +129,14 @@ static __noinline int xdp_complete(struct xdp_md *ctx)
 	length = xdp_length(ctx, data, end, 0);
 	protocol = skip_tags(data, end, &offset, &tags);
 	verdict = parse(protocol, data + offset, end, length - offset, &p);
+	p.from_xdp = true;
 	return verdict == CONTINUE ? xdp_direct(ctx, data, tags, &p) : xdp_end(verdict);
 }
 
 static __noinline int xdp_quick(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct packet p = {};
+	struct packet p = { .from_xdp = true };
 	enum verdict verdict;
 
 	if (data + sizeof(struct ethhdr) + QUICK_LENGTH > end)

@@ -79,14 +79,17 @@ static __always_inline int answer_send(struct __sk_buff *skb, const void *header
 /* The sum of `size` bytes of the packet from its IP header on; odd bytes padded with zero. */
 static __always_inline __s64 quote_sum(struct __sk_buff *skb, __u32 size, __s64 sum)
 {
-	__u32 zero = 0, whole = (size + 3) & ~3U;
+	__u32 zero = 0, last = size - 1, whole;
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &zero);
 
-	asm volatile("" : "+r"(size), "+r"(whole));	/* the verifier wants to see both bounds */
-	if (!s || size < 1 || size > QUOTE_MOST || whole > QUOTE_MOST)
+	if (!s)
 		return -1;
-	__builtin_memset(s->bytes, 0, 4);
-	*(__u32 *)(s->bytes + ((whole - 4) & (QUOTE_MOST - 4))) = 0;
+	/* size is 1 to QUOTE_MOST; said in a way that older verifiers follow */
+	asm volatile("" : "+r"(last));
+	last &= QUOTE_MOST - 1;
+	size = last + 1;
+	whole = (last & ~3U) + 4;
+	*(__u32 *)(s->bytes + (last & ~3U)) = 0;
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, s->bytes, size))
 		return -1;
 	return bpf_csum_diff(NULL, 0, (__be32 *)s->bytes, whole, sum);

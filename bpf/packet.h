@@ -28,7 +28,8 @@ struct packet {
 		__u64 half[4];
 	};
 	__u32 length;			/* of the IP packet */
-	__u32 tcp_flags;
+	__u16 tcp_flags;
+	__u16 from_xdp;			/* tc can have it if XDP does not want it */
 };
 
 static __always_inline __u64 connection_id(__u32 ports, __u8 protocol, __u8 family, __u16 kind)
@@ -81,6 +82,13 @@ static __always_inline bool martian4(__u32 address)
 	__u8 first = bpf_ntohl(address) >> 24;
 
 	return first == 0 || first == 127 || first >= 224;
+}
+
+static __always_inline bool martian6(const struct packet *p)
+{
+	const __u8 *first = (const __u8 *)p->address;
+
+	return *first == 0xff || (!p->half[0] && (!p->half[1] || p->half[1] == bpf_cpu_to_be64(1)));
 }
 
 static __always_inline __u16 folded(__u64 sum)

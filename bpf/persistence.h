@@ -42,6 +42,8 @@ static __always_inline __u32 template_find(const struct packet *key, __u32 now, 
 {
 	struct place place = place_of(address_word(key), key->id);
 
+	/* unrolled: Linux 6.1 takes no loop that goes on right behind a call */
+#pragma clang loop unroll(full)
 	for (int i = 0; i < 2; i++) {
 		struct bucket *b = bucket_at(place.bucket[i]);
 		struct connection *c;
@@ -122,7 +124,7 @@ __noinline int persistent_remember(const struct packet *p, __u32 service, __u32 
 		making.control = sv->persistence;
 		slot = connection_add(&key, &making);
 		if (slot != NO_SLOT)
-			__sync_fetch_and_add(&s->persistent, 1);
+			bind_server(s, making.status);
 	}
 	unlock(bucket);
 	result->control = slot + 1;

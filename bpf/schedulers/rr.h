@@ -32,6 +32,7 @@ __noinline __u32 rr_pick(__u32 number)
 	if (!set)
 		return NOBODY;
 	walk.count = set->count;
+#pragma clang loop unroll(full)	/* Linux 6.1 takes no loop that goes on right behind a call */
 	for (int i = 0; i < CURSOR_TRIES; i++) {
 		__u64 cursor = set->cursor;
 

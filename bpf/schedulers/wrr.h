@@ -70,6 +70,7 @@ __noinline __u32 wrr_pick(__u32 number)
 	walk.count = set->count;
 	walk.top = set->max_weight;
 	walk.step = set->gcd;
+#pragma clang loop unroll(full)	/* Linux 6.1 takes no loop that goes on right behind a call */
 	for (int i = 0; i < CURSOR_TRIES; i++) {
 		__u64 cursor = set->cursor;
 

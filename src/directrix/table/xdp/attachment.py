@@ -104,6 +104,20 @@ def _hook_for(link: Link, wanted: str) -> str:
     return wanted
 
 
+def programs_for(chosen: list[Link], wanted: str) -> frozenset[str]:
+    """The programs that may be attached to these devices."""
+    names = set()
+    for link in chosen:
+        if link.type in _IP_TYPES:
+            names.add("directrix_tc_ip")
+        elif _hook_for(link, wanted) == "tc":
+            names.add("directrix_tc")
+        else:
+            # a driver may refuse, and then auto takes tc
+            names |= {"directrix_xdp", "directrix_tc_behind", "directrix_tc"}
+    return frozenset(names)
+
+
 def attach(data_plane: libbpf.Object, link: Link, wanted: str, before: Attachment | None = None) -> Attachment:
     """Attach our programs at a device, in place of those that `before` says are there.
 

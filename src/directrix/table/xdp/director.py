@@ -85,7 +85,8 @@ def _attach(
     before = {known.ifindex: known for known in attachment.from_record(record)}
     done: list[Attachment] = []
     skipped: list[Skipped] = []
-    with loader.loaded(place, connections or loader.DEFAULT_CONNECTIONS) as data_plane:
+    hooks = attachment.programs_for(chosen, hook)
+    with loader.loaded(place, connections or loader.DEFAULT_CONNECTIONS, hooks) as data_plane:
         maps = Maps(place)
         try:
             attachment.describe_devices(maps, found, list(before.values()))

@@ -27,12 +27,17 @@ from directrix.table.xdp.pins import Place, all_places, ensure_mounted
 
 DEFAULT_CONNECTIONS = 1_000_000
 MOST_CONNECTIONS = 100_000_000
+ALL_HOOKS = frozenset({"directrix_xdp", "directrix_tc", "directrix_tc_behind", "directrix_tc_ip"})
+"""The programs that are attached to devices."""
+
 _ROOM = 1.6
 """Slots for each connection: with two buckets to choose from, eight slots each, a table filled to
 its number of connections is then 62 % full and a bucket pair without room does not happen."""
 
 _SMALLEST_TABLE = 512
-_UNSHARED = ("scratch", ".data.answers")
+_OF_THE_PROGRAMS = ("scratch", ".data.answers", ".rodata", ".data", ".bss")
+"""Maps (by how their names end) that come and go with the programs; all others are the table."""
+
 _PACKET = bytes(64)
 
 
@@ -102,10 +107,13 @@ def _explain(error: OSError) -> TableUnavailable:
 
 
 @contextmanager
-def loaded(place: Place, connections: int = DEFAULT_CONNECTIONS) -> Iterator[libbpf.Object]:
+def loaded(
+    place: Place, connections: int = DEFAULT_CONNECTIONS, hooks: frozenset[str] = ALL_HOOKS
+) -> Iterator[libbpf.Object]:
     """The programs, loaded over the maps of `place`; new maps are made and pinned if it has none.
 
-    What was made is taken back if the body fails. `connections` counts only for a new table.
+    What was made is taken back if the body fails. `connections` counts only for a new table,
+    `hooks` names the programs to be attached; the others are left out.
 
     Raises:
         TableUnavailable: it can't be done here; says why.
@@ -114,6 +122,7 @@ def loaded(place: Place, connections: int = DEFAULT_CONNECTIONS) -> Iterator[lib
     fresh = not place.loaded()
     data_plane = libbpf.Object.open(OBJECT)
     try:
+        data_plane.only({*hooks, "directrix_clock", "directrix_look"})
         if fresh:
             place.unpin()
             _prepare_new(data_plane, connections)
@@ -136,6 +145,10 @@ def loaded(place: Place, connections: int = DEFAULT_CONNECTIONS) -> Iterator[lib
         data_plane.close()
 
 
+def _table_maps(data_plane: libbpf.Object) -> list[str]:
+    return [name for name in data_plane.maps if not name.endswith(_OF_THE_PROGRAMS)]
+
+
 def _reuse_maps(place: Place, data_plane: libbpf.Object) -> None:
     maps = Maps(place)
     try:
@@ -147,9 +160,9 @@ def _reuse_maps(place: Place, data_plane: libbpf.Object) -> None:
             f"the running table has layout {version}, this directrix has {layout.LAYOUT_VERSION}",
             "`directrix ipvsadm -Sn` saves the services; then directrix down, and restore with `directrix ipvsadm -R`",
         )
-    for name in data_plane.maps:
+    for name in _table_maps(data_plane):
         pin = place.pins / pin_name(name)
-        if name in _UNSHARED or not pin.exists():
+        if not pin.exists():
             continue
         fd = libbpf.get(pin)
         try:
@@ -161,9 +174,8 @@ def _reuse_maps(place: Place, data_plane: libbpf.Object) -> None:
 def _pin_maps(place: Place, data_plane: libbpf.Object) -> None:
     place.pins.mkdir(mode=0o700)
     # front last: its pin says that the table is whole
-    for name in sorted(data_plane.maps, key=lambda name: name == ".data.front"):
-        if name not in _UNSHARED and not name.endswith((".rodata", ".bss", ".data")):
-            libbpf.pin(data_plane.map_fd(name), place.pins / pin_name(name))
+    for name in sorted(_table_maps(data_plane), key=lambda name: name == ".data.front"):
+        libbpf.pin(data_plane.map_fd(name), place.pins / pin_name(name))
 
 
 def _pin_program(place: Place, data_plane: libbpf.Object) -> None:
