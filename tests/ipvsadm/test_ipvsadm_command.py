@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import time
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ import pytest
 
 from directrix.ipvsadm.command import NO_SYNCHRONIZATION, main
 from directrix.ipvsadm.usage import USAGE, VERSION
-from directrix.lvs import RealServer, ServiceKey, VirtualService
+from directrix.lvs import RealServer, ServiceKey, TableError, VirtualService
 from directrix.lvs.errors import NotSupportedYet, TableUnavailable
 from directrix.table.interface import Table
 from directrix.table.memory import MemoryTable
@@ -102,6 +103,16 @@ def test_a_restore_that_fails_commits_what_came_before(terminal: Terminal) -> No
     assert terminal.run("-R", "-A -t 10.0.0.1:80\n-A -t\n# no comment\n-A -t 10.0.0.2:80\n").status == 255
     assert terminal.table.seen == ["create", "begin", "commit", "close"]
     assert len(terminal.table.services()) == 1
+
+
+def test_a_commit_that_fails_is_a_refusal() -> None:
+    class Full(Watched):
+        def commit(self) -> None:
+            raise TableError(errno.ENOSPC, "the table is full")
+
+    terminal = Terminal(Full())
+    assert terminal.run("-R", "-A -t 10.0.0.1:80\n") == Outcome(255, "", "the table is full\n")
+    assert terminal.run("-R", "-A -t 80\n").status == 2
 
 
 def test_a_misuse_in_a_restore_ends_it(terminal: Terminal) -> None:

@@ -112,7 +112,7 @@ class _Session:
         table = self._open(request.command)
         if self._restoring:
             # A table may hold changes back until they are committed, and what is shown must be in force.
-            table.commit()
+            self._commit(table)
             table.begin()
         try:
             self._stdout.writelines(self._shown(table, request))
@@ -150,6 +150,7 @@ class _Session:
             raise TRY_HELP
         self._restoring = True
         status = 0
+        committed = True
         table: Table | None = None
         try:
             for words in command_lines(self._stdin):
@@ -159,8 +160,16 @@ class _Session:
                 status = self.run(words)
         finally:
             if table is not None:
-                table.commit()
-        return status
+                committed = self._commit(table)
+        return status if committed else REFUSED_STATUS
+
+    def _commit(self, table: Table) -> bool:
+        try:
+            table.commit()
+        except TableError as error:
+            self._stderr.write(f"{error.reason}\n")
+            return False
+        return True
 
     def refuse_daemon(self, request: Request) -> int:
         """Synchronization is not there to be started or stopped."""
