@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -97,6 +98,18 @@ def test_a_restore_opens_the_table_once_and_commits_at_the_end(terminal: Termina
 def test_a_listing_in_a_restore_shows_what_came_before(terminal: Terminal) -> None:
     assert "10.0.0.1:80" in terminal.run("-R", "-A -t 10.0.0.1:80\n-L -n\n").stdout
     assert terminal.table.seen == ["create", "begin", "commit", "begin", "commit", "close"]
+
+
+def test_a_restore_reads_all_its_input_before_it_begins() -> None:
+    table = Watched()
+
+    def slow() -> Iterator[str]:
+        yield "-A -t 10.0.0.1:80\n"
+        assert table.seen == []
+        yield "-A -t 10.0.0.2:80\n"
+
+    assert main(["-R"], table.open, slow(), io.StringIO(), io.StringIO()) == 0
+    assert len(table.services()) == 2
 
 
 def test_a_restore_that_fails_commits_what_came_before(terminal: Terminal) -> None:

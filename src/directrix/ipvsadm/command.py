@@ -152,8 +152,10 @@ class _Session:
         status = 0
         committed = True
         table: Table | None = None
+        # A table may be locked from begin to commit, and whoever writes to us may be slow: read first.
+        lines = list(self._stdin)
         try:
-            for words in command_lines(self._stdin):
+            for words in command_lines(lines):
                 if table is None:
                     table = self._open(request.command)
                     table.begin()
