@@ -97,6 +97,8 @@ class _Session:
     def _open(self, command: Command) -> Table:
         if self._table is None:
             self._table = self._open_table(create=self._restoring or command in _CREATING)
+            if self._restoring:
+                self._table.begin()
         return self._table
 
     def _change(self, request: Request) -> int:
@@ -151,18 +153,14 @@ class _Session:
         self._restoring = True
         status = 0
         committed = True
-        table: Table | None = None
         # A table may be locked from begin to commit, and whoever writes to us may be slow: read first.
         lines = list(self._stdin)
         try:
             for words in command_lines(lines):
-                if table is None:
-                    table = self._open(request.command)
-                    table.begin()
                 status = self.run(words)
         finally:
-            if table is not None:
-                committed = self._commit(table)
+            if self._table is not None:
+                committed = self._commit(self._table)
         return status if committed else REFUSED_STATUS
 
     def _commit(self, table: Table) -> bool:
