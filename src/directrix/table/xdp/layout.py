@@ -153,5 +153,8 @@ SCHEDULERS = (
 )
 """Schedulers by their number in the data plane."""
 
+DATA_PLANE_SCHEDULERS = ("none", "rr", "wrr", "lc", "wlc")
+"""Those of them the data plane has; a service with another is refused."""
+
 HOP_UNKNOWN, HOP_RESOLVED, HOP_UNRESOLVED, HOP_NO_ROUTE = range(4)
 HOP_STATES = ("unknown", "resolved", "no neighbour yet", "no route")

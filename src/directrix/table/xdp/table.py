@@ -188,8 +188,9 @@ class XdpTable(Table):
         """The fields an operator sets, checked."""
         from directrix.scheduling import registry  # listings start quicker without it
 
-        if service.scheduler != registry.NO_SCHEDULER:
-            registry.scheduler(service.scheduler)
+        if service.scheduler not in layout.DATA_PLANE_SCHEDULERS:
+            registry.algorithm(service.scheduler)
+            raise NotSupportedYet(f"the scheduler {service.scheduler}")
         if service.engine:
             raise NoSuchScheduler(service.engine)
         check_netmask(service)
