@@ -17,11 +17,16 @@
  * The number of the service, or NOBODY. IPVS's order: the exact port; then FTP's data ports; then a
  * service for every port.
  */
-static __always_inline __u32 service_find(const struct packet *p)
+__noinline __u32 service_find(const struct packet *p)
 {
-	struct service_key key = { .port = port_of(p), .protocol = protocol_of(p), .family = is_ipv4(p) ? 4 : 6 };
+	struct service_key key = {};
 	__u32 *number;
 
+	if (!p)
+		return NOBODY;
+	key.port = port_of(p);
+	key.protocol = protocol_of(p);
+	key.family = is_ipv4(p) ? 4 : 6;
 	if (is_ipv4(p))
 		key.address[0] = p->address[1];
 	else

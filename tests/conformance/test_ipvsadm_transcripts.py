@@ -19,7 +19,6 @@ NAMES = sorted(path.name for path in SCENARIOS.glob("*.txt"))
 
 NOT_YET = {
     "engines.txt": "the memory table has no persistence engines",
-    "mapped_addresses.txt": "tables take IPv4-mapped addresses of real servers",
 }
 
 KERNEL_TABLE = ["direct_routing.txt", "first_word.txt", "legality.txt", "legality_of_pairs.txt", "timeouts.txt"]

@@ -10,11 +10,12 @@ another try.
 from __future__ import annotations
 
 import os
-import shutil
+from pathlib import Path
 
 from directrix.lab import state
 from directrix.lab.choosing import no_such_lab
 from directrix.lab.errors import LabError
+from directrix.lab.inside import run_own
 from directrix.lab.privilege import require_root
 from directrix.lab.state import LabState
 from directrix.system import namespaces, processes
@@ -69,7 +70,7 @@ def clear(lab: LabState) -> None:
     for identity in there.values():
         end_processes(identity)
     for name in there:
-        _remove_kept_outside(name)
+        _take_down_table(name)
     try:
         ip([f"netns delete {name}" for name in lab.namespaces if namespaces.exists(name)])
     except CommandFailed as failure:
@@ -93,16 +94,16 @@ def end_processes(namespace: NamespaceId, patience: float = 2.0) -> None:
     raise LabError(f"processes {pids} can't be ended, or new ones are started all the time")
 
 
-def _remove_kept_outside(name: str) -> None:
-    """Remove what is kept for a namespace's table, in directories named by the namespace's cookie."""
+def _take_down_table(name: str) -> None:
+    """Give up the virtual server table of a namespace: its pins lie outside and would stay."""
     try:
         with namespaces.inside(name):
-            cookie = namespaces.cookie()
+            if any(Path(f"{root}/run/directrix/bpf/{namespaces.cookie()}").exists() for root in ("/", "/proc/1/root")):
+                run_own(["directrix", "down", "--quiet"])
     except OSError:
         return  # A builder was killed between making the name and the namespace.
-    for root in ("/", "/proc/1/root"):  # Where it is if we have mounts of our own.
-        for kept in ("bpf", "tables"):
-            shutil.rmtree(f"{root}/run/directrix/{kept}/{cookie}", ignore_errors=True)
+    except CommandFailed as failure:
+        raise LabError(f"the table of {name} can't be taken down: {failure}", "try again") from None
 
 
 def _refuse_from_inside(lab: LabState) -> None:

@@ -180,7 +180,7 @@ def check_address(address: Address) -> None:
     """
     if address.is_multicast or address.is_unspecified:
         raise InvalidRequest(f"{address} is not a unicast address")
-    if isinstance(address, IPv6Address) and address.is_link_local:
-        raise InvalidRequest(f"{address} is a link-local address")
+    if isinstance(address, IPv6Address) and (address.is_link_local or address.ipv4_mapped):
+        raise InvalidRequest(f"{address} is a {'link-local' if address.is_link_local else 'mapped'} address")
     if address.version == 4 and int(address) == 0xFFFFFFFF:
         raise InvalidRequest(f"{address} is the broadcast address")

@@ -63,7 +63,6 @@ def bring_up(
     if connections is not None:
         loader.check_connections(connections)
     place = pins.here()
-    pins.ensure_mounted(place.root)
     with place.lock():
         return _attach(place, interfaces, hook, connections)
 
@@ -140,6 +139,7 @@ def take_down() -> bool:
             attachment.detach(known)
         attachment.untune(record.get("settings", {}))
         place.remove()
+    pins.tidy(place.root)
     return True
 
 

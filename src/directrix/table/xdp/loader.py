@@ -23,7 +23,7 @@ from directrix.table.xdp import layout, libbpf
 from directrix.table.xdp.clock import Ticks, timeout_ticks
 from directrix.table.xdp.host import OBJECT
 from directrix.table.xdp.maps import LOOK, Maps, pin_name
-from directrix.table.xdp.pins import Place, all_places, ensure_mounted
+from directrix.table.xdp.pins import Place, all_places, make_room
 
 DEFAULT_CONNECTIONS = 1_000_000
 MOST_CONNECTIONS = 100_000_000
@@ -118,13 +118,13 @@ def loaded(
     Raises:
         TableUnavailable: it can't be done here; says why.
     """
-    ensure_mounted(place.root)
     fresh = not place.loaded()
     data_plane = libbpf.Object.open(OBJECT)
     try:
         data_plane.only({*hooks, "directrix_clock", "directrix_look"})
         if fresh:
             place.unpin()
+            make_room(place)
             _prepare_new(data_plane, connections)
         else:
             _reuse_maps(place, data_plane)
@@ -172,7 +172,6 @@ def _reuse_maps(place: Place, data_plane: libbpf.Object) -> None:
 
 
 def _pin_maps(place: Place, data_plane: libbpf.Object) -> None:
-    place.pins.mkdir(mode=0o700)
     # front last: its pin says that the table is whole
     for name in sorted(_table_maps(data_plane), key=lambda name: name == ".data.front"):
         libbpf.pin(data_plane.map_fd(name), place.pins / pin_name(name))

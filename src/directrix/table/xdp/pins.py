@@ -156,27 +156,55 @@ def _is_mounted(root: Path) -> bool:
     return False
 
 
-def ensure_mounted(root: Path) -> None:
-    """See to it that our BPF file system is mounted.
+@contextmanager
+def _mounting(root: Path) -> Iterator[Path]:
+    """Hold the right to mount and unmount; gives our directory."""
+    ours = root / _RUN
+    try:
+        ours.mkdir(parents=True, exist_ok=True, mode=0o755)
+        handle = os.open(ours, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise TableUnavailable(f"{ours} can't be used: {error.strerror}") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield ours
+    finally:
+        os.close(handle)
 
-    Raises:
-        TableUnavailable: it can't be.
-    """
-    if _is_mounted(root):
-        return
+
+def _mount_command(root: Path, *words: str) -> str:
+    """Run mount or umount where process 1 lives; answers what went wrong, empty if nothing."""
     import subprocess
 
-    target = root / _RUN / "bpf"
-    try:
-        target.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise TableUnavailable(f"{target} can't be made: {error.strerror}") from None
-    command = ["mount", "-t", "bpf", "-o", "mode=0700", "bpf", f"/{_RUN}/bpf"]
-    if root != Path("/"):
-        command = ["nsenter", "--mount=/proc/1/ns/mnt", *command]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise TableUnavailable(
-            f"the BPF file system can't be mounted at /{_RUN}/bpf: {done.stderr.strip()}",
-            "the kernel needs CONFIG_BPF_SYSCALL, and the caller the right to mount",
-        )
+    there = [] if root == Path("/") else ["nsenter", "--mount=/proc/1/ns/mnt"]
+    done = subprocess.run([*there, *words], capture_output=True, text=True, check=False)
+    return done.stderr.strip() or f"status {done.returncode}" if done.returncode else ""
+
+
+def make_room(place: Place) -> None:
+    """Mount our BPF file system if it is not there, and make the directory for a table's pins.
+
+    Raises:
+        TableUnavailable: it can't be done.
+    """
+    with _mounting(place.root) as ours:
+        (ours / "bpf").mkdir(exist_ok=True, mode=0o700)
+        if not _is_mounted(place.root):
+            wrong = _mount_command(place.root, "mount", "-t", "bpf", "-o", "mode=0700", "bpf", f"/{_RUN}/bpf")
+            if wrong:
+                raise TableUnavailable(
+                    f"the BPF file system can't be mounted at /{_RUN}/bpf: {wrong}",
+                    "the kernel needs CONFIG_BPF_SYSCALL, and the caller the right to mount",
+                )
+        place.pins.mkdir(exist_ok=True, mode=0o700)
+
+
+def tidy(root: Path) -> None:
+    """Unmount our BPF file system once no table is left."""
+    with _mounting(root) as ours:
+        if all_places(root) or not _is_mounted(root):
+            return
+        if not _mount_command(root, "umount", f"/{_RUN}/bpf"):
+            for name in ("bpf", "tables"):
+                with suppress(OSError):
+                    (ours / name).rmdir()
