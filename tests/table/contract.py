@@ -287,6 +287,8 @@ class TableContract:
     def test_the_method_is_not_part_of_what_identifies_a_real_server(self, table: Table) -> None:
         table.add_service(a_service())
         table.add_server(HTTP, a_server())
+        with if_supported():
+            table.add_server(HTTP, RealServer(parse_address("10.0.0.12"), 80, ForwardingMethod.LOCAL))
         with refused(errno.EEXIST):
             table.add_server(HTTP, RealServer(a_server().address, 80, ForwardingMethod.LOCAL))
 
@@ -337,7 +339,8 @@ class TableContract:
 
     def test_an_edit_replaces_a_real_server_as_a_whole(self, table: Table) -> None:
         table.add_service(a_service())
-        table.add_server(HTTP, RealServer(parse_address("10.0.0.11"), 80, ForwardingMethod.LOCAL, 5, 10, 5))
+        with if_supported():
+            table.add_server(HTTP, RealServer(parse_address("10.0.0.11"), 80, ForwardingMethod.LOCAL, 5, 10, 5))
         table.edit_server(HTTP, RealServer(parse_address("10.0.0.11"), 80))
         assert servers(table) == [RealServer(parse_address("10.0.0.11"), 80, ForwardingMethod.DIRECT, 1, 0, 0)]
 

@@ -1,0 +1,322 @@
+"""The data plane as the tests here drive it: packets go in by BPF_PROG_TEST_RUN, nothing is on a wire.
+
+How it works: one network namespace holds two veth devices, `wire` and `arm`, with permanent
+neighbours for the real servers behind them, and one small table. Before each test the table's
+memory is wiped, which takes a millisecond; making it anew takes half a second.
+
+Neither the look-up of next hops nor its refresh is left to chance: `freeze_hops` looks them up,
+and puts their next look-up some 250 ms off.
+"""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from typing import Any
+
+from directrix.lvs import Address, Protocol, RealServer, ServerState, ServiceKey, Timeouts, VirtualService
+from directrix.lvs.service import default_netmask
+from directrix.system import namespaces
+from directrix.table.xdp import director, layout, libbpf, loader, pins
+from directrix.table.xdp._libbpf import ffi
+from directrix.table.xdp.clock import Ticks
+from directrix.table.xdp.maps import Maps
+from directrix.table.xdp.table import XdpTable
+from directrix.table.xdp.verdicts import VERDICTS
+
+CONNECTIONS = 1000
+WIRE_MAC = bytes.fromhex("020000000001")
+ARM_MAC = bytes.fromhex("020000000002")
+GATEWAY_MAC = bytes.fromhex("0200000000fe")
+
+XDP_DROP, XDP_PASS, XDP_TX, XDP_REDIRECT = 1, 2, 3, 4
+TC_UNSPEC, TC_SHOT, TC_REDIRECT = 0xFFFFFFFF, 2, 7
+
+VIP = ip_address("10.0.0.1")
+VIP6 = ip_address("fd00::1")
+HTTP = ServiceKey.of(Protocol.TCP, VIP, 80)
+DNS = ServiceKey.of(Protocol.UDP, VIP, 53)
+HTTP6 = ServiceKey.of(Protocol.TCP, VIP6, 80)
+DNS6 = ServiceKey.of(Protocol.UDP, VIP6, 53)
+
+NAMES = [verdict.name for verdict in VERDICTS]
+_ROOM = 1024
+
+
+def real(number: int, version: int = 4) -> Address:
+    """The address of real server `number`; 1 to 9 are on the wire, from 10 on behind the other arm."""
+    if version == 4:
+        return ip_address(f"10.0.{number // 10}.{10 + number}")
+    return ip_address(f"fd00:0:0:{number // 10}::{10 + number}")
+
+
+def real_mac(number: int) -> bytes:
+    """The MAC of real server `number`."""
+    return bytes.fromhex("0200000001") + bytes([number])
+
+
+def number_of(address: Address) -> int:
+    """The number of the real server with this address."""
+    return (int(address) & 0xFF) - 10 if address.version == 4 else int(f"{int(address) & 0xFFFF:x}") - 10
+
+
+def service(key: ServiceKey, scheduler: str = "rr", **values: Any) -> VirtualService:
+    """A service with nothing special."""
+    return VirtualService(key, scheduler, **{"netmask": default_netmask(key.family), **values})
+
+
+_SET_UP = f"""
+link add wire address {WIRE_MAC.hex(":")} type veth peer name wire-far
+link add arm address {ARM_MAC.hex(":")} type veth peer name arm-far
+link set lo up
+link set wire up
+link set arm up
+link set wire-far up
+link set arm-far up
+addr add 10.0.0.2/24 dev wire
+addr add 10.0.1.2/24 dev arm
+addr add fd00::2/64 dev wire nodad
+addr add fd00:0:0:1::2/64 dev arm nodad
+""" + "".join(
+    f"neigh replace {real(number, version)} lladdr {real_mac(number).hex(':')} dev {device} nud permanent\n"
+    for device, numbers in (("wire", range(1, 10)), ("arm", range(10, 13)))
+    for number in numbers
+    for version in (4, 6)
+)
+
+
+@contextmanager
+def world(name: str) -> Iterator[DataPlane]:
+    """A network namespace with devices and a table. Both are gone afterwards."""
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        with namespaces.inside(name):
+            for device in ("default", "all"):
+                with open(f"/proc/sys/net/ipv6/conf/{device}/router_solicitations", "w") as file:
+                    file.write("0")
+            subprocess.run(["ip", "-batch", "-"], input=_SET_UP, text=True, check=True)
+            for device in ("wire-far", "arm-far"):
+                with open(f"/proc/sys/net/ipv6/conf/{device}/disable_ipv6", "w") as file:
+                    file.write("1")
+            director.bring_up(["wire", "arm"], hook="xdp", connections=CONNECTIONS)
+            place = pins.here()
+            try:
+                with loader.loaded(place) as programs:
+                    plane = DataPlane(place, programs)
+                    # close() is left to the tests' end: a test may still be inside
+                    yield plane
+                with namespaces.inside(name):
+                    plane.close()
+            finally:
+                with namespaces.inside(name):
+                    director.take_down()
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=True)
+
+
+class Runner:
+    """Runs one program over frames that come in at a device, with buffers made once: about 5 µs a frame."""
+
+    def __init__(self, fd: int, context: bytes) -> None:
+        self._fd = fd
+        self._in = ffi.new("char[]", 65536)
+        self._out = ffi.new("char[]", 65536)
+        self._context = ffi.new("char[]", context)
+        self._input, self._output = ffi.buffer(self._in), ffi.buffer(self._out)
+        self._options = ffi.new("struct bpf_test_run_opts *")
+        self._options.sz = ffi.sizeof("struct bpf_test_run_opts")
+        self._options.data_in, self._options.data_out = self._in, self._out
+        self._options.ctx_in, self._options.ctx_size_in = self._context, len(context)
+        self._options.repeat = 1
+        self._run = libbpf._library.bpf_prog_test_run_opts
+
+    def __call__(self, frame: bytes) -> tuple[int, bytes]:
+        """What the program returned, and the frame after it."""
+        options, size = self._options, len(frame)
+        self._input[0:size] = frame
+        options.data_size_in = size
+        options.data_size_out = size + _ROOM
+        result = self._run(self._fd, options)
+        if result < 0:
+            raise OSError(-result, "test run")
+        return options.retval, self._output[0 : options.data_size_out]
+
+
+def _xdp_context(ifindex: int, length: int) -> bytes:
+    return struct.pack("=6I", 0, length, 0, ifindex, 0, 0)
+
+
+class XdpRunner(Runner):
+    """The XDP context states the frame's length."""
+
+    def __init__(self, fd: int, ifindex: int) -> None:
+        super().__init__(fd, _xdp_context(ifindex, 0))
+        self._words = ffi.cast("uint32_t *", self._context)
+
+    def __call__(self, frame: bytes) -> tuple[int, bytes]:
+        self._words[1] = len(frame)
+        return super().__call__(frame)
+
+
+class DataPlane:
+    """The table of this namespace with its programs loaded."""
+
+    def __init__(self, place: pins.Place, programs: libbpf.Object) -> None:
+        self.place = place
+        self.programs = programs
+        self.maps = Maps(place)
+        self.ticks = Ticks(self.maps.parameter("hertz"), self.maps.parameter("tick_shift"))
+        self.table = XdpTable(place)
+        self.ifindex = {name: index for index, name in director.attachment.interface_names()}
+        wire = self.ifindex["wire"]
+        # struct __sk_buff: ingress_ifindex is the tenth word, ifindex the eleventh
+        skb = bytearray(192)
+        struct.pack_into("=II", skb, 36, wire, wire)
+        self.xdp = XdpRunner(programs.program("directrix_xdp"), wire)
+        self.tc = Runner(programs.program("directrix_tc"), bytes(skb))
+        self.behind = Runner(programs.program("directrix_tc_behind"), bytes(skb))
+        self.ip = Runner(programs.program("directrix_tc_ip"), bytes(skb))
+
+    def runner(self, hook: str) -> Runner:
+        """Another one of the program at this hook, with buffers of its own: for a thread."""
+        wire = self.ifindex["wire"]
+        if hook == "xdp":
+            return XdpRunner(self.programs.program("directrix_xdp"), wire)
+        skb = bytearray(192)
+        struct.pack_into("=II", skb, 36, wire, wire)
+        return Runner(self.programs.program("directrix_tc"), bytes(skb))
+
+    def close(self) -> None:
+        """Give mappings back."""
+        self.table.close()
+        self.maps.close()
+
+    # The state of the table as bytes.
+
+    def reset(self) -> None:
+        """Back to how the table was when it was made, except for the seed of its hash."""
+        self.table.close()
+        maps, front = self.maps, layout.FRONT
+        for key in list(libbpf.map_keys(maps.service_index, layout.SERVICE_KEY.size)):
+            libbpf.map_delete(maps.service_index, key)
+        for key in list(libbpf.map_keys(maps.vlans, layout.VLAN_KEY.size)):
+            libbpf.map_delete(maps.vlans, key)
+        servers, services = self.front("server_top"), self.front("service_top")
+        _wipe(maps.services.bytes, 0, services * layout.SERVICE.size)
+        _wipe(maps.buckets.bytes, 0, len(maps.buckets.bytes))
+        _wipe(self.heads, 0, len(self.heads))
+        _wipe(maps.servers.bytes, 0, servers * layout.SERVER.size)
+        for cpu in range(maps.cpus):
+            row = cpu * layout.MAX_SERVERS * layout.SERVER_COUNT.size
+            _wipe(maps.server_stats.bytes, row, servers * layout.SERVER_COUNT.size)
+        changes = self.front("changes")
+        keep = {"lo": 1, "layout": layout.LAYOUT_VERSION, "set_cursor": 1, "changes": (changes + 1) & 0xFFFFFFFF}
+        fresh = memoryview(bytearray(front.size))
+        front.pack_into(fresh, 0, timeout=loader.timeout_ticks(Timeouts(), self.ticks), **keep)
+        maps.front.bytes[: front.size] = fresh
+        self.tick()
+        self.table = XdpTable(self.place)
+
+    @property
+    def heads(self) -> memoryview:
+        """Locks and visits of the buckets."""
+        if "heads" not in self.__dict__:
+            self.__dict__["heads_"] = self.maps._shared("heads", self.maps.parameter("buckets") * 8)
+            self.__dict__["heads"] = self.__dict__["heads_"].bytes
+        return self.__dict__["heads"]
+
+    def front(self, name: str) -> int:
+        """A number of struct front."""
+        return layout.FRONT.get(self.maps.front.bytes, 0, name)
+
+    def set_timeout(self, state: int, ticks: int) -> None:
+        """Set the timeout of one state, in ticks."""
+        self.maps.front.words[layout.FRONT.offsets["timeout"] // 4 + state] = ticks
+
+    def tick(self) -> int:
+        """The tick it is now, by the data plane's clock."""
+        libbpf.run(self.programs.program("directrix_clock"), bytes(64))
+        return self.front("now")
+
+    def numbers(self) -> list[int]:
+        """The numbers of the real servers there are."""
+        return [n for n in range(self.front("server_top")) if self.server(n, "in_use") == 1]
+
+    def server(self, number: int, field: str) -> int:
+        """A field of a struct server."""
+        return layout.SERVER.get(self.maps.servers.bytes, number * layout.SERVER.size, field)
+
+    def set_server(self, number: int, **values: int) -> None:
+        """Write fields of a struct server."""
+        layout.SERVER.pack_into(self.maps.servers.bytes, number * layout.SERVER.size, **values)
+
+    def freeze_hops(self) -> None:
+        """Know every next hop, and have no packet look it up again soon."""
+        self.table.look_up_hops()
+        now = self.tick()
+        for number in self.numbers():
+            self.set_server(number, hop_checked=now, hop_asked=now)
+
+    # Verdicts.
+
+    def verdicts(self) -> dict[str, int]:
+        """The counters that are not zero."""
+        start = layout.FRONT.offsets["verdicts"]
+        words = self.maps.front.bytes[start : start + layout.MAX_CPUS * layout.VERDICTS * 8].cast("Q")
+        rows = [words[cpu * layout.VERDICTS :][: len(NAMES)].tolist() for cpu in range(self.maps.cpus)]
+        sums = [sum(column) for column in zip(*rows, strict=True)]
+        return {name: count for name, count in zip(NAMES, sums, strict=True) if count}
+
+    def verdict_of(self, runner: Runner, frame: bytes) -> tuple[str, int, bytes]:
+        """The one verdict a frame is counted with, what the program returned, and the frame after it."""
+        before = self.verdicts()
+        result, after = runner(frame)
+        now = self.verdicts()
+        (name,) = [name for name in now if now[name] != before.get(name, 0)]
+        assert now[name] == before.get(name, 0) + 1
+        return name, result, after
+
+    # Services, by the numbers of their real servers.
+
+    def serve(self, key: ServiceKey, *weights: int, scheduler: str = "rr", **values: Any) -> None:
+        """Add a service with real servers 1, 2, … of these weights."""
+        self.table.add_service(service(key, scheduler, **values))
+        for number, weight in enumerate(weights, start=1):
+            self.add(key, number, weight)
+        self.freeze_hops()
+
+    def add(self, key: ServiceKey, number: int, weight: int = 1, upper: int = 0, lower: int = 0) -> None:
+        """Add a real server."""
+        self.table.add_server(key, self.real_server(key, number, weight, upper, lower))
+        self.freeze_hops()
+
+    @staticmethod
+    def real_server(key: ServiceKey, number: int, weight: int = 1, upper: int = 0, lower: int = 0) -> RealServer:
+        """Real server `number` of a service."""
+        assert key.address is not None
+        address = real(number, key.address.version)
+        return RealServer(address, key.port, weight=weight, upper_threshold=upper, lower_threshold=lower)
+
+    def state(self, key: ServiceKey, number: int) -> ServerState:
+        """What the table says of a real server."""
+        return next(s for s in self.table.service(key).servers if number_of(s.server.address) == number)
+
+    def counts(self, key: ServiceKey, number: int) -> tuple[int, int]:
+        """Active and inactive connections of a real server."""
+        state = self.state(key, number)
+        return state.active, state.inactive
+
+    def wait_for(self, condition: Any, seconds: float = 3.0) -> None:
+        """Wait until a condition holds: what the table's clock does by itself."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "the clock has not done it in time"
+            time.sleep(0.02)
+
+
+def _wipe(memory: memoryview, start: int, size: int) -> None:
+    memory[start : start + size] = bytes(size)

@@ -1,0 +1,89 @@
+"""Frames as clients send them, made by hand so that thousands a second can be made."""
+
+from __future__ import annotations
+
+import struct
+from ipaddress import ip_address
+
+from data_plane import GATEWAY_MAC, WIRE_MAC
+
+from directrix.lvs import Address
+from directrix.lvs.tcp import TcpFlags
+
+CLIENT = ip_address("192.0.2.10")
+CLIENT6 = ip_address("2001:db8::10")
+TCP, UDP = 6, 17
+FIN, SYN, RST, ACK = TcpFlags.FIN, TcpFlags.SYN, TcpFlags.RST, TcpFlags.ACK
+_ETHERTYPE = {4: b"\x08\x00", 6: b"\x86\xdd"}
+
+
+def checksum(data: bytes) -> int:
+    """The Internet checksum (RFC 1071)."""
+    if len(data) % 2:
+        data += b"\0"
+    total = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def ethernet(payload: bytes, version: int, tags: tuple[int, ...] = (), to: bytes = WIRE_MAC) -> bytes:
+    """An Ethernet frame from the gateway; of two tags the outer one is 802.1ad."""
+    head = to + GATEWAY_MAC
+    for place, tag in enumerate(tags):
+        head += (b"\x88\xa8" if len(tags) > 1 and place == 0 else b"\x81\x00") + struct.pack(">H", tag)
+    return head + _ETHERTYPE[version] + payload
+
+
+def ipv4(
+    payload: bytes,
+    protocol: int,
+    source: Address,
+    target: Address,
+    *,
+    options: bytes = b"",
+    fragment: int = 0,
+    ttl: int = 64,
+) -> bytes:
+    """An IPv4 packet."""
+    head = struct.pack(
+        ">BBHHHBBH4s4s",
+        0x45 + len(options) // 4,
+        0,
+        20 + len(options) + len(payload),
+        1,
+        fragment,
+        ttl,
+        protocol,
+        0,
+        source.packed,
+        target.packed,
+    )
+    head += options
+    return head[:10] + struct.pack(">H", checksum(head)) + head[12:] + payload
+
+
+def ipv6(payload: bytes, next_header: int, source: Address, target: Address) -> bytes:
+    """An IPv6 packet."""
+    return struct.pack(">IHBB16s16s", 6 << 28, len(payload), next_header, 64, source.packed, target.packed) + payload
+
+
+def tcp(source: int, target: int, flags: int = SYN, data: bytes = b"") -> bytes:
+    """A TCP segment; the data plane does not look at its checksum."""
+    return struct.pack(">HHIIBBHHH", source, target, 1, 0, 0x50, flags, 1000, 0, 0) + data
+
+
+def udp(source: int, target: int, data: bytes = b"data") -> bytes:
+    """A UDP datagram."""
+    return struct.pack(">HHHH", source, target, 8 + len(data), 0) + data
+
+
+def packet(
+    protocol: int, target: Address, port: int, client_port: int = 1024, flags: int = SYN, client: Address | None = None
+) -> bytes:
+    """A frame with a packet of a client to a virtual address."""
+    version = target.version
+    if client is None:
+        client = CLIENT if version == 4 else CLIENT6
+    payload = tcp(client_port, port, flags) if protocol == TCP else udp(client_port, port)
+    return ethernet((ipv4 if version == 4 else ipv6)(payload, protocol, client, target), version)

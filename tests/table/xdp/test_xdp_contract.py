@@ -1,0 +1,35 @@
+"""The table in eBPF maps keeps the contract, or says of what it can't do yet that it can't."""
+
+from __future__ import annotations
+
+import pytest
+from contract import TableContract
+from data_plane import DataPlane
+
+from directrix.table.xdp.table import XdpTable
+
+pytestmark = pytest.mark.root
+
+
+class TestXdpTable(TableContract):
+    @pytest.fixture
+    def table(self, plane: DataPlane) -> XdpTable:
+        return plane.table
+
+
+class TestTwoHandlesOfOneTable(TableContract):
+    """A handle finds what another one did, whatever it knew before."""
+
+    @pytest.fixture
+    def table(self, plane: DataPlane) -> XdpTable:
+        from contract import DNS, HTTP, a_server, a_service
+
+        mine = plane.table
+        other = XdpTable(plane.place)
+        other.add_service(a_service())
+        other.add_server(HTTP, a_server())
+        mine.add_service(a_service(DNS))
+        mine.delete_service(HTTP)
+        other.delete_service(DNS)
+        other.close()
+        return mine
