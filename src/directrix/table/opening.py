@@ -5,19 +5,66 @@ A listing starts quickest if it meets only what it needs, so what makes a table 
 
 from __future__ import annotations
 
+import os
+
+from directrix.lvs.errors import TableUnavailable
 from directrix.table.interface import Table
+
+VARIABLE = "DIRECTRIX_TABLE"
+"""The environment variable that chooses; `directrix --table` sets it for one run."""
+
+AUTO, XDP, IPVS = "auto", "xdp", "ipvs"
+MAKES = (AUTO, XDP, IPVS)
+
+
+def chosen_make() -> str:
+    """One of MAKES: what the environment chooses, `auto` if it is silent.
+
+    Raises:
+        TableUnavailable: it chooses what there is not.
+    """
+    make = os.environ.get(VARIABLE) or AUTO
+    if make not in MAKES:
+        raise TableUnavailable(f"there is no table {make!r}", f"{VARIABLE} is one of {', '.join(MAKES)}")
+    return make
 
 
 def open_table(*, create: bool) -> Table:
     """The table of this network namespace.
 
+    `auto` is directrix's own table wherever this machine can carry it, else the kernel's IPVS.
+
     Args:
         create: make it if there is none, and attach it to devices that came since. Otherwise one
-            that is not there answers as an empty one.
+            that is not there answers as an empty one. The kernel's IPVS needs no making.
 
     Raises:
         TableUnavailable: this machine can't carry a table; says what to do.
     """
+    make = chosen_make()
+    if make == IPVS:
+        return _open_ipvs()
+    if make == XDP:
+        return _open_xdp(create)
+    from directrix.table.xdp.host import check_host
+
+    try:
+        check_host()
+    except TableUnavailable as ours:
+        try:
+            return _open_ipvs()
+        except TableUnavailable:
+            raise ours from None
+    return _open_xdp(create)
+
+
+def _open_ipvs() -> Table:
+    from directrix.table.ipvs import open_ipvs
+
+    return open_ipvs()
+
+
+def _open_xdp(create: bool) -> Table:
     from directrix.table.xdp import pins
     from directrix.table.xdp.host import check_host
 
