@@ -22,30 +22,29 @@
 #define REFRESH_TICKS 8		/* a deadline that moved by less is not written */
 #define GRACE_TICKS 4		/* between a slot's death and its being free */
 #define NO_SLOT 0xffffffffU
+#define SLOT_EXISTS 0xfffffffeU
 
 struct place {
 	__u32 bucket[2];
 };
-
-static __always_inline struct place place_of(__u64 a, __u64 id)
-{
-	__u64 h = (a ^ parameters.seed[0]) * 0xd6e8feb86659fd93ULL;
-	struct place place;
-
-	h ^= h >> 32;
-	h = (h ^ id ^ parameters.seed[1]) * 0x9fb21c651e98df25ULL;
-	h ^= h >> 32;
-	h *= 0xd6e8feb86659fd93ULL;
-	place.bucket[0] = (h >> 32) * parameters.buckets >> 32;
-	place.bucket[1] = (h & 0xffffffff) * parameters.buckets >> 32;
-	return place;
-}
 
 static __always_inline __u64 address_word(const struct packet *p)
 {
 	if (is_ipv4(p))
 		return p->pair;
 	return ((p->half[0] * FILTER_PRIME ^ p->half[1]) * FILTER_PRIME ^ p->half[2]) * FILTER_PRIME ^ p->half[3];
+}
+
+static __always_inline struct place place_of(const struct packet *p)
+{
+	__u64 h = (address_word(p) ^ parameters.seed[0]) * 0xd6e8feb86659fd93ULL;
+	struct place place;
+
+	h ^= h >> 32;
+	h = (h ^ p->id ^ parameters.seed[1]) * 0x9fb21c651e98df25ULL;
+	place.bucket[0] = (h >> 32) * parameters.buckets >> 32;
+	place.bucket[1] = ((h ^ h >> 32) & 0xffffffff) * parameters.buckets >> 32;
+	return place;
 }
 
 static __always_inline bool same_addresses(const struct connection *c, const struct packet *p)
@@ -71,8 +70,9 @@ static __always_inline __u32 slot_in(struct bucket *b, const struct packet *p)
 	return NO_SLOT;
 }
 
-static __always_inline struct connection *connection_find(const struct packet *p, struct place place)
+static __always_inline struct connection *connection_find(const struct packet *p)
 {
+	struct place place = place_of(p);
 	struct bucket *b = bucket_at(place.bucket[0]);
 	__u32 slot;
 
@@ -121,10 +121,11 @@ static __always_inline void unlock(__u32 bucket)
 /* See to it that the clock visits the bucket at `when` or before. */
 static __always_inline void visit_by(struct head *h, __u32 when)
 {
+	when = when ?: 1;
 	for (int i = 0; i < 8; i++) {
 		__u32 old = h->visit;
 
-		if (reached(when, old) || __sync_val_compare_and_swap(&h->visit, old, when) == old)
+		if ((old && reached(when, old)) || __sync_val_compare_and_swap(&h->visit, old, when) == old)
 			return;
 	}
 }
@@ -228,26 +229,34 @@ static __always_inline bool slot_reuse(struct connection *c, __u32 now, __u32 *d
 	return true;
 }
 
-/* By arithmetic: eight branches would be 256 ways for the verifier. */
-static __always_inline __u64 taken_slots(const struct bucket *b)
+/* A SYN on a connection that is over: IPVS's conn_reuse_mode=1. */
+static __always_inline bool starts_over(const struct connection *c, const struct packet *p)
 {
-	__u64 n = 0;
+	__u32 state = c->status & 0xff;
 
-#pragma clang loop unroll(full)
-	for (__u32 i = 0; i < BUCKET_SLOTS; i++) {
-		__u64 id = b->slot[i].id, negative = -id;
-
-		asm volatile("" : "+r"(negative));	/* or clang makes a branch of it */
-		n += (id | negative) >> 63;
-	}
-	return n;
+	return tcp_opens(p->tcp_flags) && !c->control && (state == TCP_S_TIME_WAIT || state == TCP_S_CLOSE);
 }
 
-static __always_inline __u32 claim_slot(struct bucket *b)
+/* The first free slot. As slots fill in order, it tells about how full the bucket is. */
+static __always_inline __u32 first_free(const struct bucket *b)
 {
+#pragma clang loop unroll(full)
 	for (__u32 i = 0; i < BUCKET_SLOTS; i++)
-		if (b->slot[i].id == 0 && !__sync_val_compare_and_swap(&b->slot[i].id, 0, SLOT_CLAIMED))
+		if (!b->slot[i].id)
 			return i;
+	return BUCKET_SLOTS;
+}
+
+/* Take a free slot, from `slot` on: another CPU may take one meanwhile. */
+static __always_inline __u32 claim_slot(struct bucket *b, __u32 slot)
+{
+	for (__u32 i = 0; i < BUCKET_SLOTS; i++) {
+		if (slot >= BUCKET_SLOTS)
+			break;
+		if (!b->slot[slot].id && !__sync_val_compare_and_swap(&b->slot[slot].id, 0, SLOT_CLAIMED))
+			return slot;
+		slot++;
+	}
 	return NO_SLOT;
 }
 
@@ -261,10 +270,11 @@ struct making {
 };
 
 /*
- * Fill a slot for `key`. The caller holds the lock of the key's first bucket. Returns the place
- * (bucket * BUCKET_SLOTS + slot), or NO_SLOT if the table is full.
+ * Fill a slot for `key`, in place of a connection of this key that is over. The caller holds the
+ * lock of the key's first bucket. Returns the place (bucket * BUCKET_SLOTS + slot); SLOT_EXISTS
+ * with making->server set if another CPU was quicker; NO_SLOT if the table is full.
  */
-__noinline __u32 connection_add(const struct packet *key, const struct making *making)
+__noinline __u32 connection_add(const struct packet *key, struct making *making, __u32 now)
 {
 	struct bucket *b, *second;
 	struct connection *c;
@@ -274,17 +284,28 @@ __noinline __u32 connection_add(const struct packet *key, const struct making *m
 
 	if (!key || !making)
 		return NO_SLOT;
-	place = place_of(address_word(key), key->id);
+	c = connection_find(key);
+	if (c) {
+		if (!starts_over(c, key)) {
+			making->server = c->server;
+			return SLOT_EXISTS;
+		}
+		connection_end(c, c->expires, now);
+		visit_both(place_of(key), now + GRACE_TICKS);
+	}
+	place = place_of(key);
 	at = place.bucket[0];
 	b = bucket_at(at);
 	second = bucket_at(place.bucket[1]);
 	if (!b || !second || front.connections >= parameters.max_connections)
 		return NO_SLOT;
-	if (taken_slots(second) < taken_slots(b)) {
+	slot = first_free(b);
+	if (slot && first_free(second) < slot) {
 		b = second;
 		at = place.bucket[1];
+		slot = first_free(b);
 	}
-	slot = claim_slot(b);
+	slot = claim_slot(b, slot);
 	if (slot == NO_SLOT)
 		return NO_SLOT;
 	c = &b->slot[slot % BUCKET_SLOTS];
@@ -312,31 +333,40 @@ static __always_inline void assure(__u32 control)
 		__sync_fetch_and_or(&template->status, CONNECTION_ASSURED);
 }
 
-/* Move to a state, keep the server's counts true, and push the deadline out. */
-static __always_inline void connection_touch(struct connection *c, struct server *s, struct place place, __u32 state, __u32 now)
+/* Move to another state and keep the server's counts true. */
+static __always_inline void connection_move(struct connection *c, const struct packet *p, __u32 state)
 {
-	__u32 status = c->status, old = c->expires, expires = deadline(now, state);
+	__u32 status = c->status, next = (status & ~(0xff | CONNECTION_ACTIVE)) | state;
+	struct server *s;
 
-	if ((status & 0xff) != state) {
-		__u32 next = (status & ~(0xff | CONNECTION_ACTIVE)) | state;
-
-		if (tcp_active(state))
-			next |= CONNECTION_ACTIVE;
-		if (__sync_val_compare_and_swap(&c->status, status, next) == status && (status ^ next) & CONNECTION_ACTIVE) {
-			__s32 up = next & CONNECTION_ACTIVE ? 1 : -1;
-
-			__sync_fetch_and_add(&s->active, up);
-			__sync_fetch_and_add(&s->inactive, -up);
-		}
-		if (state == TCP_S_ESTABLISHED && c->control)
-			assure(c->control);
-	} else if (expires - old < REFRESH_TICKS) {
+	if (tcp_active(state))
+		next |= CONNECTION_ACTIVE;
+	if (__sync_val_compare_and_swap(&c->status, status, next) != status)
 		return;
+	if ((status ^ next) & CONNECTION_ACTIVE) {
+		__s32 up = next & CONNECTION_ACTIVE ? 1 : -1;
+
+		s = server_at(c->server);
+		if (!s)
+			return;
+		__sync_fetch_and_add(&s->active, up);
+		__sync_fetch_and_add(&s->inactive, -up);
 	}
+	if (state == TCP_S_ESTABLISHED && c->control)
+		assure(c->control);
+}
+
+/* Push the deadline out, or pull it nearer if the state has a shorter one. */
+static __always_inline void connection_refresh(struct connection *c, const struct packet *p, __u32 state, __u32 now)
+{
+	__u32 old = c->expires, expires = deadline(now, state);
+
+	if (expires - old < REFRESH_TICKS)
+		return;
 	if (old == SLOT_DEAD || __sync_val_compare_and_swap(&c->expires, old, expires) != old)
 		return;
 	if (!reached(expires, old))
-		visit_both(place, expires);
+		visit_both(place_of(p), expires);
 }
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What a packet meets: its connection, or else its service and a new connection. The hooks call
- * direct() and act on the verdict; nothing here knows whether it runs under XDP or tc.
+ * find_live() and then direct(), and act on the verdict; nothing here knows under which hook it
+ * runs.
  */
 #ifndef DIRECTRIX_DIRECTOR_H
 #define DIRECTRIX_DIRECTOR_H
@@ -25,43 +26,28 @@ static __always_inline int choose(const struct packet *p, __u32 number, struct s
 	return persistent ? persistent_remember(p, number, now, choice) : CONTINUE;
 }
 
-/* A SYN on a connection that is over: IPVS's conn_reuse_mode=1. */
-static __always_inline bool starts_over(const struct connection *c, const struct packet *p)
-{
-	__u32 state = c->status & 0xff;
-
-	return tcp_opens(p->tcp_flags) && !c->control &&
-	       (state == TCP_S_TIME_WAIT || state == TCP_S_CLOSE);
-}
-
 /*
  * Put the new connection into the table, in place of one of this flow that is over. If another
  * CPU was quicker, its connection counts.
  */
 static __always_inline int enter(const struct packet *p, struct making *making, struct server *s, __u32 now)
 {
-	struct place place = place_of(address_word(p), p->id);
-	struct connection *c;
+	struct place place = place_of(p);
 	int verdict = CONTINUE;
+	__u32 slot;
 
 	if (!lock(place.bucket[0]))
 		return BUSY;
-	c = connection_find(p, place);
-	if (c && starts_over(c, p)) {
-		connection_end(c, c->expires, now);
-		visit_both(place, now + GRACE_TICKS);
-		c = NULL;
-	}
-	if (c) {
-		making->server = c->server;
-	} else if (connection_add(p, making) == NO_SLOT) {
+	slot = connection_add(p, making, now);
+	if (slot == NO_SLOT) {
 		verdict = TABLE_FULL;
-	} else {
+	} else if (slot != SLOT_EXISTS) {
 		bind_server(s, making->status);
 		if (making->control) {
-			c = connection_at(making->control - 1);
-			if (c)
-				__sync_fetch_and_add(&c->children, 1);
+			struct connection *template = connection_at(making->control - 1);
+
+			if (template)
+				__sync_fetch_and_add(&template->children, 1);
 		}
 	}
 	unlock(place.bucket[0]);
@@ -120,44 +106,43 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
 	return verdict;
 }
 
-/* CONTINUE: to be forwarded to *server. Anything else is the packet's end. */
-static __always_inline enum verdict direct(const struct packet *p, __u32 now, struct server **server, __u32 *number)
+/* The packet's connection if it has one that is not past its time. */
+static __always_inline struct connection *find_live(const struct packet *p, __u32 now)
 {
-	struct place place = place_of(address_word(p), p->id);
-	struct connection *c = connection_find(p, place);
-	struct server *s;
+	struct connection *c = connection_find(p);
 
-	if (c && reached(now, c->expires)) {
-		connection_end(c, c->expires, now);
-		visit_both(place, now + GRACE_TICKS);
-		c = NULL;
-	}
-	if (c && !starts_over(c, p)) {
-		__u32 state = c->status & 0xff;
+	if (!c || !reached(now, c->expires))
+		return c;
+	connection_end(c, c->expires, now);
+	visit_both(place_of(p), now + GRACE_TICKS);
+	return NULL;
+}
 
-		*number = c->server;
-		s = server_at(c->server);
-		if (!s)
-			return SERVER_GONE;
-		if (!(s->flags & SERVER_AVAILABLE))
-			return SERVER_GONE;
-		if (protocol_of(p) == IPPROTO_TCP)
-			state = tcp_next[tcp_event(p->tcp_flags) & 7][state & 15];
-		connection_touch(c, s, place, state, now);
-	} else {
+/* CONTINUE: to be forwarded to real server *number. Anything else is the packet's end. */
+static __always_inline enum verdict direct(const struct packet *p, struct connection *c, __u32 now, __u32 *number)
+{
+	__u32 state;
+
+	if (!c || starts_over(c, p)) {
 		enum verdict verdict = connection_open(p, now, number);
 
 		if (verdict != CONTINUE)
 			return verdict;
-		s = server_at(*number);
-		if (!s || !(s->flags & SERVER_AVAILABLE))
-			return SERVER_GONE;
+		return hop_at(*number)->flags & SERVER_AVAILABLE ? CONTINUE : SERVER_GONE;
 	}
-	*server = s;
+	*number = c->server;
+	if (!(hop_at(c->server)->flags & SERVER_AVAILABLE))
+		return SERVER_GONE;
+	state = c->status & 0xff;
+	if (protocol_of(p) == IPPROTO_TCP && !(state == TCP_S_ESTABLISHED && tcp_plain_ack(p->tcp_flags)))
+		state = tcp_next[tcp_event(p->tcp_flags) & 7][state & 15];
+	if (state != (c->status & 0xff))
+		connection_move(c, p, state);
+	connection_refresh(c, p, state, now);
 	return CONTINUE;
 }
 
-static __always_inline void count_forwarded(__u32 cpu, __u32 number, __u16 length)
+static __always_inline void count_forwarded(__u32 cpu, __u32 number, __u32 length)
 {
 	__u32 row = cpu * MAX_SERVERS + number;
 	struct server_count *n = bpf_map_lookup_elem(&server_stats, &row);

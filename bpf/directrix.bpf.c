@@ -3,12 +3,15 @@
  * The entry points: two hooks over one core.
  *
  *   directrix_xdp   the quick one, in the driver. What needs the kernel's help (an unresolved
- *                   neighbour, an ICMP answer, other VLAN tags) it hands up, untouched.
+ *                   neighbour, an ICMP answer, other VLAN tags) it hands up: sends it into a veth
+ *                   pair of ours, at whose other end waits
+ *   directrix_tc_behind   the complete one for what XDP hands up. It is not at the device itself,
+ *                   because there it would cost all host traffic some hundred instructions.
+ *   directrix_arrive      lets frames into that end.
  *   directrix_tc    the complete one, for devices whose packets carry state XDP would lose.
- *   directrix_tc_behind_xdp   the same for what XDP hands up; what passes is counted there already.
- *   directrix_tc_ip   for devices without Ethernet headers (wireguard, tun).
- *   directrix_clock   run once by user space: starts the clock, or gives a running one its
- *                   new program.
+ *   directrix_tc_ip for devices without Ethernet headers (wireguard, tun).
+ *   directrix_clock run once by user space: starts the clock, or gives a running one its new
+ *                   program.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -59,19 +62,28 @@ static __always_inline __be16 skip_tags(void *data, void *end, __u32 *offset, __
 	return protocol;
 }
 
-/* Is the frame for a device of this host: its MAC, and its VLAN if it is tagged? */
-static __always_inline bool for_this_host(__u32 ifindex, const struct ethhdr *eth, __u32 tags)
+/* What XDP leaves in the place of the destination MAC of a frame it hands up. */
+struct handed_up {
+	__u32 ifindex;		/* the device it came in by, a VLAN's own if it was tagged */
+	__u16 mark;
+};
+
+#define HANDED_UP_MARK 0x6478
+
+/* The device a frame is for: the one it came in by, or the VLAN's on it. 0 if it isn't for this host. */
+static __always_inline __u32 device_for(__u32 ifindex, const struct ethhdr *eth, __u32 tags)
 {
 	struct device *d = device_at(ifindex);
 
 	if (!d || (*(__u64 *)eth & 0xffffffffffffULL) != d->mac)
-		return false;
+		return 0;
 	if (tags) {
 		struct vlan_key key = { .wire = ifindex, .tags = tags };
+		__u32 *vlan = bpf_map_lookup_elem(&vlans, &key);
 
-		return bpf_map_lookup_elem(&vlans, &key);
+		return vlan ? *vlan : 0;
 	}
-	return true;
+	return ifindex;
 }
 
 static __always_inline int xdp_end(enum verdict verdict)
@@ -80,31 +92,17 @@ static __always_inline int xdp_end(enum verdict verdict)
 	return verdict <= HANDED_UP ? XDP_PASS : XDP_DROP;
 }
 
-/* A packet that parsed: on its way, or to its end. */
-static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags, const struct packet *p)
+static __noinline int hand_up(struct xdp_md *ctx, __u32 ifindex)
 {
-	__u32 ifindex = ctx->ingress_ifindex, now = ticks(), number = 0, cpu;
-	enum verdict verdict;
-	struct server *s;
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct handed_up *head = data;
 
-	if (!for_this_host(ifindex, data, tags))
-		return xdp_end(OTHER_HOST);
-	verdict = direct(p, now, &s, &number);
-	if (verdict != CONTINUE)
-		return xdp_end(verdict == NO_SERVER ? HANDED_UP : verdict);
-	if (s->hop_state != HOP_RESOLVED || s->hop_tags != tags || hop_due(&s->hop_asked, now))
-		return xdp_end(HANDED_UP);
-	if (s->hop_wire != ifindex) {
-		struct device *way = device_at(s->hop_wire);
-
-		if (!way || !(way->flags & DEVICE_REDIRECT))
-			return xdp_end(HANDED_UP);
-	}
-	frame_to(data, s);
-	cpu = bpf_get_smp_processor_id();
-	count_forwarded(cpu, number, p->length);
-	count_verdict(cpu, FORWARDED);
-	return s->hop_wire == ifindex ? XDP_TX : bpf_redirect(s->hop_wire, 0);
+	if (data + sizeof(struct ethhdr) > end)
+		return xdp_end(MALFORMED);
+	head->ifindex = ifindex;
+	head->mark = HANDED_UP_MARK;
+	count_verdict(bpf_get_smp_processor_id(), HANDED_UP);
+	return bpf_redirect(front.up, 0);
 }
 
 /* How long the frame is behind `offset`. Only a long one can have more buffers than the first. */
@@ -115,71 +113,131 @@ static __always_inline __u32 xdp_length(struct xdp_md *ctx, void *data, void *en
 	return (length < LONG_FRAME ? length : bpf_xdp_get_buff_len(ctx)) - offset;
 }
 
-/* Tags, options, IPv6: everything the quick way below leaves. */
-static __noinline int xdp_complete(struct xdp_md *ctx)
+/* Tags, options, IPv6: everything the quick way leaves. */
+static __noinline enum verdict xdp_parse(struct xdp_md *ctx, struct packet *p, __u32 *tags)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 offset = sizeof(struct ethhdr), tags = 0, length;
-	enum verdict verdict;
-	struct packet p;
+	__u32 offset = sizeof(struct ethhdr), length;
 	__be16 protocol;
 
 	if (data + sizeof(struct ethhdr) > end)
-		return xdp_end(NOT_OURS);
+		return NOT_OURS;
 	length = xdp_length(ctx, data, end, 0);
-	protocol = skip_tags(data, end, &offset, &tags);
-	verdict = parse(protocol, data + offset, end, length - offset, &p);
-	p.from_xdp = true;
-	return verdict == CONTINUE ? xdp_direct(ctx, data, tags, &p) : xdp_end(verdict);
+	protocol = skip_tags(data, end, &offset, tags);
+	return parse(protocol, data + offset, end, length - offset, p);
 }
 
-static __noinline int xdp_quick(struct xdp_md *ctx)
-{
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct packet p = { .from_xdp = true };
-	enum verdict verdict;
-
-	if (data + sizeof(struct ethhdr) + QUICK_LENGTH > end)
-		return XDP_PASS;
-	verdict = quick4_parse(data + sizeof(struct ethhdr), end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p);
-	return verdict == CONTINUE ? xdp_direct(ctx, data, 0, &p) : xdp_end(verdict);
-}
-
-/* Host traffic meets these few lines and no more. */
+/* Host traffic meets the first few lines and no more. */
 SEC("xdp.frags")
 int directrix_xdp(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u32 tags = 0, now, ifindex, device, number = 0;
 	void *l3 = data + sizeof(struct ethhdr);
+	struct connection *c;
+	enum verdict verdict;
+	struct packet p = {};
+	struct hop *hop;
 
-	if (!quick4(l3, end) || *(__be16 *)(data + offsetof(struct ethhdr, h_proto)) != bpf_htons(ETH_P_IP))
-		return xdp_complete(ctx);
-	if (!quick4_maybe_virtual(l3))
-		return xdp_end(NOT_OURS);
-	return xdp_quick(ctx);
+	if (quick4(l3, end) && *(__be16 *)(data + offsetof(struct ethhdr, h_proto)) == bpf_htons(ETH_P_IP)) {
+		if (!quick4_maybe_virtual(l3))
+			return xdp_end(NOT_OURS);
+		verdict = quick4_parse(l3, end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p);
+	} else {
+		verdict = xdp_parse(ctx, &p, &tags);
+	}
+	if (verdict != CONTINUE)
+		return xdp_end(verdict);
+	p.from_xdp = true;
+	now = ticks();
+	c = find_live(&p, now);
+
+	/* Is it for this host? A known connection's frame that leaves by the device it came in by is if it
+	 * bears the MAC it will leave with. Nothing of the table may be touched before this is known. */
+	if (data + sizeof(struct ethhdr) > end)
+		return xdp_end(MALFORMED);	/* never: for the verifier */
+	device = ifindex = ctx->ingress_ifindex;
+	hop = hop_at(c ? c->server : 0);
+	if (!c || tags || hop->ifindex != ifindex || hop->source != (*(__u64 *)data & 0xffffffffffffULL)) {
+		device = device_for(ifindex, data, tags);
+		if (!device)
+			return xdp_end(OTHER_HOST);
+	}
+	verdict = direct(&p, c, now, &number);
+	if (verdict == NO_SERVER || verdict == HANDED_UP)
+		return hand_up(ctx, device);
+	if (verdict != CONTINUE)
+		return xdp_end(verdict);
+	hop = hop_at(number);
+	if (hop->state != HOP_RESOLVED || hop->tags != tags || hop_due(&hop->asked, now))
+		return hand_up(ctx, device);
+	if (hop->wire != ifindex) {
+		struct device *way = device_at(hop->wire);
+
+		if (!way || !(way->flags & DEVICE_REDIRECT))
+			return hand_up(ctx, device);
+	}
+	frame_to(data, hop);
+	count_forwarded(bpf_get_smp_processor_id(), number, p.length);
+	return hop->wire == ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
+}
+
+SEC("xdp.frags")
+int directrix_arrive(struct xdp_md *ctx)
+{
+	return XDP_PASS;
 }
 
 enum tc_place { TC_ALONE, TC_BEHIND_XDP, TC_IP };
 
 static __always_inline int tc_end(__u32 cpu, enum verdict verdict, enum tc_place place)
 {
-	if (place != TC_BEHIND_XDP || verdict > HANDED_UP)
-		count_verdict(cpu, verdict);
+	count_verdict(cpu, verdict);
+	if (place == TC_BEHIND_XDP)
+		return TC_ACT_SHOT;	/* nothing else lives at this end */
 	return verdict <= HANDED_UP ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+}
+
+/* Undo what XDP did to a frame it handed up: answers the device it came in by, 0 if it is none of XDP's. */
+static __always_inline __u32 take_up(struct __sk_buff *skb)
+{
+	struct handed_up head;
+	struct device *d;
+	__u64 mac;
+
+	if (bpf_skb_load_bytes(skb, 0, &head, 6) || head.mark != HANDED_UP_MARK)
+		return 0;
+	d = device_at(head.ifindex);
+	if (!d)
+		return 0;
+	mac = d->mac;
+	if (bpf_skb_store_bytes(skb, 0, &mac, 6, 0))
+		return 0;
+	/* the way out sets its own tags */
+	if (skb->vlan_present && bpf_skb_vlan_pop(skb))
+		return 0;
+	if (skb->vlan_present && bpf_skb_vlan_pop(skb))
+		return 0;
+	return head.ifindex;
 }
 
 static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place place)
 {
+	__u32 offset = place == TC_IP ? 0 : sizeof(struct ethhdr), now = ticks(), number = 0, device = skb->ifindex;
 	__u32 cpu = bpf_get_smp_processor_id();
-	__u32 offset = place == TC_IP ? 0 : sizeof(struct ethhdr), now, number = 0;
-	struct bpf_redir_neigh hop = {};
+	struct bpf_redir_neigh next = {};
 	void *data, *end;
 	enum verdict verdict;
 	struct packet p;
-	struct server *s;
+	struct hop *hop;
 
-	if (skb->vlan_present)
+	if (place == TC_BEHIND_XDP) {
+		device = take_up(skb);
+		if (!device)
+			return TC_ACT_SHOT;
+	} else if (skb->vlan_present) {
 		return tc_end(cpu, NOT_OURS, place);	/* the VLAN's own device sees it next */
+	}
 	data = (void *)(long)skb->data;
 	end = (void *)(long)skb->data_end;
 	if (data + HEADERS_MOST > end && skb->len > (__u32)(end - data)) {
@@ -190,13 +248,12 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	verdict = parse(skb->protocol, data + offset, end, skb->len - offset, &p);
 	if (verdict != CONTINUE)
 		return tc_end(cpu, verdict, place);
-	if (skb->pkt_type != PACKET_HOST)
+	if (place != TC_BEHIND_XDP && skb->pkt_type != PACKET_HOST)
 		return tc_end(cpu, OTHER_HOST, place);
-	now = ticks();
-	verdict = direct(&p, now, &s, &number);
+	verdict = direct(&p, find_live(&p, now), now, &number);
 	if (verdict == NO_SERVER && place != TC_IP) {
 		count_verdict(cpu, NO_SERVER);
-		return answer_unreachable(skb, &p, now);
+		return answer_unreachable(skb, &p, now, device);
 	}
 	if (verdict != CONTINUE)
 		return tc_end(cpu, verdict, place);
@@ -207,23 +264,24 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		    bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol, sizeof(protocol), 0))
 			return tc_end(cpu, NO_ROUTE, place);
 	}
-	if (hop_due(&s->hop_checked, now) || s->hop_state != HOP_RESOLVED) {
-		int state = hop_look_up(skb, s, &hop);
+	hop = hop_at(number);
+	if (hop_due(&hop->checked, now) || hop->state != HOP_RESOLVED) {
+		int state = hop_look_up(skb, number, &next);
 
 		if (state == HOP_NO_ROUTE)
 			return tc_end(cpu, NO_ROUTE, place);
 		count_forwarded(cpu, number, p.length);
-		count_verdict(cpu, state == HOP_RESOLVED ? FORWARDED : NO_NEIGHBOUR);
-		return bpf_redirect_neigh(s->hop_ifindex, &hop, sizeof(hop), 0);
+		if (state != HOP_RESOLVED)
+			count_verdict(cpu, NO_NEIGHBOUR);
+		return bpf_redirect_neigh(hop->ifindex, &next, sizeof(next), 0);
 	}
 	data = (void *)(long)skb->data;
 	end = (void *)(long)skb->data_end;
 	if (data + sizeof(struct ethhdr) > end)
 		return tc_end(cpu, MALFORMED, place);
-	frame_to(data, s);
+	frame_to(data, hop);
 	count_forwarded(cpu, number, p.length);
-	count_verdict(cpu, FORWARDED);
-	return bpf_redirect(s->hop_ifindex, 0);
+	return bpf_redirect(hop->ifindex, 0);
 }
 
 SEC("tc")
@@ -263,12 +321,10 @@ int directrix_clock(struct __sk_buff *skb)
 SEC("tc")
 int directrix_look(struct __sk_buff *skb)
 {
-	struct bpf_redir_neigh hop = {};
-	struct server *s;
+	struct bpf_redir_neigh next = {};
 	__u32 number;
 
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &number, sizeof(number)))
 		return -1;
-	s = server_at(number);
-	return s ? hop_look_up(skb, s, &hop) : -1;
+	return hop_look_up(skb, number, &next);
 }

@@ -25,7 +25,7 @@
 static __noinline int bucket_visit(__u32 number, struct head *h, __u32 now)
 {
 	struct bucket *b = bucket_at(number);
-	__u32 next = now + NO_VISIT;
+	__u32 next = now + NO_VISIT ?: 1;
 
 	if (!b)
 		return 0;
@@ -42,7 +42,7 @@ static __noinline int bucket_visit(__u32 number, struct head *h, __u32 now)
 				continue;
 		} else if (reached(now, due)) {
 			if (c->children) {
-				__u32 later = now + ((TEMPLATE_RETRY_SECONDS * parameters.hertz) >> parameters.tick_shift);
+				__u32 later = now + ((TEMPLATE_RETRY_SECONDS * parameters.hertz) >> TICK_SHIFT);
 
 				c->control = later - now;	/* IPVS: its timeout from now on */
 				__sync_val_compare_and_swap(&c->expires, due, later);
@@ -75,7 +75,7 @@ static long line_visit(__u32 i, void *context)
 	if (!line)
 		return 1;
 	for (int k = 0; k < HEADS_IN_LINE; k++)
-		if (reached(sweep->now, line->head[k].visit))
+		if (line->head[k].visit && reached(sweep->now, line->head[k].visit))
 			bucket_visit(number * HEADS_IN_LINE + k, &line->head[k], sweep->now);
 	return 0;
 }

@@ -6,10 +6,10 @@
 #include "director.h"
 #include "neighbour.h"
 
-static __always_inline void frame_to(void *frame, const struct server *s)
+static __always_inline void frame_to(void *frame, const struct hop *hop)
 {
-	mac_write(frame, s->hop_mac);
-	mac_write(frame + 6, s->hop_source);
+	mac_write(frame, hop->mac);
+	mac_write(frame + 6, hop->source);
 }
 
 #endif

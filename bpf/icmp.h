@@ -63,7 +63,7 @@ static __always_inline bool answer_room(struct __sk_buff *skb, __u32 quoted, __u
 }
 
 /* The frame goes back to where it came from. */
-static __always_inline int answer_send(struct __sk_buff *skb, const void *headers, __u32 size)
+static __always_inline int answer_send(struct __sk_buff *skb, const void *headers, __u32 size, __u32 device)
 {
 	__u8 mac[12], back[12];
 
@@ -73,7 +73,7 @@ static __always_inline int answer_send(struct __sk_buff *skb, const void *header
 	__builtin_memcpy(back + 6, mac, 6);
 	if (bpf_skb_store_bytes(skb, 0, back, sizeof(back), 0) || bpf_skb_store_bytes(skb, ETH_HLEN, headers, size, 0))
 		return TC_ACT_SHOT;
-	return bpf_redirect(skb->ifindex, 0);
+	return bpf_redirect(device, 0);
 }
 
 /* The sum of `size` bytes of the packet from its IP header on; odd bytes padded with zero. */
@@ -95,7 +95,7 @@ static __always_inline __s64 quote_sum(struct __sk_buff *skb, __u32 size, __s64 
 	return bpf_csum_diff(NULL, 0, (__be32 *)s->bytes, whole, sum);
 }
 
-static __noinline int answer_unreachable4(struct __sk_buff *skb, const struct packet *p)
+static __noinline int answer_unreachable4(struct __sk_buff *skb, const struct packet *p, __u32 device)
 {
 	__u32 quoted = p->length > QUOTE_MOST ? QUOTE_MOST : p->length;
 	struct answer4 answer = {
@@ -112,10 +112,10 @@ static __noinline int answer_unreachable4(struct __sk_buff *skb, const struct pa
 	if (sum < 0 || !answer_room(skb, quoted, sizeof(answer)))
 		return TC_ACT_SHOT;
 	answer.icmp.checksum = ~folded(sum);
-	return answer_send(skb, &answer, sizeof(answer));
+	return answer_send(skb, &answer, sizeof(answer), device);
 }
 
-static __noinline int answer_unreachable6(struct __sk_buff *skb, const struct packet *p)
+static __noinline int answer_unreachable6(struct __sk_buff *skb, const struct packet *p, __u32 device)
 {
 	__u32 quoted = p->length > QUOTE_MOST ? QUOTE_MOST : p->length;
 	struct answer6 answer = {
@@ -135,14 +135,14 @@ static __noinline int answer_unreachable6(struct __sk_buff *skb, const struct pa
 	if (sum < 0 || !answer_room(skb, quoted, sizeof(answer)))
 		return TC_ACT_SHOT;
 	answer.icmp.checksum = ~folded(sum);
-	return answer_send(skb, &answer, sizeof(answer));
+	return answer_send(skb, &answer, sizeof(answer), device);
 }
 
-static __always_inline int answer_unreachable(struct __sk_buff *skb, const struct packet *p, __u32 now)
+static __always_inline int answer_unreachable(struct __sk_buff *skb, const struct packet *p, __u32 now, __u32 device)
 {
 	if (!answer_allowed(now))
 		return TC_ACT_SHOT;
-	return is_ipv4(p) ? answer_unreachable4(skb, p) : answer_unreachable6(skb, p);
+	return is_ipv4(p) ? answer_unreachable4(skb, p, device) : answer_unreachable6(skb, p, device);
 }
 
 #endif

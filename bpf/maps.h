@@ -7,6 +7,7 @@
 
 const volatile struct parameters parameters SEC(".rodata.parameters") = {};
 struct front front SEC(".data.front") = {};
+struct hop hops[MAX_SERVERS];	/* alone in .bss: reached without a look-up */
 
 /* Mapped into user space by whoever changes or lists the table. */
 #define SHARED_ARRAY(name_, value_, entries_)					\
@@ -57,6 +58,11 @@ static __always_inline struct server *server_at(__u32 number)
 	return bpf_map_lookup_elem(&servers, &number);
 }
 
+static __always_inline struct hop *hop_at(__u32 server)
+{
+	return &hops[server % MAX_SERVERS];
+}
+
 static __always_inline struct server_set *set_at(__u32 unit)
 {
 	return bpf_map_lookup_elem(&sets, &unit);
@@ -85,7 +91,7 @@ static __always_inline struct device *device_at(__u32 ifindex)
 
 static __always_inline __u32 ticks(void)
 {
-	return bpf_jiffies64() >> parameters.tick_shift;
+	return bpf_jiffies64() >> TICK_SHIFT;
 }
 
 /* a is later than b, or the same */

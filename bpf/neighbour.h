@@ -3,7 +3,7 @@
  * Where a frame for a real server goes: device, VLAN tags, MACs.
  *
  * The kernel's own neighbour table is the truth; a server keeps a copy that is looked up again
- * by a packet every HOP_TICKS. That packet is sent through the kernel's neighbour code instead
+ * by a packet every parameters.hop_ticks. That packet is sent through the kernel's neighbour code instead
  * of the short way, so that the kernel notices the use, asks again when its knowledge is old,
  * and holds packets while it waits for a first answer. So addresses that change are followed,
  * and unknown ones asked for, with no process of ours alive.
@@ -16,7 +16,6 @@
 
 #include "maps.h"
 
-#define HOP_TICKS 16
 #define AF_INET 2
 #define AF_INET6 10
 
@@ -34,22 +33,26 @@ static __always_inline void mac_write(__u8 *at, __u64 mac)
 	*(__u16 *)(at + 4) = mac >> 32;
 }
 
-static __always_inline void hop_set(struct server *s, enum hop_state state)
+static __always_inline void hop_set(struct hop *h, enum hop_state state)
 {
-	if (s->hop_state != state)
-		s->hop_state = state;
+	if (h->state != state)
+		h->state = state;
 }
 
 /*
- * Look the next hop up. On HOP_RESOLVED and HOP_UNRESOLVED `hop` names it for
- * bpf_redirect_neigh() and s->hop_ifindex its device.
+ * Look the next hop up of a server. On HOP_RESOLVED and HOP_UNRESOLVED `next` names it for
+ * bpf_redirect_neigh() and hop->ifindex its device.
  */
-static __noinline int hop_look_up(struct __sk_buff *skb, struct server *s, struct bpf_redir_neigh *hop)
+static __noinline int hop_look_up(struct __sk_buff *skb, __u32 number, struct bpf_redir_neigh *next)
 {
 	struct bpf_fib_lookup fib = { .ifindex = front.lo };
+	struct server *s = server_at(number);
+	struct hop *hop = hop_at(number);
 	struct device *d;
 	long rc;
 
+	if (!s)
+		return HOP_NO_ROUTE;
 	if (s->family == 4) {
 		fib.family = AF_INET;
 		fib.ipv4_dst = s->address[0];
@@ -58,30 +61,30 @@ static __noinline int hop_look_up(struct __sk_buff *skb, struct server *s, struc
 		__builtin_memcpy(fib.ipv6_dst, s->address, sizeof(fib.ipv6_dst));
 	}
 	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
-	s->hop_answer = rc;
+	hop->answer = rc;
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH) {
-		hop_set(s, HOP_NO_ROUTE);
+		hop_set(hop, HOP_NO_ROUTE);
 		return HOP_NO_ROUTE;
 	}
 	d = device_at(fib.ifindex);
-	s->hop_ifindex = fib.ifindex;
-	s->hop_wire = d ? d->wire : fib.ifindex;
-	s->hop_tags = d ? d->tags : 0;
-	hop->nh_family = fib.family;
+	hop->ifindex = fib.ifindex;
+	hop->wire = d ? d->wire : fib.ifindex;
+	hop->tags = d ? d->tags : 0;
+	next->nh_family = fib.family;
 	if (fib.family == AF_INET)
-		hop->ipv4_nh = fib.ipv4_dst;
+		next->ipv4_nh = fib.ipv4_dst;
 	else
-		__builtin_memcpy(hop->ipv6_nh, fib.ipv6_dst, sizeof(hop->ipv6_nh));
+		__builtin_memcpy(next->ipv6_nh, fib.ipv6_dst, sizeof(next->ipv6_nh));
 	/* older kernels answer with the empty address of an entry that is still being asked for */
 	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH || !mac_word(fib.dmac)) {
-		hop_set(s, HOP_UNRESOLVED);
+		hop_set(hop, HOP_UNRESOLVED);
 		return HOP_UNRESOLVED;
 	}
-	if (s->hop_mac != mac_word(fib.dmac))
-		s->hop_mac = mac_word(fib.dmac);
-	if (s->hop_source != mac_word(fib.smac))
-		s->hop_source = mac_word(fib.smac);
-	hop_set(s, HOP_RESOLVED);
+	if (hop->mac != mac_word(fib.dmac))
+		hop->mac = mac_word(fib.dmac);
+	if (hop->source != mac_word(fib.smac))
+		hop->source = mac_word(fib.smac);
+	hop_set(hop, HOP_RESOLVED);
 	return HOP_RESOLVED;
 }
 
@@ -90,7 +93,7 @@ static __always_inline bool hop_due(__u32 *last, __u32 now)
 {
 	__u32 then = *last;
 
-	return now - then >= HOP_TICKS && __sync_val_compare_and_swap(last, then, now) == then;
+	return now - then >= parameters.hop_ticks && __sync_val_compare_and_swap(last, then, now) == then;
 }
 
 #endif

@@ -91,11 +91,20 @@ static __always_inline bool martian6(const struct packet *p)
 	return *first == 0xff || (!p->half[0] && (!p->half[1] || p->half[1] == bpf_cpu_to_be64(1)));
 }
 
+/* The one's complement sum of up to 2^19 words of 16 bits, given as a sum of words of 32. */
 static __always_inline __u16 folded(__u64 sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);
 	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
 	return (sum & 0xffff) + (sum >> 16);
+}
+
+/* Is a header of five words, given as their sum (under 2^35), free of errors? */
+static __always_inline bool header_sum_right(__u64 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16) == 0xffff;
 }
 
 static __always_inline bool tcp_or_udp(__u8 protocol)
@@ -150,7 +159,7 @@ static __always_inline enum verdict quick4_parse(void *l3, void *end, __u32 wire
 	__u32 length = bpf_ntohs(*(__u16 *)(l3 + 2));
 	__u64 sum = (__u64)*(__u32 *)l3 + *(__u32 *)(l3 + 4) + *(__u32 *)(l3 + 8) + (__u32)pair + (pair >> 32);
 
-	if (length > wire_length || folded(sum) != 0xffff)
+	if (length > wire_length || !header_sum_right(sum))
 		return MALFORMED;
 	if (*(__u16 *)(l3 + 6) & bpf_htons(0x3fff))
 		return FRAGMENT;

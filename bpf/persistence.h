@@ -40,7 +40,7 @@ static __always_inline void template_invalidate(struct connection *c)
 /* The template of this packet's client, its timer started again, or NO_SLOT. */
 static __always_inline __u32 template_find(const struct packet *key, __u32 now, __u32 *server)
 {
-	struct place place = place_of(address_word(key), key->id);
+	struct place place = place_of(key);
 
 	/* unrolled: Linux 6.1 takes no loop that goes on right behind a call */
 #pragma clang loop unroll(full)
@@ -48,7 +48,6 @@ static __always_inline __u32 template_find(const struct packet *key, __u32 now, 
 		struct bucket *b = bucket_at(place.bucket[i]);
 		struct connection *c;
 		__u32 slot, old, expires;
-		struct server *s;
 
 		if (!b)
 			continue;
@@ -61,8 +60,7 @@ static __always_inline __u32 template_find(const struct packet *key, __u32 now, 
 			connection_end(c, old, now);
 			continue;
 		}
-		s = server_at(c->server);
-		if (!s || !(s->flags & SERVER_AVAILABLE)) {
+		if (!(hop_at(c->server)->flags & SERVER_AVAILABLE)) {
 			template_invalidate(c);
 			continue;
 		}
@@ -113,7 +111,7 @@ __noinline int persistent_remember(const struct packet *p, __u32 service, __u32 
 	if (!s)
 		return BUSY;
 	template_key(p, sv, &key);
-	bucket = place_of(address_word(&key), key.id).bucket[0];
+	bucket = place_of(&key).bucket[0];
 	if (!lock(bucket))
 		return BUSY;
 	slot = template_find(&key, now, &result->server);
@@ -122,11 +120,13 @@ __noinline int persistent_remember(const struct packet *p, __u32 service, __u32 
 		making.server_port = key.id >> 16 & 0xffff ? s->port : 0;
 		making.expires = now + sv->persistence ?: 1;
 		making.control = sv->persistence;
-		slot = connection_add(&key, &making);
-		if (slot != NO_SLOT)
+		slot = connection_add(&key, &making, now);
+		if (slot != NO_SLOT && slot != SLOT_EXISTS)
 			bind_server(s, making.status);
 	}
 	unlock(bucket);
+	if (slot == SLOT_EXISTS)
+		return BUSY;
 	result->control = slot + 1;
 	return slot == NO_SLOT ? TABLE_FULL : CONTINUE;
 }

@@ -11,21 +11,21 @@
  *   sets        the real servers of a service in scheduling order, with the scheduler's position;
  *               never changed in place: user space writes a new one and stores its number in
  *               service.set with one store, so a packet sees the old set or the new one
- *   servers     by number; a connection holds the number. It stands for one real server of one
+ *   hops, servers   by number; a connection holds the number. It stands for one real server of one
  *               service and isn't given to another while connections refer to it
  *   buckets     the connection table: every connection lies in one of two buckets its hash names,
  *               in one of eight slots of one cache line each
  *   heads       one word pair a bucket, dense: a lock, and when the bucket needs a visit next
  *   clock       one timer that walks the heads (expiry.h) and feeds the estimator
  *
- * Time is counted in ticks: jiffies >> parameters.tick_shift, about 16 ms, in 32 bits that wrap;
- * only differences are compared. Ports and addresses are in network order, everything else in
+ * Time is counted in ticks of four jiffies, in 32 bits that wrap; only differences are compared. Ports and addresses are in network order, everything else in
  * the host's.
  */
 #ifndef DIRECTRIX_TABLE_H
 #define DIRECTRIX_TABLE_H
 
 #define LAYOUT_VERSION 1
+#define TICK_SHIFT 2		/* a tick is so many jiffies: 4 to 40 ms; 31 days still fit */
 #define BUCKET_SLOTS 8
 #define HEADS_IN_LINE 8
 #define SET_UNIT_ENTRIES 16
@@ -42,9 +42,9 @@ struct parameters {
 	__u32 buckets;		/* entries of `buckets` in use */
 	__u32 head_lines;	/* entries of `heads` in use */
 	__u32 max_connections;
-	__u32 tick_shift;
-	__u32 cpus;		/* possible CPUs: rows of server_stats */
 	__u32 hertz;		/* jiffies a second */
+	__u32 cpus;		/* possible CPUs: rows of server_stats */
+	__u32 hop_ticks;	/* between two look-ups of a server's next hop */
 };
 
 enum tcp_state {
@@ -69,11 +69,12 @@ struct front {
 	__u32 changes;			/* counts what user space changed */
 	__u32 set_cursor;		/* where user space looks for room for the next set */
 	__u32 generation;		/* of the last service made */
-	__u32 pad;
+	__u32 up;			/* ifindex of the device that XDP hands packets up to */
 	__u32 timeout[STATES];		/* ticks, by tcp_state; UDP_S_NORMAL for UDP */
 	__u8 filter[FILTER_SIZE];	/* not 0: a virtual service may have this destination */
 	__u64 verdicts[MAX_CPUS][VERDICTS];	/* data plane */
 	__u64 base_connections, base_packets, base_bytes;	/* of services that are gone, less what -Z took away */
+	__u64 forwarded;		/* packets, by servers whose number was given out again */
 };
 
 struct service_key {
@@ -132,36 +133,42 @@ enum hop_state {
 	HOP_NO_ROUTE,
 };
 
+/*
+ * Where frames for a server go: what every packet reads of it, at the server's number. The look-up's
+ * answer is the data plane's, `flags` is user space's.
+ */
+struct hop {
+	__u32 flags;		/* enum server_flag */
+	__u32 state;		/* enum hop_state */
+	__u64 mac;		/* destination MAC in the low six bytes, in wire order */
+	__u64 source;		/* source MAC, likewise */
+	__u32 ifindex;		/* device of the route */
+	__u32 wire;		/* device the frame leaves from: below VLANs */
+	__u32 tags;		/* VLAN ids on that wire: outer << 16 | inner, or the only one */
+	__u32 checked;		/* tick of the last look-up */
+	__u32 asked;		/* tick when XDP last handed a packet up for a look-up */
+	__u32 answer;		/* of the last bpf_fib_lookup() */
+	__u64 reserved[2];
+};
+
 /* A real server of one service. */
 struct server {
-	/* read by every packet; hop_* are the data plane's, the rest is user space's */
-	__u32 flags;		/* enum server_flag */
-	__u32 hop_state;	/* enum hop_state */
-	__u64 hop_mac;		/* destination MAC in the low six bytes, in wire order */
-	__u64 hop_source;	/* source MAC, likewise */
-	__u32 hop_ifindex;	/* device of the route */
-	__u32 hop_wire;		/* device the frame leaves from: below VLANs */
-	__u32 hop_tags;		/* VLAN ids on that wire: outer << 16 | inner, or the only one */
-	__u32 hop_checked;	/* tick of the last look-up */
-	__u32 hop_asked;	/* tick when XDP last handed a packet up for a look-up */
-	__u8 method;
-	__u8 family;		/* 4 or 6 */
-	__u16 port;
-	__u32 overload;		/* data plane */
-	__u32 hop_answer;	/* of the last bpf_fib_lookup() */
 	/* data plane: changed with every connection */
-	__u32 active __attribute__((aligned(64)));
+	__u32 active;
 	__u32 inactive;
 	__u32 persistent;
-	__u32 pad1;
+	__u32 overload;
 	__u64 connections;
-	__u64 reserved1[5];
+	__u64 reserved[5];
 	/* user space, seldom */
 	__u32 address[4];
 	__u32 weight;
 	__u32 upper_threshold;
 	__u32 lower_threshold;
 	__u32 service;
+	__u16 port;
+	__u8 family;		/* 4 or 6 */
+	__u8 method;
 	__u32 generation;	/* of the service it was last part of */
 	__u32 in_use;		/* 1: part of a service, 2: removed and kept aside (IPVS: trash) */
 	struct service_key key;	/* of that service */
@@ -209,7 +216,7 @@ struct bucket {
 
 struct head {
 	__u32 lock;
-	__u32 visit;		/* tick of the next visit due */
+	__u32 visit;		/* tick of the next visit due; 0: never used */
 };
 
 struct head_line {

@@ -62,6 +62,11 @@ static __always_inline bool tcp_active(__u32 state)
 	return TCP_ACTIVE_STATES >> (state % STATES) & 1;	/* UDP_S_NORMAL is none of them */
 }
 
+static __always_inline bool tcp_plain_ack(__u8 flags)
+{
+	return (flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
+}
+
 /* May a packet with these flags start a connection? */
 static __always_inline bool tcp_opens(__u8 flags)
 {

@@ -16,7 +16,7 @@ enum verdict {
 	NO_CONNECTION,		/* has no connection and may not start one: the host answers RST */
 	HANDED_UP,		/* XDP leaves this one to tc, where it is counted again with its end */
 	/* sent to a real server */
-	FORWARDED,
+	FORWARDED,		/* not counted here: the servers' own counters add up to it */
 	NO_NEIGHBOUR,		/* given to the kernel, which asks for the neighbour and sends it then */
 	/* dropped */
 	NO_SERVER,		/* no real server available: answered with port unreachable */

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from directrix.lvs import RealServer, ServerState
+from directrix.lvs import Address, RealServer, ServerState
 from directrix.table.memory.statistics import Statistics
 
 
@@ -13,8 +13,8 @@ class Destination:
     """A real server of one service.
 
     Outlives its service and its own removal for as long as connections refer to it: it is not
-    `available` then. Schedulers see it as their Candidate. `service_statistics` are those of the
-    service it belongs to, or last did.
+    `available` then. Schedulers see it as their Candidate. `last_weight` is its last weight above
+    0. `service_statistics` are those of the service it belongs to, or last did.
     """
 
     server: RealServer
@@ -25,6 +25,18 @@ class Destination:
     persistent: int = 0
     statistics: Statistics = field(default_factory=Statistics)
     service_statistics: Statistics = field(default_factory=Statistics)
+    last_weight: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.last_weight = self.server.weight
+
+    @property
+    def address(self) -> Address:
+        return self.server.address
+
+    @property
+    def port(self) -> int:
+        return self.server.port
 
     @property
     def weight(self) -> int:
@@ -41,6 +53,7 @@ class Destination:
         if server.upper_threshold == 0 or server.upper_threshold > self.server.upper_threshold:
             self.overloaded = False
         self.server = server
+        self.last_weight = server.weight or self.last_weight
 
     def reached(self) -> None:
         """A connection or template was bound here: note it if the upper threshold is reached."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from directrix import scheduling
 from directrix.lvs import Address, RealServer, ServiceState, VirtualService
-from directrix.lvs.errors import NoSuchScheduler, NoSuchServer, NotSupportedYet
-from directrix.scheduling import NO_SCHEDULER, Scheduler
+from directrix.lvs.errors import NoSuchScheduler, NoSuchServer
+from directrix.scheduling import NO_SCHEDULER, Flow, Scheduler
 from directrix.table.memory.destination import Destination
 from directrix.table.memory.statistics import Statistics
 
@@ -31,25 +31,19 @@ class Service:
         self.destinations: list[Destination] = []
         self.statistics = Statistics()
         self.definition = definition
-        self._scheduler = _scheduler(definition.scheduler, self.destinations)
+        self._scheduler = _scheduler(definition, self.destinations)
 
     def define(self, definition: VirtualService) -> None:
         """Take everything but the key anew. A scheduler that stays goes on where it was."""
         if definition.scheduler != self.definition.scheduler:
-            self._scheduler = _scheduler(definition.scheduler, self.destinations)
+            self._scheduler = _scheduler(definition, self.destinations)
+        elif self._scheduler is not None:
+            self._scheduler.flags = definition.scheduler_flags
         self.definition = definition
 
-    def pick(self) -> Destination | None:
-        """A real server for a new connection, by the service's scheduler.
-
-        Raises:
-            NotSupportedYet: the scheduler can be stored and listed, but is not implemented.
-        """
-        if self.definition.scheduler == NO_SCHEDULER:
-            return None
-        if self._scheduler is None:
-            raise NotSupportedYet(f"the scheduler {self.definition.scheduler}")
-        return self._scheduler.pick()
+    def pick(self, flow: Flow) -> Destination | None:
+        """A real server for a new connection, by the service's scheduler."""
+        return self._scheduler.pick(flow) if self._scheduler else None
 
     def find(self, address: Address, port: int) -> Destination:
         """One of its real servers.
@@ -104,7 +98,9 @@ class Service:
         )
 
 
-def _scheduler(name: str, destinations: list[Destination]) -> Scheduler[Destination] | None:
-    # A service may be stored and listed with any scheduler of IPVS; only picking needs it to be here.
-    implementation = None if name == NO_SCHEDULER else scheduling.algorithm(name).scheduler
-    return implementation(destinations) if implementation else None
+def _scheduler(definition: VirtualService, destinations: list[Destination]) -> Scheduler[Destination] | None:
+    if definition.scheduler == NO_SCHEDULER:
+        return None
+    scheduler = scheduling.scheduler(definition.scheduler)(destinations)
+    scheduler.flags = definition.scheduler_flags
+    return scheduler

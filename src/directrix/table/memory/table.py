@@ -29,6 +29,7 @@ from directrix.lvs import (
 from directrix.lvs.errors import NotSupportedYet
 from directrix.lvs.tcp import TcpFlags, TcpState
 from directrix.lvs.udp import UdpState
+from directrix.scheduling import Flow
 from directrix.table.memory.connections import Connections, Entry, Key, TemplateState
 from directrix.table.memory.control import Control
 from directrix.table.memory.destination import Destination
@@ -61,7 +62,7 @@ class MemoryTable(Control):
         """Direct a packet of a client.
 
         Raises:
-            NotSupportedYet: it needs a scheduler, forwarding method or protocol that is only stored.
+            NotSupportedYet: it needs a forwarding method or protocol that is only stored.
         """
         self.expire(now)
         if not self._services:
@@ -134,7 +135,7 @@ class MemoryTable(Control):
             template = self._template(service, packet)
             destination = template.destination if template else None
         elif service.definition.key.fwmark or service.definition.key.port == packet.virtual_port:
-            destination = _pick(service)
+            destination = self._pick(service, packet)
         else:
             destination = None  # IPVS: a service for all ports, or for FTP's data, has to be persistent
         if destination is not None:
@@ -188,7 +189,7 @@ class MemoryTable(Control):
                 _check_method(template.destination)
                 return template
             self._connections.invalidate(template)
-        destination = _pick(service)
+        destination = self._pick(service, packet)
         if destination is None:
             return None
         template = Entry(
@@ -203,12 +204,11 @@ class MemoryTable(Control):
         self._connections.add(template)
         return template
 
-
-def _pick(service: Service) -> Destination | None:
-    destination = service.pick()
-    if destination is not None:
-        _check_method(destination)
-    return destination
+    def _pick(self, service: Service, packet: Packet) -> Destination | None:
+        destination = service.pick(Flow(packet.client, packet.client_port, packet.virtual, self._now))
+        if destination is not None:
+            _check_method(destination)
+        return destination
 
 
 def _check_method(destination: Destination) -> None:

@@ -1,16 +1,16 @@
 """Where packets are caught: which hook at which device, and putting it there.
 
 `auto` takes native XDP where a driver has it, and tc everywhere else: at virtual devices XDP
-would lose the checksum and segmentation state that packets of local stacks carry. Behind XDP
-there is always tc as well, for what XDP hands up. Ports of a bridge or bond are left alone, their
-master sees the packets; VLAN devices are taken for themselves.
+would lose the checksum and segmentation state that packets of local stacks carry. Ports of a
+bridge or bond are left alone, their master sees the packets. A VLAN device is taken for itself,
+unless XDP sits below it and sees its frames first.
 """
 
 from __future__ import annotations
 
 import errno
-import os
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,7 +19,7 @@ from directrix.lvs.errors import InvalidRequest, TableUnavailable
 from directrix.system import sysctl
 from directrix.system.commands import CommandFailed, run
 from directrix.system.links import Link, links
-from directrix.table.xdp import layout, libbpf
+from directrix.table.xdp import handover, layout, libbpf
 from directrix.table.xdp.maps import Maps
 
 HOOKS = ("auto", "xdp", "xdp-generic", "tc")
@@ -37,6 +37,8 @@ _NEIGHBOUR_SETTINGS = {
     "ucast_solicit": "1",
     "mcast_solicit": "12",
     "mcast_resolicit": "20",
+    # An answer is believed at once, also when the entry changed within the last second.
+    "locktime": "0",
 }
 _LOOK_UP_SETTINGS = {
     # bpf_fib_lookup() answers only for a device that forwards; ours asks as if from lo.
@@ -47,18 +49,18 @@ _LOOK_UP_SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """Our programs at one device. `made_qdisc`: the clsact qdisc is ours too."""
+    """Our program, by its id, at one device. `made_qdisc`: the clsact qdisc is ours too."""
 
     ifindex: int
     name: str
     hook: str
     made_qdisc: bool
-    programs: tuple[int, ...]
+    program: int
 
 
 def from_record(record: dict[str, Any]) -> list[Attachment]:
     """The attachments in a record."""
-    return [Attachment(**{**entry, "programs": tuple(entry["programs"])}) for entry in record.get("attachments", ())]
+    return [Attachment(**entry) for entry in record.get("attachments", ())]
 
 
 def to_record(attachments: list[Attachment]) -> list[dict[str, Any]]:
@@ -67,12 +69,26 @@ def to_record(attachments: list[Attachment]) -> list[dict[str, Any]]:
 
 
 def carriers(found: list[Link]) -> list[Link]:
-    """The devices that `auto` takes."""
+    """The devices that can be taken without being named."""
     return [
         link
         for link in found
-        if (link.type == "ether" and link.enslaved not in _PORT_KINDS) or (link.type in _IP_TYPES and link.name != "lo")
+        if link.name not in handover.NAMES
+        and ((link.type == "ether" and link.enslaved not in _PORT_KINDS) or link.type in _IP_TYPES)
     ]
+
+
+def below_vlans_first(chosen: list[Link]) -> list[Link]:
+    """The devices in an order in which what lies below a VLAN device comes before it."""
+    return sorted(chosen, key=lambda link: bool(link.vlan))
+
+
+def is_seen_below(link: Link, found: list[Link], done: Iterable[Attachment]) -> bool:
+    """Whether XDP at the device below a VLAN device sees its frames already."""
+    if not link.vlan:
+        return False
+    wire, _ = _tags_of(link, {other.name: other for other in found})
+    return any(other.ifindex == wire and other.hook != "tc" for other in done)
 
 
 def choose(names: list[str], found: list[Link]) -> list[Link]:
@@ -104,54 +120,66 @@ def _hook_for(link: Link, wanted: str) -> str:
     return wanted
 
 
-def programs_for(chosen: list[Link], wanted: str) -> frozenset[str]:
-    """The programs that may be attached to these devices."""
-    names = set()
-    for link in chosen:
-        if link.type in _IP_TYPES:
-            names.add("directrix_tc_ip")
-        elif _hook_for(link, wanted) == "tc":
-            names.add("directrix_tc")
-        else:
-            # a driver may refuse, and then auto takes tc
-            names |= {"directrix_xdp", "directrix_tc_behind", "directrix_tc"}
+def uses_xdp(wanted: list[tuple[Link, str]]) -> bool:
+    """Whether XDP may be attached to any of these devices with the hooks wanted for them."""
+    return any(link.type not in _IP_TYPES and _hook_for(link, hook) != "tc" for link, hook in wanted)
+
+
+def programs_for(wanted: list[tuple[Link, str]]) -> frozenset[str]:
+    """The programs that may be attached to these devices with the hooks wanted for them."""
+    names = {"directrix_tc_ip" if link.type in _IP_TYPES else "directrix_tc" for link, _ in wanted}
+    if uses_xdp(wanted):
+        # a driver may refuse, and then auto takes tc
+        names |= {"directrix_xdp", "directrix_arrive", "directrix_tc_behind"}
     return frozenset(names)
 
 
 def attach(data_plane: libbpf.Object, link: Link, wanted: str, before: Attachment | None = None) -> Attachment:
-    """Attach our programs at a device, in place of those that `before` says are there.
+    """Attach our program at a device, in place of the one that `before` says is there.
 
     Raises:
         InvalidRequest: the device refuses the hook that was asked for.
     """
     hook = _hook_for(link, wanted)
-    xdp_id = 0
     if hook != "tc":
         try:
-            xdp_id = _attach_xdp(data_plane, link, hook, before)
+            done = _attach_xdp(data_plane, link, hook, before)
         except OSError as error:
             if wanted != "auto":
                 raise InvalidRequest(
                     f"{link.name} refuses the {hook} hook: {_reason(error)}; try --hook tc", error.errno or errno.EINVAL
                 ) from None
-            hook = "tc"
-    if before and before.hook != "tc" and hook == "tc":
-        libbpf.xdp_detach(link.index, _XDP_MODES[before.hook])
-    program = "directrix_tc_behind" if hook != "tc" else "directrix_tc"
-    if link.type in _IP_TYPES:
-        program = "directrix_tc_ip"
-    fd = data_plane.program(program)
+        else:
+            if before and before.hook == "tc":
+                detach(before)
+            return done
+    done = _attach_tc(data_plane, link, before)
+    if before and before.hook != "tc":
+        detach(before)
+    return done
+
+
+def _attach_tc(data_plane: libbpf.Object, link: Link, before: Attachment | None) -> Attachment:
+    fd = data_plane.program("directrix_tc_ip" if link.type in _IP_TYPES else "directrix_tc")
     try:
         made = libbpf.tc_attach(link.index, fd)
     except OSError as error:
-        if xdp_id:
-            libbpf.xdp_detach(link.index, _XDP_MODES[hook])
         raise InvalidRequest(
             f"{link.name} refuses the tc hook: {error.strerror}", error.errno or errno.EINVAL
         ) from None
     made = made or bool(before and before.made_qdisc)
-    programs = (libbpf.program_id(fd), *([xdp_id] if xdp_id else []))
-    return Attachment(link.index, link.name, hook, made, programs)
+    return Attachment(link.index, link.name, "tc", made, libbpf.program_id(fd))
+
+
+def _attach_xdp(data_plane: libbpf.Object, link: Link, hook: str, before: Attachment | None) -> Attachment:
+    fd = data_plane.program("directrix_xdp")
+    old = libbpf.xdp_program(link.index)
+    ours = before is not None and before.program == old
+    if ours and before and before.hook != hook:
+        libbpf.xdp_detach(link.index, _XDP_MODES[before.hook])
+        old = 0
+    libbpf.xdp_exchange(link.index, fd, _XDP_MODES[hook], old if ours else 0)
+    return Attachment(link.index, link.name, hook, False, libbpf.program_id(fd))
 
 
 def _reason(error: OSError) -> str:
@@ -163,29 +191,14 @@ def _reason(error: OSError) -> str:
     return said.splitlines()[-1] if said else str(error.strerror)
 
 
-def _attach_xdp(data_plane: libbpf.Object, link: Link, hook: str, before: Attachment | None) -> int:
-    fd = data_plane.program("directrix_xdp")
-    old = libbpf.xdp_program(link.index)
-    if old and before and old in before.programs and before.hook == hook:
-        old_fd = libbpf.program_by_id(old)
-        try:
-            libbpf.xdp_attach(link.index, fd, _XDP_MODES[hook], replaces=old_fd)
-        finally:
-            os.close(old_fd)
-    else:
-        if old and before and old in before.programs:
-            libbpf.xdp_detach(link.index, _XDP_MODES[before.hook])
-        libbpf.xdp_attach(link.index, fd, _XDP_MODES[hook])
-    return libbpf.program_id(fd)
-
-
 def detach(attachment: Attachment) -> None:
-    """Take our programs off a device; what others put there stays. A device that is gone is no error."""
+    """Take our program off a device; what others put there stays. A device that is gone is no error."""
+    if not is_there(attachment):
+        return
     with suppress(OSError):
-        if attachment.hook != "tc" and libbpf.xdp_program(attachment.ifindex) in attachment.programs:
+        if attachment.hook != "tc":
             libbpf.xdp_detach(attachment.ifindex, _XDP_MODES[attachment.hook])
-    with suppress(OSError):
-        if libbpf.tc_program(attachment.ifindex) in attachment.programs:
+        else:
             libbpf.tc_detach(attachment.ifindex)
             if attachment.made_qdisc and not _filters_left(attachment.name):
                 libbpf.tc_remove_hook(attachment.ifindex)
@@ -200,11 +213,10 @@ def _filters_left(name: str) -> bool:
 
 
 def is_there(attachment: Attachment) -> bool:
-    """Whether the programs are still where they were put."""
-    if libbpf.tc_program(attachment.ifindex) not in attachment.programs:
-        return False
+    """Whether the program is still where it was put."""
     try:
-        return attachment.hook == "tc" or libbpf.xdp_program(attachment.ifindex) in attachment.programs
+        query = libbpf.tc_program if attachment.hook == "tc" else libbpf.xdp_program
+        return query(attachment.ifindex) == attachment.program
     except OSError:
         return False
 
@@ -249,7 +261,9 @@ def describe_devices(maps: Maps, found: list[Link], attachments: list[Attachment
         InvalidRequest: two devices fall into one place of the table.
     """
     by_name = {link.name: link for link in found}
+    # A virtual device may take a redirected frame only to lose it; then XDP hands up instead.
     native = {attachment.ifindex for attachment in attachments if attachment.hook == "xdp"}
+    native &= {link.index for link in found if not link.kind}
     size = layout.DEVICE.size
     content = bytearray(layout.MAX_DEVICES * size)
     taken: dict[int, Link] = {}
@@ -281,8 +295,8 @@ def describe_devices(maps: Maps, found: list[Link], attachments: list[Attachment
 
 
 def interface_names() -> list[tuple[int, str]]:
-    """Index and name of every device, quickly."""
-    return sorted(socket.if_nameindex())
+    """Index and name of every device but our own, quickly."""
+    return sorted(pair for pair in socket.if_nameindex() if pair[1] not in handover.NAMES)
 
 
 def current_links() -> list[Link]:

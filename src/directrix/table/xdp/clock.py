@@ -1,6 +1,7 @@
-"""The data plane's time: ticks of some 16 ms, counted in 32 bits that wrap.
+"""The data plane's time: ticks of four jiffies, counted in 32 bits that wrap.
 
-A tick is a power of two of jiffies, so that a packet gets the time by one load and one shift.
+A packet gets the time by one load and one shift. At 1,000 jiffies a second the longest timeout
+there is, 31 days, still is less than half of what 32 bits can tell apart.
 """
 
 from __future__ import annotations
@@ -13,39 +14,34 @@ from directrix.table.xdp import layout
 
 _MASK = 0xFFFFFFFF
 _CLOCK_MONOTONIC_COARSE = 6
-_TICK_AIM = 0.016
+_SHIFT = layout.TICK_SHIFT
+
+
+def jiffies_a_second() -> int:
+    """How many jiffies this kernel counts a second: its coarse clock moves by one at a time."""
+    return round(1 / time.clock_getres(_CLOCK_MONOTONIC_COARSE))
 
 
 @dataclass(frozen=True, slots=True)
 class Ticks:
-    """How seconds and ticks translate: `hertz` jiffies a second, `shift` from jiffies to ticks."""
+    """How seconds and ticks translate where there are `hertz` jiffies a second."""
 
     hertz: int
-    shift: int
-
-    @classmethod
-    def of_this_kernel(cls) -> Ticks:
-        """From the kernel's own resolution of its coarse clock, which is one jiffy."""
-        hertz = round(1 / time.clock_getres(_CLOCK_MONOTONIC_COARSE))
-        shift = 0
-        while (1 << shift + 1) / hertz <= _TICK_AIM:
-            shift += 1
-        return cls(hertz, shift)
 
     def from_seconds(self, seconds: float) -> int:
         """Ticks in so many seconds."""
-        return int(seconds * self.hertz) >> self.shift
+        return int(seconds * self.hertz) >> _SHIFT
 
     def to_seconds(self, ticks: int) -> float:
         """Seconds in so many ticks."""
-        return (ticks << self.shift) / self.hertz
+        return (ticks << _SHIFT) / self.hertz
 
     def until(self, deadline: int, now: int) -> float:
         """Seconds from `now` to `deadline`, both ticks that wrap; negative if it is past."""
         difference = (deadline - now) & _MASK
         if difference > _MASK >> 1:
             difference -= _MASK + 1
-        return difference * (1 << self.shift) / self.hertz
+        return difference * (1 << _SHIFT) / self.hertz
 
 
 def timeout_ticks(timeouts: Timeouts, ticks: Ticks) -> bytes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from directrix.lvs.errors import InvalidRequest, TableError
-from directrix.table.xdp import attachment, layout, libbpf, loader, pins
+from directrix.table.xdp import attachment, handover, layout, libbpf, loader, pins
 from directrix.table.xdp.attachment import Attachment
 from directrix.table.xdp.host import check_host
 from directrix.table.xdp.maps import Maps
@@ -63,8 +63,14 @@ def bring_up(
     if connections is not None:
         loader.check_connections(connections)
     place = pins.here()
-    with place.lock():
-        return _attach(place, interfaces, hook, connections)
+    try:
+        with place.lock():
+            return _attach(place, interfaces, hook, connections)
+    except BaseException:
+        if not place.loaded():
+            place.remove()
+            pins.tidy(place.root)
+        raise
 
 
 def _attach(
@@ -79,52 +85,66 @@ def _attach(
             f"the running table holds {record.get('connections'):,} connections; its size can't change while it runs "
             "(directrix down, then up)"
         )
+    size = record.get("connections") or connections or loader.DEFAULT_CONNECTIONS
     found = attachment.current_links()
     chosen = attachment.choose(interfaces, found) if interfaces else attachment.carriers(found)
     before = {known.ifindex: known for known in attachment.from_record(record)}
-    done: list[Attachment] = []
+    wanted = [
+        (link, before[link.index].hook if hook == "auto" and link.index in before else hook)
+        for link in attachment.below_vlans_first(chosen)
+    ]
+    done: dict[int, Attachment] = {}
     skipped: list[Skipped] = []
-    hooks = attachment.programs_for(chosen, hook)
-    with loader.loaded(place, connections or loader.DEFAULT_CONNECTIONS, hooks) as data_plane:
+
+    def keep_record(attachments: dict[int, Attachment]) -> None:
+        place.write_record(
+            {
+                "namespace": pins.namespace_inode(),
+                "connections": size,
+                "program": loader.object_hash(),
+                "automatic": not interfaces,
+                "hook": hook,
+                "interfaces": attachment.interface_names(),
+                "attachments": attachment.to_record(list(attachments.values())),
+                "settings": attachment.tune(list(attachments.values()), record.get("settings", {})),
+            }
+        )
+
+    with loader.loaded(place, size, attachment.programs_for(wanted)) as data_plane:
         maps = Maps(place)
         try:
             attachment.describe_devices(maps, found, list(before.values()))
-            for link in chosen:
-                known = before.get(link.index)
+            if attachment.uses_xdp(wanted):
+                maps.front.words[layout.FRONT.offsets["up"] // 4] = handover.make(data_plane)
+            for link, link_hook in wanted:
+                if not interfaces and attachment.is_seen_below(link, found, done.values()):
+                    continue
                 try:
-                    done.append(
-                        attachment.attach(data_plane, link, known.hook if known and hook == "auto" else hook, known)
-                    )
+                    done[link.index] = attachment.attach(data_plane, link, link_hook, before.get(link.index))
                 except TableError as error:
                     if interfaces:
                         raise
                     skipped.append(Skipped(link.name, error.reason))
-            attachment.describe_devices(maps, found, done)
+            attachment.describe_devices(maps, found, list(done.values()))
         except BaseException:
-            for new in done:
-                if new.ifindex not in before:
+            # what was not attached before is taken off again; what was has the new program now
+            for ifindex, new in done.items():
+                if ifindex not in before:
                     attachment.detach(new)
+            if before:
+                keep_record({ifindex: done.get(ifindex, known) for ifindex, known in before.items()})
+            elif attachment.uses_xdp(wanted):
+                handover.remove()
             raise
         finally:
             maps.close()
-    taken = {new.ifindex for new in done}
-    for known in before.values():
-        if known.ifindex not in taken:
+    for ifindex, known in before.items():
+        if ifindex not in done:
             attachment.detach(known)
-    place.write_record(
-        {
-            "namespace": pins.namespace_inode(),
-            "connections": record.get("connections") or connections or loader.DEFAULT_CONNECTIONS,
-            "program": loader.object_hash(),
-            "automatic": not interfaces,
-            "hook": hook,
-            "interfaces": attachment.interface_names(),
-            "attachments": attachment.to_record(done),
-            "programs": sorted({number for new in done for number in new.programs}),
-            "settings": attachment.tune(done, record.get("settings", {})),
-        }
-    )
-    return done, skipped
+    if all(new.hook == "tc" for new in done.values()):
+        handover.remove()
+    keep_record(done)
+    return list(done.values()), skipped
 
 
 def take_down() -> bool:
@@ -137,6 +157,7 @@ def take_down() -> bool:
         record = place.read_record()
         for known in attachment.from_record(record):
             attachment.detach(known)
+        handover.remove()
         attachment.untune(record.get("settings", {}))
         place.remove()
     pins.tidy(place.root)
@@ -166,6 +187,7 @@ def status() -> Status | None:
     try:
         table.look_up_hops()
         hops = tuple(_hops(table))
+        forwarded = table.forwarded()
     finally:
         table.close()
     maps = Maps(place)
@@ -173,17 +195,19 @@ def status() -> Status | None:
         front = maps.front.bytes
         offset = layout.FRONT.offsets["verdicts"]
         counts = front[offset : offset + layout.MAX_CPUS * layout.VERDICTS * 8].cast("Q")
-        verdicts = tuple(
-            (verdict, sum(counts[cpu * layout.VERDICTS + number] for cpu in range(maps.cpus)))
+        found = {
+            verdict.name: sum(counts[cpu * layout.VERDICTS + number] for cpu in range(maps.cpus))
             for number, verdict in enumerate(VERDICTS)
-        )
+        }
+        # The data plane counts what it sends at the servers alone.
+        found["forwarded"] = forwarded - found["no_neighbour"]
         buckets = maps.parameter("buckets")
         return Status(
             connections=layout.FRONT.get(front, 0, "connections"),
             max_connections=maps.parameter("max_connections"),
             memory=buckets * (layout.BUCKET_SIZE + 8),
             attachments=tuple((known, attachment.is_there(known)) for known in attachment.from_record(record)),
-            verdicts=verdicts,
+            verdicts=tuple((verdict, found[verdict.name]) for verdict in VERDICTS),
             hops=hops,
             program=record.get("program", ""),
             current=record.get("program") == loader.object_hash(),

@@ -9,6 +9,7 @@ import struct
 from dataclasses import dataclass
 
 LAYOUT_VERSION = 1
+TICK_SHIFT = 2
 BUCKET_SLOTS = 8
 HEADS_IN_LINE = 8
 SET_UNIT_ENTRIES = 16
@@ -86,14 +87,14 @@ def _record(name: str, fields: str, align: int = 8, aligned: dict[str, int] | No
 SERVICE_KEY = _record("service_key", "address:16s port:H protocol:B family:B", align=4)
 
 PARAMETERS = _record(
-    "parameters", "seed:16s buckets:I head_lines:I max_connections:I tick_shift:I cpus:I hertz:I", aligned={"seed": 8}
+    "parameters", "seed:16s buckets:I head_lines:I max_connections:I hertz:I cpus:I hop_ticks:I", aligned={"seed": 8}
 )
 
 FRONT = _record(
     "front",
     "any_port:I service_top:I ftp:I connections:I now:I server_top:I lo:I layout:I changes:I set_cursor:I "
-    f"generation:I pad:I timeout:{STATES * 4}s filter:{FILTER_SIZE}s verdicts:{MAX_CPUS * VERDICTS * 8}s "
-    "base_connections:Q base_packets:Q base_bytes:Q",
+    f"generation:I up:I timeout:{STATES * 4}s filter:{FILTER_SIZE}s verdicts:{MAX_CPUS * VERDICTS * 8}s "
+    "base_connections:Q base_packets:Q base_bytes:Q forwarded:Q",
     aligned={"filter": 1, "verdicts": 8},
 )
 
@@ -107,16 +108,20 @@ SERVER_SET = _record("server_set", "count:I units:I gcd:I max_weight:I cursor:Q 
 
 SET_ENTRY = _record("set_entry", "server:I weight:I", align=4)
 
+HOP = _record(
+    "hop",
+    "flags:I state:I mac:Q source:Q ifindex:I wire:I tags:I checked:I asked:I answer:I reserved:16s",
+    aligned={"reserved": 8},
+)
+
 SERVER = _record(
     "server",
-    "flags:I hop_state:I hop_mac:Q hop_source:Q hop_ifindex:I hop_wire:I hop_tags:I hop_checked:I hop_asked:I "
-    "method:B family:B port:H overload:I hop_answer:I "
-    "active:I inactive:I persistent:I pad1:I connections:Q reserved1:40s "
-    "address:16s weight:I upper_threshold:I lower_threshold:I service:I generation:I in_use:I key:20s removed:I "
+    "active:I inactive:I persistent:I overload:I connections:Q reserved:40s "
+    "address:16s weight:I upper_threshold:I lower_threshold:I service:I port:H family:B method:B generation:I in_use:I "
+    "key:20s removed:I "
     "zero_connections:Q zero_packets:Q zero_bytes:Q kept_connections:Q kept_packets:Q kept_bytes:Q "
     "last_connections:Q last_packets:Q last_bytes:Q rate_connections:Q rate_packets:Q rate_bytes:Q",
-    align=64,
-    aligned={"active": 64, "reserved1": 8},
+    aligned={"reserved": 8},
 )
 
 SERVER_COUNT = _record("server_count", "packets:Q bytes:Q")

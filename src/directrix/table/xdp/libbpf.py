@@ -167,6 +167,18 @@ def xdp_attach(ifindex: int, fd: int, mode: int, replaces: int | None = None) ->
     _check(_library.bpf_xdp_attach(ifindex, fd, mode, options), "XDP attach")
 
 
+def xdp_exchange(ifindex: int, fd: int, mode: int, old: int) -> None:
+    """Attach an XDP program in place of the one with the id `old`, or where there is none if it is 0."""
+    if not old:
+        xdp_attach(ifindex, fd, mode)
+        return
+    old_fd = program_by_id(old)
+    try:
+        xdp_attach(ifindex, fd, mode, replaces=old_fd)
+    finally:
+        os.close(old_fd)
+
+
 def xdp_detach(ifindex: int, mode: int) -> None:
     """Take the XDP program off a device."""
     _check(_library.bpf_xdp_detach(ifindex, mode, ffi.NULL), "XDP detach")

@@ -20,22 +20,25 @@ from directrix.lvs import Timeouts
 from directrix.lvs.errors import InvalidRequest, TableUnavailable
 from directrix.system import namespaces
 from directrix.table.xdp import layout, libbpf
-from directrix.table.xdp.clock import Ticks, timeout_ticks
+from directrix.table.xdp.clock import Ticks, jiffies_a_second, timeout_ticks
 from directrix.table.xdp.host import OBJECT
 from directrix.table.xdp.maps import LOOK, Maps, pin_name
 from directrix.table.xdp.pins import Place, all_places, make_room
 
 DEFAULT_CONNECTIONS = 1_000_000
 MOST_CONNECTIONS = 100_000_000
-ALL_HOOKS = frozenset({"directrix_xdp", "directrix_tc", "directrix_tc_behind", "directrix_tc_ip"})
+ALL_HOOKS = frozenset({"directrix_xdp", "directrix_arrive", "directrix_tc_behind", "directrix_tc", "directrix_tc_ip"})
 """The programs that are attached to devices."""
+
+_HOP_SECONDS = 0.25
+"""How old the data plane's copy of a real server's MAC may become while it is used."""
 
 _ROOM = 1.6
 """Slots for each connection: with two buckets to choose from, eight slots each, a table filled to
 its number of connections is then 62 % full and a bucket pair without room does not happen."""
 
 _SMALLEST_TABLE = 512
-_OF_THE_PROGRAMS = ("scratch", ".data.answers", ".rodata", ".data", ".bss")
+_OF_THE_PROGRAMS = ("scratch", ".data.answers", ".rodata", ".data")
 """Maps (by how their names end) that come and go with the programs; all others are the table."""
 
 _PACKET = bytes(64)
@@ -70,14 +73,14 @@ def _parameters(connections: int, ticks: Ticks) -> bytes:
         buckets,
         buckets // layout.HEADS_IN_LINE,
         connections,
-        ticks.shift,
-        libbpf.possible_cpus(),
         ticks.hertz,
+        libbpf.possible_cpus(),
+        ticks.from_seconds(_HOP_SECONDS),
     )
 
 
 def _prepare_new(data_plane: libbpf.Object, connections: int) -> None:
-    ticks = Ticks.of_this_kernel()
+    ticks = Ticks(jiffies_a_second())
     buckets = bucket_count(connections)
     data_plane.resize("buckets", buckets)
     data_plane.resize("heads", buckets // layout.HEADS_IN_LINE)
@@ -194,9 +197,14 @@ def start_clock(data_plane: libbpf.Object) -> None:
 def remove_leftovers(root: Path) -> None:
     """Free the tables of network namespaces that are gone: their memory is not given back by itself."""
     for place in all_places(root):
-        record = place.read_record()
-        if any(libbpf.program_exists(number) for number in record.get("programs", ())):
-            continue
-        if record.get("namespace") in namespaces.live_inodes():
-            continue
-        place.remove()
+        with place.lock_if_free() as free:
+            # somebody at work there has a table without a record yet
+            if free and _is_left_over(place):
+                place.remove()
+
+
+def _is_left_over(place: Place) -> bool:
+    record = place.read_record()
+    if any(libbpf.program_exists(known["program"]) for known in record.get("attachments", ())):
+        return False
+    return record.get("namespace") not in namespaces.live_inodes()

@@ -30,6 +30,8 @@ LOOK = "look"
 
 def pin_name(map_name: str) -> str:
     """File name of a map's pin: a name in a BPF file system may not start with a dot."""
+    if map_name.endswith(".bss"):
+        return "hops"  # libbpf names it after the object
     return map_name.removeprefix(".data.").removeprefix(".rodata.")
 
 
@@ -67,6 +69,11 @@ class Maps:
     def sets(self) -> Shared:
         """struct set_unit by number."""
         return self._shared("sets", layout.MAX_SET_UNITS * layout.SET_UNIT_SIZE)
+
+    @cached_property
+    def hops(self) -> Shared:
+        """struct hop by server number."""
+        return self._shared("hops", layout.MAX_SERVERS * layout.HOP.size)
 
     @cached_property
     def servers(self) -> Shared:

@@ -105,11 +105,26 @@ class Place:
         with self._locked_file():
             yield
 
-    def _locked_file(self) -> IO[str]:
+    @contextmanager
+    def lock_if_free(self) -> Iterator[bool]:
+        """The same, without waiting: gives False where somebody else holds it."""
+        try:
+            file = self._locked_file(fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        with file:
+            yield True
+
+    def _locked_file(self, flags: int = 0) -> IO[str]:
         while True:
             self.own.mkdir(parents=True, exist_ok=True, mode=0o700)
             file = open(self.own / "lock", "w")  # noqa: SIM115  closed by the caller
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | flags)
+            except BlockingIOError:
+                file.close()
+                raise
             # whoever took the table down meanwhile took the file away: then this lock locks nothing
             with suppress(FileNotFoundError):
                 if os.stat(self.own / "lock").st_ino == os.fstat(file.fileno()).st_ino:

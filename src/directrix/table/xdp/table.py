@@ -75,7 +75,7 @@ class XdpTable(Table):
         self._maps = Maps(place)
         self._sets = Sets(self._maps)
         self._reader = Reader(self._maps, self._sets)
-        self._ticks = Ticks(self._maps.parameter("hertz"), self._maps.parameter("tick_shift"))
+        self._ticks = Ticks(self._maps.parameter("hertz"))
         self._known = _Index()
         self._known_at = -1
         self._many: ExitStack | None = None
@@ -386,7 +386,7 @@ class XdpTable(Table):
             self._put_aside(index, service, number)
 
     def _set_server_flags(self, number: int, flags: int) -> None:
-        self._maps.servers.words[(number * _SERVER.size + _SERVER.offsets["flags"]) // 4] = flags
+        self._maps.hops.words[number * layout.HOP.size // 4] = flags
 
     def _references(self, number: int) -> int:
         """How many connections and templates refer to a server."""
@@ -410,14 +410,27 @@ class XdpTable(Table):
             if number >= layout.MAX_SERVERS:
                 raise InvalidRequest(f"the table is full: it holds {layout.MAX_SERVERS:,} real servers")
             self._set_front("server_top", number + 1)
+        self._forget_counts(number)
         self._maps.servers.bytes[number * _SERVER.size : (number + 1) * _SERVER.size] = bytes(_SERVER.size)
+        family, address, port = identity
+        self._set_server(number, family=family, address=address, port=port, key=service_key)
+        start = number * layout.HOP.size
+        self._maps.hops.bytes[start : start + layout.HOP.size] = bytes(layout.HOP.size)
+        return number
+
+    def _forget_counts(self, number: int) -> None:
+        """Set a number's counters to zero; what was forwarded under it stays in the sum of all."""
+        forwarded = self._raw(number)[1] + _FRONT.get(self._maps.front.bytes, 0, "forwarded")
+        _FRONT.pack_into(self._maps.front.bytes, 0, forwarded=forwarded)
         size = layout.SERVER_COUNT.size
         for cpu in range(self._maps.cpus):
             row = (cpu * layout.MAX_SERVERS + number) * size
             self._maps.server_stats.bytes[row : row + size] = bytes(size)
-        family, address, port = identity
-        self._set_server(number, family=family, address=address, port=port, key=service_key)
-        return number
+
+    def forwarded(self) -> int:
+        """Packets sent to real servers, ever."""
+        raw = sum(self._raw(number)[1] for number in range(self._front("server_top")))
+        return raw + _FRONT.get(self._maps.front.bytes, 0, "forwarded")
 
     def _free_expired(self, index: _Index) -> None:
         for name, number in list(index.aside.items()):
@@ -541,13 +554,14 @@ class XdpTable(Table):
         for state in map(self._reader.service_and_numbers, self._reader.service_numbers()):
             service, numbers = state
             for number, server in numbers:
-                get = self._server_number
+                hop = layout.HOP.whole.unpack_from(self._maps.hops.bytes, number * layout.HOP.size)
+                place = layout.HOP.places
                 yield (
                     str(service.key),
                     endpoint(server.address, server.port),
-                    get(number, "hop_state"),
-                    get(number, "hop_ifindex"),
-                    get(number, "hop_mac"),
+                    hop[place["state"]],
+                    hop[place["ifindex"]],
+                    hop[place["mac"]],
                 )
 
     def close(self) -> None:

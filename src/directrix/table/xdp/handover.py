@@ -1,0 +1,56 @@
+"""The veth pair through which XDP hands packets up.
+
+What XDP can't finish it redirects into `directrix-up`; at the other end, `directrix-in`, the tc
+program takes it on. A tc program behind XDP at the interface itself would do the same, but all
+host traffic would pay for it.
+"""
+
+from __future__ import annotations
+
+import socket
+from contextlib import suppress
+
+from directrix.lvs.errors import TableUnavailable
+from directrix.system import sysctl
+from directrix.system.commands import CommandFailed, ip
+from directrix.table.xdp import libbpf
+
+UP, IN = "directrix-up", "directrix-in"
+NAMES = (UP, IN)
+
+_MTU = 9216
+"""Larger than any frame that may be handed up."""
+
+
+def exists() -> bool:
+    """Whether the pair is there."""
+    return any(name == UP for _, name in socket.if_nameindex())
+
+
+def make(data_plane: libbpf.Object) -> int:
+    """Make the pair if it is not there, and attach this version's programs; answers the ifindex to redirect to.
+
+    Raises:
+        TableUnavailable: it can't be made.
+    """
+    try:
+        if not exists():
+            ip([f"link add {UP} mtu {_MTU} type veth peer name {IN} mtu {_MTU}"])
+        for name in NAMES:
+            sysctl.write(f"net/ipv6/conf/{name}/disable_ipv6", "1")
+        ip([f"link set {name} arp off up" for name in NAMES])
+        end = socket.if_nametoindex(IN)
+        old = libbpf.xdp_program(end)
+        libbpf.xdp_exchange(end, data_plane.program("directrix_arrive"), libbpf.XDP_NATIVE, old)
+        libbpf.tc_attach(end, data_plane.program("directrix_tc_behind"))
+        return socket.if_nametoindex(UP)
+    except (CommandFailed, OSError) as error:
+        remove()
+        raise TableUnavailable(f"the devices through which XDP hands packets up can't be made: {error}") from None
+
+
+def remove() -> None:
+    """Remove the pair if it is there."""
+    with suppress(CommandFailed):
+        if exists():
+            ip([f"link delete {UP}"])
