@@ -221,8 +221,12 @@ def is_there(attachment: Attachment) -> bool:
         return False
 
 
-def tune(attachments: list[Attachment], before: dict[str, str]) -> dict[str, str]:
-    """Set the kernel's settings the data plane lives by; answers what they were, with `before` kept."""
+def tune(attachments: list[Attachment], before: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Set the kernel's settings the data plane lives by.
+
+    Answers what each was and what it reads as now, with what `before` says they were kept: the kernel
+    rounds, so 250 ms read as 252 where it counts in ticks of 4.
+    """
     wanted = dict(_LOOK_UP_SETTINGS)
     for attachment in attachments:
         for version in ("ipv4", "ipv6"):
@@ -232,14 +236,13 @@ def tune(attachments: list[Attachment], before: dict[str, str]) -> dict[str, str
     for path, value in wanted.items():
         old = sysctl.read(path)
         if old is not None and old != value and sysctl.write(path, value):
-            kept.setdefault(path, old)
+            kept[path] = [kept[path][0] if path in kept else old, sysctl.read(path) or value]
     return kept
 
 
-def untune(before: dict[str, str]) -> None:
+def untune(before: dict[str, list[str]]) -> None:
     """Set back what `tune` changed, unless somebody changed it since."""
-    for path, old in before.items():
-        ours = _LOOK_UP_SETTINGS.get(path) or _NEIGHBOUR_SETTINGS.get(path.rsplit("/", 1)[-1])
+    for path, (old, ours) in before.items():
         if sysctl.read(path) == ours:
             sysctl.write(path, old)
 
