@@ -10,6 +10,7 @@ and puts their next look-up some 250 ms off.
 
 from __future__ import annotations
 
+import socket
 import struct
 import subprocess
 import time
@@ -171,6 +172,9 @@ class DataPlane:
         self.maps = Maps(place)
         self.ticks = Ticks(self.maps.parameter("hertz"), self.maps.parameter("tick_shift"))
         self.table = XdpTable(place)
+        self._start = time.monotonic()
+        libbpf.run(programs.program("directrix_clock"), bytes(64))
+        self._first_tick = self.front("now")
         self.ifindex = {name: index for index, name in director.attachment.interface_names()}
         wire = self.ifindex["wire"]
         # struct __sk_buff: ingress_ifindex is the tenth word, ifindex the eleventh
@@ -218,7 +222,7 @@ class DataPlane:
         fresh = memoryview(bytearray(front.size))
         front.pack_into(fresh, 0, timeout=loader.timeout_ticks(Timeouts(), self.ticks), **keep)
         maps.front.bytes[: front.size] = fresh
-        self.tick()
+        layout.FRONT.pack_into(maps.front.bytes, 0, now=self.tick())
         self.table = XdpTable(self.place)
 
     @property
@@ -238,9 +242,19 @@ class DataPlane:
         self.maps.front.words[layout.FRONT.offsets["timeout"] // 4 + state] = ticks
 
     def tick(self) -> int:
-        """The tick it is now, by the data plane's clock."""
-        libbpf.run(self.programs.program("directrix_clock"), bytes(64))
-        return self.front("now")
+        """The tick it is now or was just before, never one to come.
+
+        Reckoned, for asking the data plane would put the next turn of its clock off.
+        """
+        passed = (time.monotonic() - self._start) * self.ticks.hertz
+        return self._first_tick + (int(passed) >> self.ticks.shift) - 1 & 0xFFFFFFFF
+
+    def next_tick(self) -> int:
+        """The tick after this one, waited for."""
+        now = self.tick()
+        while self.tick() == now:
+            time.sleep(0.002)
+        return now + 1
 
     def numbers(self) -> list[int]:
         """The numbers of the real servers there are."""
@@ -257,9 +271,47 @@ class DataPlane:
     def freeze_hops(self) -> None:
         """Know every next hop, and have no packet look it up again soon."""
         self.table.look_up_hops()
+        self.keep_hops()
+
+    def keep_hops(self) -> None:
+        """Have no packet look a next hop up again soon."""
         now = self.tick()
         for number in self.numbers():
             self.set_server(number, hop_checked=now, hop_asked=now)
+
+    # Connections as they lie in their slots.
+
+    def slots(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
+        """Offset and fields of every slot that is not free."""
+        record = layout.CONNECTION
+        for at in range(0, self.maps.parameter("buckets") * layout.BUCKET_SIZE, record.size):
+            if any(self.maps.buckets.bytes[at : at + 8]):
+                yield at, record.whole.unpack_from(self.maps.buckets.bytes, at)
+
+    def slot(self, client_port: int, protocol: int = 6, kind: int = 0) -> int:
+        """Offset of the live slot of this client port."""
+        (found,) = [
+            at
+            for at, raw in self.slots()
+            if raw[:5:2] == (socket.htons(client_port), protocol, kind) and raw[7] != layout.SLOT_DEAD
+        ]
+        return found
+
+    def field(self, at: int, name: str) -> int:
+        """A field of the slot at this offset."""
+        return layout.CONNECTION.get(self.maps.buckets.bytes, at, name)
+
+    def set_field(self, at: int, **values: int) -> None:
+        """Write fields of the slot at this offset."""
+        layout.CONNECTION.pack_into(self.maps.buckets.bytes, at, **values)
+
+    def age(self, seconds: float) -> None:
+        """As if this time had passed, for every deadline in the table."""
+        ticks = self.ticks.from_seconds(seconds)
+        for at, raw in self.slots():
+            if raw[7] != layout.SLOT_DEAD:
+                self.set_field(at, expires=(raw[7] - ticks) & 0xFFFFFFFF or 1)
+        _wipe(self.heads, 0, len(self.heads))
 
     # Verdicts.
 
@@ -279,6 +331,19 @@ class DataPlane:
         (name,) = [name for name in now if now[name] != before.get(name, 0)]
         assert now[name] == before.get(name, 0) + 1
         return name, result, after
+
+    def deliver(self, hook: str, frame: bytes) -> tuple[str, bytes]:
+        """What becomes of a frame in the end, and the frame: what XDP hands up goes on through tc."""
+        name, _, after = self.verdict_of(getattr(self, hook), frame)
+        if name != "handed_up":
+            return name, after
+        before = self.verdicts()
+        result, after = self.behind(after)
+        if result == TC_UNSPEC:
+            return "passed", after  # counted where it was handed up
+        now = self.verdicts()
+        (name,) = [name for name in now if now[name] != before.get(name, 0)]
+        return name, after
 
     # Services, by the numbers of their real servers.
 
