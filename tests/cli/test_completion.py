@@ -50,6 +50,12 @@ def test_the_first_word_is_one_of_the_commands(complete: Complete) -> None:
     assert complete("directrix --v") == ["--version"]
 
 
+def test_the_table_can_be_chosen_before_the_command(complete: Complete) -> None:
+    assert complete("directrix --table ") == ["auto", "xdp", "ipvs"]
+    assert complete("directrix --table ipvs ") == list(NAMES)
+    assert complete("directrix --table ipvs ipvsadm --edit-ser") == ["--edit-service", "--edit-server"]
+
+
 def test_a_command_is_followed_by_its_own_commands_and_options(complete: Complete) -> None:
     assert complete("directrix lab s") == ["status", "show"]
     assert complete("directrix lab status --") == ["--help", "--json"]

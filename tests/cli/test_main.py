@@ -149,3 +149,50 @@ def test_ipvsadm_starts_without_what_it_does_not_need() -> None:
     loaded = set(done.stdout.splitlines()[-1].split())
     assert "directrix.ipvsadm.command" in loaded
     assert not loaded & {"argparse", "json", "asyncio", "pyroute2", "cffi", "logging", "subprocess"}
+
+
+@pytest.fixture
+def table_chosen(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """What DIRECTRIX_TABLE was when `lab`, in whose place a stub stands, ran; it is unset before and after."""
+    monkeypatch.setenv("DIRECTRIX_TABLE", "")
+    seen: list[str | None] = []
+
+    def run(args: argparse.Namespace) -> int:
+        seen.append(os.environ.get("DIRECTRIX_TABLE"))
+        return 0
+
+    stub(monkeypatch, run)
+    return seen
+
+
+@pytest.mark.parametrize("words", [["--table", "ipvs"], ["--table=ipvs"], ["--table", "xdp", "--table", "ipvs"]])
+def test_the_table_is_chosen_before_the_subcommand(words: list[str], table_chosen: list[str | None]) -> None:
+    assert cli.main([*words, "lab"]) == 0
+    assert table_chosen == ["ipvs"]
+
+
+@pytest.mark.parametrize("words", [["--table"], ["--table", "memory", "lab"], ["--table=", "lab"], ["--table", "lab"]])
+def test_a_table_there_is_not_is_a_misuse(
+    words: list[str], table_chosen: list[str | None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(words) == 2
+    assert table_chosen == []
+    assert capsys.readouterr().err.endswith("--table takes auto, xdp, ipvs\n")
+
+
+def test_the_environment_can_choose_no_other_table_either() -> None:
+    command = [*PYTHON, "from directrix.cli.main import main; exit(main(['ipvsadm']))"]
+    environment = {**os.environ, "DIRECTRIX_TABLE": "memory"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "directrix: there is no table 'memory'; DIRECTRIX_TABLE is one of auto, xdp, ipvs\n"
+
+
+@pytest.mark.parametrize("name", cli.OF_OUR_TABLE)
+def test_what_only_our_table_has_is_a_misuse_with_another_one(
+    name: str, table_chosen: list[str | None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["--table", "ipvs", name]) == 2
+    assert table_chosen == []
+    assert capsys.readouterr().err.startswith(f"directrix {name}: ")
+    assert cli.main(["--table", "auto", name]) == 0

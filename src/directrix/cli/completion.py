@@ -31,6 +31,7 @@ def command_line() -> Command:
     from directrix.cli.grammar import Argument, Command, Kind, Option, from_parser, ipvsadm_command
     from directrix.cli.main import NAMES, subcommand
     from directrix.lab.ready_made import ready_made
+    from directrix.table.opening import MAKES
 
     labs = tuple(path.stem for path in ready_made())
     known: dict[tuple[str, ...], Argument] = {
@@ -46,5 +47,9 @@ def command_line() -> Command:
         parser = argparse.ArgumentParser()
         module.configure(parser)
         commands.append(from_parser(parser, path, known, module.HELP))
-    options = (Option(("-h", "--help"), "list the commands"), Option(("--version",), "print the version"))
+    options = (
+        Option(("-h", "--help"), "list the commands"),
+        Option(("--table",), "choose whose table to work on", Argument(Kind.WORD, MAKES)),
+        Option(("--version",), "print the version"),
+    )
     return Command(("directrix",), "", options, tuple(commands))

@@ -32,7 +32,10 @@ GROUPS = {
 
 NAMES = tuple(name for names in GROUPS.values() for name in names)
 
-USAGE = "directrix COMMAND [WORDS…]"
+OF_OUR_TABLE = ("up", "down", "status")
+"""Subcommands about what the kernel's IPVS does not have: programs at interfaces."""
+
+USAGE = "directrix [--table auto|xdp|ipvs] COMMAND [WORDS…]"
 DESCRIPTION = "A Linux Virtual Server: layer-4 load balancing in the kernel, by XDP and tc."
 
 
@@ -62,6 +65,8 @@ def main(words: Sequence[str] | None = None) -> int:
 def dispatch(words: list[str]) -> int:
     """Run the subcommand the first word names, or answer what needs none."""
     first = words[0] if words else ""
+    if first == "--table" or first.startswith("--table="):
+        return dispatch_on_table(words)
     if first == "ipvsadm":
         from directrix.cli.ipvsadm import run_words
 
@@ -81,6 +86,21 @@ def dispatch(words: list[str]) -> int:
     return EXIT_MISUSE
 
 
+def dispatch_on_table(words: list[str]) -> int:
+    """The same after `--table`, which chooses the table for this run and for whatever it runs."""
+    from directrix.table.opening import MAKES, VARIABLE
+
+    first, equals, make = words[0].partition("=")
+    rest = words[1:]
+    if not equals:
+        make, rest = (rest[0] if rest else ""), rest[1:]
+    if make not in MAKES:
+        print(f"directrix: there is no table {make!r}; {first} takes {', '.join(MAKES)}", file=sys.stderr)
+        return EXIT_MISUSE
+    os.environ[VARIABLE] = make
+    return dispatch(rest)
+
+
 def subcommand(name: str) -> Subcommand:
     """The module of a subcommand."""
     from importlib import import_module
@@ -97,7 +117,14 @@ def run_subcommand(name: str, words: list[str]) -> int:
     description = f"{module.HELP[:1].upper()}{module.HELP[1:]}."
     parser = argparse.ArgumentParser(prog=f"directrix {name}", description=description)
     module.configure(parser)
-    return module.run(parser.parse_args(words))
+    args = parser.parse_args(words)
+    if name in OF_OUR_TABLE:
+        from directrix.table.opening import IPVS, chosen_make
+
+        if chosen_make() == IPVS:
+            print(f"directrix {name}: the table chosen is the kernel's IPVS, which attaches nothing", file=sys.stderr)
+            return EXIT_MISUSE
+    return module.run(args)
 
 
 def help_text() -> str:
@@ -107,6 +134,11 @@ def help_text() -> str:
     for title, names in GROUPS.items():
         lines += ["", f"{title}:"]
         lines += [f"  {name:<{width}}{subcommand(name).HELP}" for name in names]
+    lines += [
+        "",
+        "--table chooses whose table: directrix's own (xdp), the kernel's IPVS (ipvs), or directrix's own wherever",
+        "this machine can carry it (auto, the default); the environment variable DIRECTRIX_TABLE does too.",
+    ]
     lines += ["", "`directrix COMMAND --help` tells more. `directrix --version` prints the version."]
     return "\n".join(lines) + "\n"
 

@@ -1,10 +1,12 @@
-"""Getting at the kernel's IPVS, as ipvsadm does: if it is not there, its module is loaded."""
+"""Getting at the kernel's IPVS, as ipvsadm does: if it is not there, its module is loaded.
+
+A listing starts quickest if it meets only what it needs, so what loads modules is imported late.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-import subprocess
 
 from directrix.lvs.errors import TableUnavailable
 from directrix.table.ipvs.codec import decode_info
@@ -48,6 +50,8 @@ def _open() -> IpvsTable:
 
 def _load() -> str:
     """Load the module; answers what modprobe said. Whether it helped is seen by trying again."""
+    import subprocess
+
     try:
         done = subprocess.run(_MODPROBE, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     except OSError as error:
