@@ -159,12 +159,6 @@ def test_a_method_that_is_only_stored_is_refused_with_nothing_left_behind(
     assert list(cluster.table.connections()) == []
 
 
-def test_a_scheduler_that_is_only_stored_is_refused_when_it_has_to_pick() -> None:
-    cluster = Cluster(VirtualService(HTTP, "sh"), 1)
-    with pytest.raises(NotSupportedYet, match="sh"):
-        cluster.send(1024)
-
-
 def test_sctp_is_only_stored() -> None:
     key = ServiceKey.of(Protocol.SCTP, VIP, 80)
     cluster = Cluster(VirtualService(key, "rr"), 1)

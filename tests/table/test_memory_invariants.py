@@ -11,6 +11,7 @@ from memory_cluster import HTTP, Cluster, real
 
 from directrix.lvs import ConnectionFlags, VirtualService
 from directrix.lvs.tcp import TcpState
+from directrix.scheduling import ALGORITHMS
 
 NUMBERS = st.integers(1, 4)
 PORTS = st.integers(1024, 1031)
@@ -20,7 +21,7 @@ class AnyHistory(RuleBasedStateMachine):
     """Control commands, packets and time, one service, up to four real servers."""
 
     @initialize(
-        scheduler=st.sampled_from(["rr", "wrr", "lc", "wlc"]),
+        scheduler=st.sampled_from(sorted(ALGORITHMS)),
         persistence=st.sampled_from([0, 0, 5, 200]),
     )
     def make(self, scheduler: str, persistence: int) -> None:

@@ -1,13 +1,14 @@
 """The scheduling algorithms, one a file, as readable Python."""
 
 from directrix.scheduling.registry import ALGORITHMS, NO_SCHEDULER, Algorithm, algorithm, scheduler
-from directrix.scheduling.scheduler import Candidate, Scheduler
+from directrix.scheduling.scheduler import Candidate, Flow, Scheduler
 
 __all__ = [
     "ALGORITHMS",
     "NO_SCHEDULER",
     "Algorithm",
     "Candidate",
+    "Flow",
     "Scheduler",
     "algorithm",
     "scheduler",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from directrix.scheduling.scheduler import C, Scheduler, overhead, usable
+from directrix.scheduling.scheduler import C, Flow, Scheduler, overhead, usable
 
 
 class LeastConnection(Scheduler[C]):
@@ -10,5 +10,5 @@ class LeastConnection(Scheduler[C]):
 
     name = "lc"
 
-    def pick(self) -> C | None:
+    def pick(self, flow: Flow) -> C | None:
         return min(filter(usable, self._candidates), key=overhead, default=None)

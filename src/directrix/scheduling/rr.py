@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from directrix.scheduling.scheduler import C, Scheduler, usable
+from directrix.scheduling.scheduler import C, Flow, Scheduler, usable
 
 
 class RoundRobin(Scheduler[C]):
@@ -16,7 +16,7 @@ class RoundRobin(Scheduler[C]):
         super().__init__(candidates)
         self._last: C | None = None
 
-    def pick(self) -> C | None:
+    def pick(self, flow: Flow) -> C | None:
         start = 0 if self._last is None else self._candidates.index(self._last) + 1
         for candidate in (*self._candidates[start:], *self._candidates[:start]):
             if usable(candidate):

@@ -9,18 +9,34 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Generic, Protocol, TypeVar
+
+from directrix.lvs import Address, SchedulerFlags
+
+FALLBACK = SchedulerFlags.FLAG_1
+"""What the first flag means to `sh` and `mh`: look on when the real server found can't be had."""
+
+PORT = SchedulerFlags.FLAG_2
+"""What the second flag means to `sh` and `mh`: the client's port counts too."""
 
 
 class Candidate(Protocol):
     """A real server as a scheduler sees it.
 
-    `weight` is 0 or more, 0 quiesces. `active` and `inactive` count its connections.
-    `overloaded` says that it reached its upper threshold.
+    `weight` is 0 or more, 0 quiesces; `last_weight` is the last one that was not 0, and 0 only if
+    there never was one. `active` and `inactive` count its connections. `overloaded` says that it
+    reached its upper threshold.
     """
 
     @property
+    def address(self) -> Address: ...
+    @property
+    def port(self) -> int: ...
+    @property
     def weight(self) -> int: ...
+    @property
+    def last_weight(self) -> int: ...
     @property
     def active(self) -> int: ...
     @property
@@ -33,6 +49,22 @@ C = TypeVar("C", bound=Candidate)
 """What the service that uses a scheduler keeps of a real server."""
 
 
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What a connection to be made brings with it, as far as any scheduler looks at it.
+
+    Attributes:
+        source, source_port: the client (CIP).
+        destination: where it connects to: the VIP, or anything behind a firewall mark.
+        now: the time, in seconds of a clock that does not go back.
+    """
+
+    source: Address
+    source_port: int
+    destination: Address
+    now: float = 0.0
+
+
 class Scheduler(abc.ABC, Generic[C]):
     """A scheduling algorithm at work for one service.
 
@@ -43,11 +75,14 @@ class Scheduler(abc.ABC, Generic[C]):
     name: ClassVar[str]
     """What IPVS calls the algorithm."""
 
+    flags: SchedulerFlags = SchedulerFlags.NONE
+    """The service's scheduler flags; the service keeps them up to date too."""
+
     def __init__(self, candidates: Sequence[C]) -> None:
         self._candidates = candidates
 
     @abc.abstractmethod
-    def pick(self) -> C | None:
+    def pick(self, flow: Flow) -> C | None:
         """The real server for a new connection, or None if there is none to be had."""
 
     def added(self) -> None:
@@ -61,7 +96,7 @@ class Scheduler(abc.ABC, Generic[C]):
 
 
 def usable(candidate: Candidate) -> bool:
-    """Whether a scheduler may choose this real server at all: every algorithm but dh asks this."""
+    """Whether a scheduler may choose this real server at all."""
     return candidate.weight > 0 and not candidate.overloaded
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 
-from directrix.scheduling.scheduler import C, Candidate, Scheduler, overhead, usable
+from directrix.scheduling.scheduler import C, Candidate, Flow, Scheduler, overhead, usable
 
 
 class WeightedLeastConnection(Scheduler[C]):
@@ -12,10 +13,16 @@ class WeightedLeastConnection(Scheduler[C]):
 
     name = "wlc"
 
-    def pick(self) -> C | None:
-        return min(filter(usable, self._candidates), key=_relative_overhead, default=None)
+    def pick(self, flow: Flow) -> C | None:
+        return least_loaded(self._candidates)
 
 
-def _relative_overhead(candidate: Candidate) -> Fraction:
+def least_loaded(candidates: Iterable[C]) -> C | None:
+    """The usable one with the smallest load for its weight, of equals the first; None if there is none."""
+    return min(filter(usable, candidates), key=relative_overhead, default=None)
+
+
+def relative_overhead(candidate: Candidate) -> Fraction:
+    """The load for a weight above 0."""
     # Exact, as IPVS's comparison by cross multiplication is: a float would invent ties.
     return Fraction(overhead(candidate), candidate.weight)

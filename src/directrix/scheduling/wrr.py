@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from directrix.scheduling.scheduler import C, Scheduler
+from directrix.scheduling.scheduler import C, Flow, Scheduler
 
 HEAD = -1
 """The place before the first real server, where a walk starts."""
@@ -41,7 +41,7 @@ class WeightedRoundRobin(Scheduler[C]):
         self._top = max(weights, default=0) - (self._step - 1)
         self._place = HEAD
 
-    def pick(self) -> C | None:
+    def pick(self, flow: Flow) -> C | None:
         if self._top == 0:
             return None
         start = self._place
