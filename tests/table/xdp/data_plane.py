@@ -36,6 +36,7 @@ GATEWAY_MAC = bytes.fromhex("0200000000fe")
 
 XDP_DROP, XDP_PASS, XDP_TX, XDP_REDIRECT = 1, 2, 3, 4
 TC_UNSPEC, TC_SHOT, TC_REDIRECT = 0xFFFFFFFF, 2, 7
+HANDED_UP_MARK = 0x6478
 
 VIP = ip_address("10.0.0.1")
 VIP6 = ip_address("fd00::1")
@@ -170,8 +171,9 @@ class DataPlane:
         self.place = place
         self.programs = programs
         self.maps = Maps(place)
-        self.ticks = Ticks(self.maps.parameter("hertz"), self.maps.parameter("tick_shift"))
+        self.ticks = Ticks(self.maps.parameter("hertz"))
         self.table = XdpTable(place)
+        self._heads = self.maps._shared("heads", self.maps.parameter("buckets") * 8)
         self._start = time.monotonic()
         libbpf.run(programs.program("directrix_clock"), bytes(64))
         self._first_tick = self.front("now")
@@ -214,11 +216,13 @@ class DataPlane:
         _wipe(maps.buckets.bytes, 0, len(maps.buckets.bytes))
         _wipe(self.heads, 0, len(self.heads))
         _wipe(maps.servers.bytes, 0, servers * layout.SERVER.size)
+        _wipe(maps.hops.bytes, 0, servers * layout.HOP.size)
         for cpu in range(maps.cpus):
             row = cpu * layout.MAX_SERVERS * layout.SERVER_COUNT.size
             _wipe(maps.server_stats.bytes, row, servers * layout.SERVER_COUNT.size)
         changes = self.front("changes")
         keep = {"lo": 1, "layout": layout.LAYOUT_VERSION, "set_cursor": 1, "changes": (changes + 1) & 0xFFFFFFFF}
+        keep["up"] = self.front("up")
         fresh = memoryview(bytearray(front.size))
         front.pack_into(fresh, 0, timeout=loader.timeout_ticks(Timeouts(), self.ticks), **keep)
         maps.front.bytes[: front.size] = fresh
@@ -228,10 +232,7 @@ class DataPlane:
     @property
     def heads(self) -> memoryview:
         """Locks and visits of the buckets."""
-        if "heads" not in self.__dict__:
-            self.__dict__["heads_"] = self.maps._shared("heads", self.maps.parameter("buckets") * 8)
-            self.__dict__["heads"] = self.__dict__["heads_"].bytes
-        return self.__dict__["heads"]
+        return self._heads.bytes[: self.maps.parameter("buckets") * 8]
 
     def front(self, name: str) -> int:
         """A number of struct front."""
@@ -246,8 +247,8 @@ class DataPlane:
 
         Reckoned, for asking the data plane would put the next turn of its clock off.
         """
-        passed = (time.monotonic() - self._start) * self.ticks.hertz
-        return self._first_tick + (int(passed) >> self.ticks.shift) - 1 & 0xFFFFFFFF
+        passed = self.ticks.from_seconds(time.monotonic() - self._start)
+        return self._first_tick + passed - 1 & 0xFFFFFFFF
 
     def next_tick(self) -> int:
         """The tick after this one, waited for."""
@@ -268,6 +269,14 @@ class DataPlane:
         """Write fields of a struct server."""
         layout.SERVER.pack_into(self.maps.servers.bytes, number * layout.SERVER.size, **values)
 
+    def hop(self, number: int, field: str) -> int:
+        """A field of a struct hop."""
+        return layout.HOP.get(self.maps.hops.bytes, number * layout.HOP.size, field)
+
+    def set_hop(self, number: int, **values: int) -> None:
+        """Write fields of a struct hop."""
+        layout.HOP.pack_into(self.maps.hops.bytes, number * layout.HOP.size, **values)
+
     def freeze_hops(self) -> None:
         """Know every next hop, and have no packet look it up again soon."""
         self.table.look_up_hops()
@@ -277,7 +286,7 @@ class DataPlane:
         """Have no packet look a next hop up again soon."""
         now = self.tick()
         for number in self.numbers():
-            self.set_server(number, hop_checked=now, hop_asked=now)
+            self.set_hop(number, checked=now, asked=now)
 
     # Connections as they lie in their slots.
 
@@ -311,17 +320,25 @@ class DataPlane:
         for at, raw in self.slots():
             if raw[7] != layout.SLOT_DEAD:
                 self.set_field(at, expires=(raw[7] - ticks) & 0xFFFFFFFF or 1)
-        _wipe(self.heads, 0, len(self.heads))
+        self.visit_all()
+
+    def visit_all(self) -> None:
+        """Have the clock look into every bucket on its next round."""
+        words = self.heads.cast("I")
+        words[1::2] = memoryview(struct.pack("=I", self.tick() or 1) * (len(words) // 2)).cast("I")
 
     # Verdicts.
 
     def verdicts(self) -> dict[str, int]:
-        """The counters that are not zero."""
+        """The counters that are not zero; what was forwarded is counted at the servers."""
         start = layout.FRONT.offsets["verdicts"]
         words = self.maps.front.bytes[start : start + layout.MAX_CPUS * layout.VERDICTS * 8].cast("Q")
         rows = [words[cpu * layout.VERDICTS :][: len(NAMES)].tolist() for cpu in range(self.maps.cpus)]
         sums = [sum(column) for column in zip(*rows, strict=True)]
-        return {name: count for name, count in zip(NAMES, sums, strict=True) if count}
+        found = dict(zip(NAMES, sums, strict=True))
+        assert found["forwarded"] == 0
+        found["forwarded"] = self.table.forwarded() - found["no_neighbour"]
+        return {name: count for name, count in found.items() if count}
 
     def verdict_of(self, runner: Runner, frame: bytes) -> tuple[str, int, bytes]:
         """The one verdict a frame is counted with, what the program returned, and the frame after it."""
@@ -332,17 +349,16 @@ class DataPlane:
         assert now[name] == before.get(name, 0) + 1
         return name, result, after
 
+    def handed_up(self, frame: bytes) -> bytes:
+        """A frame that came in at `wire` as XDP hands it up."""
+        return struct.pack("=IH", self.ifindex["wire"], HANDED_UP_MARK) + frame[6:]
+
     def deliver(self, hook: str, frame: bytes) -> tuple[str, bytes]:
-        """What becomes of a frame in the end, and the frame: what XDP hands up goes on through tc."""
-        name, _, after = self.verdict_of(getattr(self, hook), frame)
-        if name != "handed_up":
-            return name, after
-        before = self.verdicts()
-        result, after = self.behind(after)
-        if result == TC_UNSPEC:
-            return "passed", after  # counted where it was handed up
-        now = self.verdicts()
-        (name,) = [name for name in now if now[name] != before.get(name, 0)]
+        """The last verdict of a frame, and the frame: what XDP hands up goes on through tc."""
+        name, result, after = self.verdict_of(getattr(self, hook), frame)
+        if name == "handed_up":
+            assert (result, after) == (XDP_REDIRECT, self.handed_up(frame))
+            name, _, after = self.verdict_of(self.behind, after)
         return name, after
 
     # Services, by the numbers of their real servers.

@@ -7,7 +7,7 @@ one that is passed does not differ at all.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
@@ -17,6 +17,7 @@ from data_plane import (
     DNS,
     DNS6,
     GATEWAY_MAC,
+    HANDED_UP_MARK,
     HTTP,
     HTTP6,
     TC_REDIRECT,
@@ -46,16 +47,19 @@ from directrix.table.xdp.verdicts import VERDICTS
 pytestmark = pytest.mark.root
 
 HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
-FATES = {verdict.name: verdict.fate for verdict in VERDICTS}
+FATES = {verdict.name: verdict.fate for verdict in VERDICTS} | {"handed_up": "handed up"}
 RESULTS = {
     ("xdp", "passed"): XDP_PASS,
     ("xdp", "forwarded"): XDP_TX,
     ("xdp", "dropped"): XDP_DROP,
+    ("xdp", "handed up"): XDP_REDIRECT,
     ("tc", "passed"): TC_UNSPEC,
     ("tc", "forwarded"): TC_REDIRECT,
     ("tc", "dropped"): TC_SHOT,
 }
 BROADCAST = bytes(6 * [255])
+VLAN_DEVICE = 99
+"""Stands for a VLAN device: only its number matters."""
 MULTICAST = bytes.fromhex("01005e000001")
 
 
@@ -130,9 +134,9 @@ def know_vlan(*tags: int) -> Callable[[DataPlane], None]:
         for tag in tags:
             value = value << 16 | tag
         key = layout.VLAN_KEY.whole.pack(plane.ifindex["wire"], value)
-        libbpf.map_update(plane.maps.vlans, key, bytes(4))
+        libbpf.map_update(plane.maps.vlans, key, VLAN_DEVICE.to_bytes(4, "little"))
         for number in plane.numbers():
-            plane.set_server(number, hop_tags=value)
+            plane.set_hop(number, tags=value)
 
     return prepare
 
@@ -141,14 +145,14 @@ def vlan_elsewhere(plane: DataPlane) -> None:
     """The host has VLAN 5; the real servers are on the wire without tags."""
     know_vlan(5)(plane)
     for number in plane.numbers():
-        plane.set_server(number, hop_tags=0)
+        plane.set_hop(number, tags=0)
 
 
 def servers_in_vlan(plane: DataPlane) -> None:
     """Clients come without tags, the real servers are in VLAN 5."""
     serve_all(plane)
     for number in plane.numbers():
-        plane.set_server(number, hop_tags=5)
+        plane.set_hop(number, tags=5)
 
 
 def any_port(*, persistence: int) -> Callable[[DataPlane], None]:
@@ -347,6 +351,9 @@ def test_a_frame_gets_its_verdict_and_leaves_as_it_came(plane: DataPlane, case: 
     assert result == RESULTS[hook, FATES[wanted]]
     if FATES[wanted] == "forwarded":
         assert after == macs_rewritten(case.frame)
+    elif wanted == "handed_up":
+        device = VLAN_DEVICE if case.frame[12:14] == b"\x81\x00" else plane.ifindex["wire"]
+        assert after == struct.pack("=IH", device, HANDED_UP_MARK) + case.frame[6:]
     else:
         assert after == case.frame
 
@@ -382,17 +389,29 @@ def test_a_frame_not_forwarded_is_counted_nowhere_and_leaves_no_connection(
     assert (plane.table.totals(), len(list(plane.table.connections()))) == before
 
 
-@pytest.mark.parametrize("case", [*FORWARDED, *PASSED], ids=lambda case: case.description)
-def test_behind_xdp_tc_does_the_same_and_counts_what_passes_no_second_time(plane: DataPlane, case: Case) -> None:
+UNTAGGED = [case for case in FORWARDED if case.frame[12:14] in (b"\x08\x00", b"\x86\xdd")]
+
+
+@pytest.mark.parametrize("case", UNTAGGED, ids=lambda case: case.description)
+def test_what_xdp_hands_up_is_finished_by_tc(plane: DataPlane, case: Case) -> None:
     case.prepare(plane)
-    wanted = case.tc or case.verdict
-    before = plane.verdicts()
-    result, after = plane.behind(case.frame)
-    fate = FATES[wanted]
-    assert result == RESULTS["tc", fate]
-    assert after == (macs_rewritten(case.frame) if fate == "forwarded" else case.frame)
-    counted = {name: count - before.get(name, 0) for name, count in plane.verdicts().items()}
-    assert {name for name, count in counted.items() if count} == ({wanted} if fate == "forwarded" else set())
+    name, result, after = plane.verdict_of(plane.behind, plane.handed_up(case.frame))
+    assert (name, result) == ("forwarded", TC_REDIRECT)
+    assert after == macs_rewritten(case.frame)
+
+
+@pytest.mark.parametrize("case", [*FORWARDED, *PASSED], ids=lambda case: case.description)
+def test_a_frame_that_xdp_did_not_hand_up_ends_where_it_hands_up_to(plane: DataPlane, case: Case) -> None:
+    case.prepare(plane)
+    before = plane.verdicts(), len(list(plane.table.connections()))
+    assert plane.behind(case.frame)[0] == TC_SHOT
+    assert (plane.verdicts(), len(list(plane.table.connections()))) == before
+
+
+def test_a_frame_handed_up_from_a_device_that_is_gone_ends_there(plane: DataPlane) -> None:
+    serve_all(plane)
+    assert plane.behind(struct.pack("=IH", 4000, HANDED_UP_MARK) + SYN4[6:])[0] == TC_SHOT
+    assert plane.verdicts() == {}
 
 
 @HOOKS
@@ -440,6 +459,17 @@ def test_an_ip_header_is_checked_in_every_bit(plane: DataPlane, hook: str) -> No
 # -- more than one device
 
 
+@pytest.fixture
+def arm_takes_frames(plane: DataPlane) -> Iterator[None]:
+    """The other arm takes frames that XDP redirects, as hardware with native XDP does."""
+    base = plane.ifindex["arm"] % layout.MAX_DEVICES * layout.DEVICE.size
+    flags = layout.DEVICE.get(plane.maps.devices.bytes, base, "flags")
+    layout.DEVICE.pack_into(plane.maps.devices.bytes, base, flags=layout.DEVICE_REDIRECT)
+    yield
+    layout.DEVICE.pack_into(plane.maps.devices.bytes, base, flags=flags)
+
+
+@pytest.mark.usefixtures("arm_takes_frames")
 def test_xdp_sends_to_a_real_server_behind_another_device(plane: DataPlane) -> None:
     plane.serve(HTTP)
     plane.add(HTTP, 10)
@@ -448,20 +478,29 @@ def test_xdp_sends_to_a_real_server_behind_another_device(plane: DataPlane) -> N
     assert after == macs_rewritten(SYN4, 10, ARM_MAC)
 
 
-def test_xdp_hands_up_what_leaves_by_a_device_that_takes_no_frames_of_xdp(plane: DataPlane) -> None:
+def test_what_leaves_by_a_device_that_takes_no_frames_of_xdp_is_handed_up(plane: DataPlane) -> None:
     plane.serve(HTTP)
     plane.add(HTTP, 10)
-    base = plane.ifindex["arm"] % layout.MAX_DEVICES * layout.DEVICE.size
-    flags = layout.DEVICE.get(plane.maps.devices.bytes, base, "flags")
-    assert flags == layout.DEVICE_REDIRECT
-    layout.DEVICE.pack_into(plane.maps.devices.bytes, base, flags=0)
-    try:
-        assert plane.verdict_of(plane.xdp, SYN4) == ("handed_up", XDP_PASS, SYN4)
-    finally:
-        layout.DEVICE.pack_into(plane.maps.devices.bytes, base, flags=flags)
-    name, result, after = plane.verdict_of(plane.behind, SYN4)
-    assert (name, result) == ("forwarded", TC_REDIRECT)
-    assert after == macs_rewritten(SYN4, 10, ARM_MAC)
+    for frame in (SYN4, packet(TCP, VIP, 80, flags=ACK)):
+        assert plane.verdict_of(plane.xdp, frame) == ("handed_up", XDP_REDIRECT, plane.handed_up(frame))
+        name, result, after = plane.verdict_of(plane.behind, plane.handed_up(frame))
+        assert (name, result) == ("forwarded", TC_REDIRECT)
+        assert after == macs_rewritten(frame, 10, ARM_MAC)
+
+
+@HOOKS
+def test_a_known_connection_is_no_way_in_for_frames_to_other_hosts(plane: DataPlane, hook: str) -> None:
+    """Its server may be behind either device; a frame has to bear the MAC of the device it comes in by."""
+    plane.serve(HTTP)
+    plane.add(HTTP, 10)
+    run = getattr(plane, hook)
+    run(SYN4)
+    plane.freeze_hops()
+    before = plane.table.totals(), next(iter(plane.table.connections())).state
+    for mac in (ARM_MAC, real_mac(10), real_mac(1), BROADCAST, MULTICAST, bytes(6)):
+        frame = mac + packet(TCP, VIP, 80, flags=ACK)[6:]
+        assert plane.verdict_of(run, frame) == ("other_host", RESULTS[hook, "passed"], frame)
+    assert (plane.table.totals(), next(iter(plane.table.connections())).state) == before
 
 
 # -- next hops
@@ -471,7 +510,7 @@ def test_xdp_hands_one_packet_in_a_while_up_so_that_the_next_hop_is_looked_up(pl
     plane.serve(HTTP, 1)
     plane.xdp(SYN4)
     (number,) = plane.numbers()
-    plane.set_server(number, hop_asked=plane.tick() - 20 & 0xFFFFFFFF)
+    plane.set_hop(number, asked=plane.tick() - plane.maps.parameter("hop_ticks") & 0xFFFFFFFF)
     assert [plane.verdict_of(plane.xdp, SYN4)[0] for _ in range(3)] == ["handed_up", "forwarded", "forwarded"]
 
 
@@ -479,7 +518,7 @@ def test_tc_sends_one_packet_in_a_while_through_the_kernels_neighbour_table(plan
     plane.serve(HTTP, 1)
     plane.tc(SYN4)
     (number,) = plane.numbers()
-    plane.set_server(number, hop_checked=plane.tick() - 20 & 0xFFFFFFFF, hop_mac=1)
+    plane.set_hop(number, checked=plane.tick() - plane.maps.parameter("hop_ticks") & 0xFFFFFFFF, mac=1)
     # the kernel writes the MACs of this one; the copy is right again for the next
     assert plane.verdict_of(plane.tc, SYN4) == ("forwarded", TC_REDIRECT, SYN4)
     assert plane.verdict_of(plane.tc, SYN4) == ("forwarded", TC_REDIRECT, macs_rewritten(SYN4))
@@ -490,9 +529,9 @@ def test_a_real_server_without_neighbour_is_left_to_the_kernel_and_never_sent_to
     plane.table.add_server(HTTP, RealServer(ip_address("10.0.0.77"), 80))
     plane.freeze_hops()
     for _ in range(3):
-        assert plane.verdict_of(plane.xdp, SYN4) == ("handed_up", XDP_PASS, SYN4)
-        assert plane.verdict_of(plane.behind, SYN4) == ("no_neighbour", TC_REDIRECT, SYN4)
-    assert plane.server(plane.numbers()[0], "hop_state") == layout.HOP_UNRESOLVED
+        assert plane.verdict_of(plane.xdp, SYN4) == ("handed_up", XDP_REDIRECT, plane.handed_up(SYN4))
+        assert plane.verdict_of(plane.behind, plane.handed_up(SYN4)) == ("no_neighbour", TC_REDIRECT, SYN4)
+    assert plane.hop(plane.numbers()[0], "state") == layout.HOP_UNRESOLVED
 
 
 def test_a_real_server_without_route_is_dropped_for_and_its_connection_goes_on_when_there_is_one(
@@ -500,7 +539,7 @@ def test_a_real_server_without_route_is_dropped_for_and_its_connection_goes_on_w
 ) -> None:
     no_route(plane)
     assert plane.verdict_of(plane.tc, SYN4)[:2] == ("no_route", TC_SHOT)
-    assert plane.server(plane.numbers()[0], "hop_state") == layout.HOP_NO_ROUTE
+    assert plane.hop(plane.numbers()[0], "state") == layout.HOP_NO_ROUTE
     assert len(list(plane.table.connections())) == 1
 
 
@@ -585,7 +624,10 @@ def test_ip_options_are_quoted_with_the_packet(plane: DataPlane) -> None:
 
 def test_xdp_hands_a_client_without_server_up_for_the_answer(plane: DataPlane) -> None:
     serve_nobody(plane, "without servers")
-    assert plane.verdict_of(plane.xdp, SYN4) == ("handed_up", XDP_PASS, SYN4)
+    assert plane.verdict_of(plane.xdp, SYN4) == ("handed_up", XDP_REDIRECT, plane.handed_up(SYN4))
+    name, _, answer = plane.verdict_of(plane.behind, plane.handed_up(SYN4))
+    assert name == "no_server"
+    assert answer == answer_to(plane, SYN4)
 
 
 def test_answers_are_few_in_a_flood_and_the_rest_is_dropped(plane: DataPlane) -> None:
@@ -613,7 +655,7 @@ def test_a_service_for_all_ports_without_persistence_has_no_server_for_anybody(p
 
 @pytest.mark.parametrize("frame", [SYN4, SYN6, ASK4, ASK6], ids=["TCP", "TCP over IPv6", "UDP", "UDP over IPv6"])
 def test_where_there_is_no_service_every_frame_is_passed_by_every_program(plane: DataPlane, frame: bytes) -> None:
-    for hook in ("xdp", "tc", "behind", "ip"):
+    for hook in ("xdp", "tc", "ip"):
         result, after = getattr(plane, hook)(frame)
         assert (result, after) == (XDP_PASS if hook == "xdp" else TC_UNSPEC, frame)
 

@@ -35,7 +35,7 @@ ANY = ServiceKey.of(Protocol.TCP, VIP, 0)
 FTP = ServiceKey.of(Protocol.TCP, VIP, 21)
 ANY6 = ServiceKey.of(Protocol.UDP, VIP6, 0)
 KEYS = [HTTP, HTTP6, DNS, DNS6, ANY, FTP, ANY6]
-PASSED = ("passed", "not_ours", "no_service", "no_connection")
+PASSED = ("not_ours", "no_service", "no_connection")
 """Why a packet is passed on to the host is told in other words where that costs less."""
 
 
