@@ -225,7 +225,10 @@ class XdpTable(Table):
             self._set_service(number, key=key, generation=generation, in_use=1, **values)
             libbpf.map_update(self._maps.service_index, key, number.to_bytes(4, "little"))
             index.services[key] = number
-            self._open_filter([service.key])
+            if len(index.services) == 1:
+                self._rebuild_filter(index)  # also for the connections of services that went before
+            else:
+                self._open_filter([service.key])
 
     def _free_service(self, index: _Index) -> int:
         top = self._front("service_top")
@@ -345,6 +348,7 @@ class XdpTable(Table):
                 number = self._new_server(index, identity, service_key)
             else:
                 self._take_back(number, service)
+                self._reopen(number, server)
             self._set_server(
                 number,
                 service=service,
@@ -365,9 +369,7 @@ class XdpTable(Table):
             number = index.servers.get(service, {}).get(_identity(server.address, server.port))
             if number is None:
                 raise NoSuchServer(f"{server.address}:{server.port}")
-            upper = self._server_number(number, "upper_threshold")
-            if server.upper_threshold == 0 or server.upper_threshold > upper:
-                self._set_server(number, overload=0)
+            self._reopen(number, server)
             self._set_server(number, **_server_values(server))
             draft = self._draft(service)
             draft.edit(number, server.weight)
@@ -384,6 +386,11 @@ class XdpTable(Table):
             draft.remove(number)
             self._drafts[service] = draft
             self._put_aside(index, service, number)
+
+    def _reopen(self, number: int, server: RealServer) -> None:
+        """A full server takes connections again when its upper threshold goes or rises (IPVS)."""
+        if server.upper_threshold == 0 or server.upper_threshold > self._server_number(number, "upper_threshold"):
+            self._set_server(number, overload=0)
 
     def _set_server_flags(self, number: int, flags: int) -> None:
         self._maps.hops.words[number * layout.HOP.size // 4] = flags
