@@ -6,10 +6,11 @@
  * more room. Looking up takes no lock: a slot's id is stored last when it is filled, and a slot
  * that died is given out again only some ticks later, when no packet can still hold it.
  *
- * A slot's life:  free (id 0) -> claimed (id SLOT_CLAIMED) -> live -> dead (expires SLOT_DEAD,
- * counts given back) -> free.  Claiming is one compare-and-swap, dying another on `expires`, so
- * that of a packet that refreshes and a clock that expires only one has its way. New connections
- * of one key are serialised by the lock in the head of the key's first bucket.
+ * A slot's life:  free (id 0) -> claimed (id SLOT_CLAIMED) -> live -> dead (CONNECTION_DEAD,
+ * `expires` when it died, counts given back) -> free.  Claiming is one compare-and-swap, dying
+ * another on `expires`, so that of a packet that refreshes and a clock that ends only one has its
+ * way. A connection past its time is as good as none, also before the clock comes to end it. New
+ * connections of one key are serialised by the lock in the head of the key's first bucket.
  *
  * `visit` in a bucket's head is never later than the first slot in it that needs the clock.
  */
@@ -61,29 +62,29 @@ static __always_inline struct bucket *bucket_at(__u32 number)
 	return bpf_map_lookup_elem(&buckets, &number);
 }
 
-static __always_inline __u32 slot_in(struct bucket *b, const struct packet *p)
+static __always_inline __u32 slot_in(struct bucket *b, const struct packet *p, __u32 now)
 {
 #pragma clang loop unroll(full)
 	for (__u32 i = 0; i < BUCKET_SLOTS; i++)
-		if (b->slot[i].id == p->id && same_addresses(&b->slot[i], p) && b->slot[i].expires != SLOT_DEAD)
+		if (b->slot[i].id == p->id && same_addresses(&b->slot[i], p) && !reached(now, b->slot[i].expires))
 			return i;
 	return NO_SLOT;
 }
 
-static __always_inline struct connection *connection_find(const struct packet *p)
+/* The live connection with the key of `p`. */
+static __always_inline struct connection *connection_find(const struct packet *p, struct place place, __u32 now)
 {
-	struct place place = place_of(p);
 	struct bucket *b = bucket_at(place.bucket[0]);
 	__u32 slot;
 
 	if (!b)
 		return NULL;
-	slot = slot_in(b, p);
+	slot = slot_in(b, p, now);
 	if (slot == NO_SLOT) {
 		b = bucket_at(place.bucket[1]);
 		if (!b)
 			return NULL;
-		slot = slot_in(b, p);
+		slot = slot_in(b, p, now);
 		if (slot == NO_SLOT)
 			return NULL;
 	}
@@ -97,25 +98,32 @@ static __always_inline struct connection *connection_at(__u32 place)
 	return b ? &b->slot[place % BUCKET_SLOTS] : NULL;
 }
 
-/* Take the lock of a bucket: 1, or 0 if it was not to be had. Global: verified once. */
-__noinline int lock(__u32 bucket)
+static __always_inline bool try_lock(struct head *h)
+{
+	return !__sync_val_compare_and_swap(&h->lock, 0, 1);
+}
+
+/* Try for a while to take the lock of a bucket: 1, or 0 if it was not to be had. Global: verified once. */
+__noinline int lock_patiently(__u32 bucket)
 {
 	struct head *h = head_of(bucket);
 
 	if (!h)
 		return 0;
 	for (int i = 0; i < LOCK_TRIES; i++)
-		if (!__sync_val_compare_and_swap(&h->lock, 0, 1))
+		if (try_lock(h))
 			return 1;
 	return 0;
 }
 
-static __always_inline void unlock(__u32 bucket)
+static __always_inline bool lock(struct head *h, __u32 bucket)
 {
-	struct head *h = head_of(bucket);
+	return try_lock(h) || lock_patiently(bucket);
+}
 
-	if (h)
-		__sync_lock_test_and_set(&h->lock, 0);
+static __always_inline void unlock(struct head *h)
+{
+	__sync_lock_test_and_set(&h->lock, 0);
 }
 
 /* See to it that the clock visits the bucket at `when` or before. */
@@ -144,9 +152,7 @@ static __always_inline void visit_both(struct place place, __u32 when)
 
 static __always_inline __u32 deadline(__u32 now, __u32 state)
 {
-	__u32 expires = now + front.timeout[state % STATES];
-
-	return expires == SLOT_DEAD ? 1 : expires;
+	return now + front.timeout[state % STATES];
 }
 
 /* IPVS's thresholds: full at the upper one, open again below the lower one. */
@@ -194,8 +200,8 @@ static __always_inline void unbind_server(struct server *s, __u32 status)
 }
 
 /*
- * End a live connection. `expires` is the deadline the caller read: whoever changed it since has
- * won, and the connection lives on. The slot stays taken for GRACE_TICKS.
+ * End a connection. `expires` is the deadline the caller read: whoever changed it since has won,
+ * and the connection lives on. The slot stays taken for GRACE_TICKS.
  */
 static __always_inline bool connection_end(struct connection *c, __u32 expires, __u32 now)
 {
@@ -203,9 +209,12 @@ static __always_inline bool connection_end(struct connection *c, __u32 expires, 
 	struct server *s;
 	__u32 status;
 
-	if (expires == SLOT_DEAD || __sync_val_compare_and_swap(&c->expires, expires, SLOT_DEAD) != expires)
+	if (c->status & CONNECTION_DEAD || __sync_val_compare_and_swap(&c->expires, expires, now) != expires)
 		return false;
-	status = __sync_fetch_and_or(&c->status, CONNECTION_DEAD);	/* no touch changes the counts after this */
+	/* whoever ends it too has seen another deadline, or sets a flag that is set */
+	status = __sync_fetch_and_or(&c->status, CONNECTION_DEAD);
+	if (status & CONNECTION_DEAD)
+		return false;
 	s = server_at(c->server);
 	if (s)
 		unbind_server(s, status);
@@ -214,14 +223,13 @@ static __always_inline bool connection_end(struct connection *c, __u32 expires, 
 		if (template)
 			__sync_fetch_and_add(&template->children, -1);
 	}
-	c->control = now;	/* of a dead slot: when it died */
 	return true;
 }
 
 /* Give the slot of a connection that died long enough ago back; when it is due if not yet. */
 static __always_inline bool slot_reuse(struct connection *c, __u32 now, __u32 *due)
 {
-	*due = c->control + GRACE_TICKS;
+	*due = c->expires + GRACE_TICKS;	/* which is when it died */
 	if (!reached(now, *due))
 		return false;
 	__sync_lock_test_and_set(&c->id, 0);
@@ -262,6 +270,7 @@ static __always_inline __u32 claim_slot(struct bucket *b, __u32 slot)
 
 /* What a new connection or template is made of, beside its key. */
 struct making {
+	struct place place;	/* of the key */
 	__u32 server;
 	__u32 status;
 	__u32 expires;
@@ -284,16 +293,16 @@ __noinline __u32 connection_add(const struct packet *key, struct making *making,
 
 	if (!key || !making)
 		return NO_SLOT;
-	c = connection_find(key);
+	place = making->place;
+	c = connection_find(key, place, now);
 	if (c) {
 		if (!starts_over(c, key)) {
 			making->server = c->server;
 			return SLOT_EXISTS;
 		}
 		connection_end(c, c->expires, now);
-		visit_both(place_of(key), now + GRACE_TICKS);
+		visit_both(place, now + GRACE_TICKS);
 	}
-	place = place_of(key);
 	at = place.bucket[0];
 	b = bucket_at(at);
 	second = bucket_at(place.bucket[1]);
@@ -361,9 +370,7 @@ static __always_inline void connection_refresh(struct connection *c, const struc
 {
 	__u32 old = c->expires, expires = deadline(now, state);
 
-	if (expires - old < REFRESH_TICKS)
-		return;
-	if (old == SLOT_DEAD || __sync_val_compare_and_swap(&c->expires, old, expires) != old)
+	if (expires - old < REFRESH_TICKS || __sync_val_compare_and_swap(&c->expires, old, expires) != old)
 		return;
 	if (!reached(expires, old))
 		visit_both(place_of(p), expires);

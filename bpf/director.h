@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What a packet meets: its connection, or else its service and a new connection. The hooks call
- * find_live() and then direct(), and act on the verdict; nothing here knows under which hook it
+ * connection_find() and then direct(), and act on the verdict; nothing here knows under which hook it
  * runs.
  */
 #ifndef DIRECTRIX_DIRECTOR_H
@@ -32,11 +32,11 @@ static __always_inline int choose(const struct packet *p, __u32 number, struct s
  */
 static __always_inline int enter(const struct packet *p, struct making *making, struct server *s, __u32 now)
 {
-	struct place place = place_of(p);
+	struct head *h = head_of(making->place.bucket[0]);
 	int verdict = CONTINUE;
 	__u32 slot;
 
-	if (!lock(place.bucket[0]))
+	if (!h || !lock(h, making->place.bucket[0]))
 		return BUSY;
 	slot = connection_add(p, making, now);
 	if (slot == NO_SLOT) {
@@ -50,7 +50,7 @@ static __always_inline int enter(const struct packet *p, struct making *making, 
 				__sync_fetch_and_add(&template->children, 1);
 		}
 	}
-	unlock(place.bucket[0]);
+	unlock(h);
 	return verdict;
 }
 
@@ -97,6 +97,7 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
 		__sync_fetch_and_add(&s->connections, 1);
 		return CONTINUE;
 	}
+	making.place = place_of(p);
 	making.server = choice.server;
 	making.control = choice.control;
 	making.expires = deadline(now, making.status & 0xff);
@@ -106,25 +107,15 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
 	return verdict;
 }
 
-/* The packet's connection if it has one that is not past its time. */
-static __always_inline struct connection *find_live(const struct packet *p, __u32 now)
-{
-	struct connection *c = connection_find(p);
-
-	if (!c || !reached(now, c->expires))
-		return c;
-	connection_end(c, c->expires, now);
-	visit_both(place_of(p), now + GRACE_TICKS);
-	return NULL;
-}
-
 /* CONTINUE: to be forwarded to real server *number. Anything else is the packet's end. */
 static __always_inline enum verdict direct(const struct packet *p, struct connection *c, __u32 now, __u32 *number)
 {
 	__u32 state;
 
 	if (!c || starts_over(c, p)) {
-		enum verdict verdict = connection_open(p, now, number);
+		/* a copy, so that the quick way keeps its packet in registers */
+		struct packet copy = *p;
+		enum verdict verdict = connection_open(&copy, now, number);
 
 		if (verdict != CONTINUE)
 			return verdict;

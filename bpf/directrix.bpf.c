@@ -105,65 +105,23 @@ static __noinline int hand_up(struct xdp_md *ctx, __u32 ifindex)
 	return bpf_redirect(front.up, 0);
 }
 
-/* How long the frame is behind `offset`. Only a long one can have more buffers than the first. */
-static __always_inline __u32 xdp_length(struct xdp_md *ctx, void *data, void *end, __u32 offset)
+/* A packet that parsed: on its way, or to its end. */
+static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags, const struct packet *p)
 {
-	__u32 length = end - data;
-
-	return (length < LONG_FRAME ? length : bpf_xdp_get_buff_len(ctx)) - offset;
-}
-
-/* Tags, options, IPv6: everything the quick way leaves. */
-static __noinline enum verdict xdp_parse(struct xdp_md *ctx, struct packet *p, __u32 *tags)
-{
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 offset = sizeof(struct ethhdr), length;
-	__be16 protocol;
-
-	if (data + sizeof(struct ethhdr) > end)
-		return NOT_OURS;
-	length = xdp_length(ctx, data, end, 0);
-	protocol = skip_tags(data, end, &offset, tags);
-	return parse(protocol, data + offset, end, length - offset, p);
-}
-
-/* Host traffic meets the first few lines and no more. */
-SEC("xdp.frags")
-int directrix_xdp(struct xdp_md *ctx)
-{
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 tags = 0, now, ifindex, device, number = 0;
-	void *l3 = data + sizeof(struct ethhdr);
-	struct connection *c;
+	__u32 ifindex = ctx->ingress_ifindex, device = ifindex, now = ticks(), number = 0;
+	struct connection *c = connection_find(p, place_of(p), now);
 	enum verdict verdict;
-	struct packet p = {};
 	struct hop *hop;
-
-	if (quick4(l3, end) && *(__be16 *)(data + offsetof(struct ethhdr, h_proto)) == bpf_htons(ETH_P_IP)) {
-		if (!quick4_maybe_virtual(l3))
-			return xdp_end(NOT_OURS);
-		verdict = quick4_parse(l3, end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p);
-	} else {
-		verdict = xdp_parse(ctx, &p, &tags);
-	}
-	if (verdict != CONTINUE)
-		return xdp_end(verdict);
-	p.from_xdp = true;
-	now = ticks();
-	c = find_live(&p, now);
 
 	/* Is it for this host? A known connection's frame that leaves by the device it came in by is if it
 	 * bears the MAC it will leave with. Nothing of the table may be touched before this is known. */
-	if (data + sizeof(struct ethhdr) > end)
-		return xdp_end(MALFORMED);	/* never: for the verifier */
-	device = ifindex = ctx->ingress_ifindex;
 	hop = hop_at(c ? c->server : 0);
 	if (!c || tags || hop->ifindex != ifindex || hop->source != (*(__u64 *)data & 0xffffffffffffULL)) {
 		device = device_for(ifindex, data, tags);
 		if (!device)
 			return xdp_end(OTHER_HOST);
 	}
-	verdict = direct(&p, c, now, &number);
+	verdict = direct(p, c, now, &number);
 	if (verdict == NO_SERVER || verdict == HANDED_UP)
 		return hand_up(ctx, device);
 	if (verdict != CONTINUE)
@@ -178,8 +136,60 @@ int directrix_xdp(struct xdp_md *ctx)
 			return hand_up(ctx, device);
 	}
 	frame_to(data, hop);
-	count_forwarded(bpf_get_smp_processor_id(), number, p.length);
+	count_forwarded(bpf_get_smp_processor_id(), number, p->length);
 	return hop->wire == ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
+}
+
+/* How long the frame is behind `offset`. Only a long one can have more buffers than the first. */
+static __always_inline __u32 xdp_length(struct xdp_md *ctx, void *data, void *end, __u32 offset)
+{
+	__u32 length = end - data;
+
+	return (length < LONG_FRAME ? length : bpf_xdp_get_buff_len(ctx)) - offset;
+}
+
+/* Tags, options, IPv6: everything the quick way leaves. */
+static __noinline int xdp_complete(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u32 offset = sizeof(struct ethhdr), tags = 0, length;
+	enum verdict verdict;
+	struct packet p;
+	__be16 protocol;
+
+	if (data + sizeof(struct ethhdr) > end)
+		return xdp_end(NOT_OURS);
+	length = xdp_length(ctx, data, end, 0);
+	protocol = skip_tags(data, end, &offset, &tags);
+	verdict = parse(protocol, data + offset, end, length - offset, &p);
+	p.from_xdp = true;
+	return verdict == CONTINUE ? xdp_direct(ctx, data, tags, &p) : xdp_end(verdict);
+}
+
+static __noinline int xdp_quick(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct packet p = { .from_xdp = true };
+	enum verdict verdict;
+
+	if (data + sizeof(struct ethhdr) + QUICK_LENGTH > end)
+		return XDP_PASS;
+	verdict = quick4_parse(data + sizeof(struct ethhdr), end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p);
+	return verdict == CONTINUE ? xdp_direct(ctx, data, 0, &p) : xdp_end(verdict);
+}
+
+/* Host traffic meets these few lines and no more: no stack, no saved registers. */
+SEC("xdp.frags")
+int directrix_xdp(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	void *l3 = data + sizeof(struct ethhdr);
+
+	if (!quick4(l3, end) || *(__be16 *)(data + offsetof(struct ethhdr, h_proto)) != bpf_htons(ETH_P_IP))
+		return xdp_complete(ctx);
+	if (!quick4_maybe_virtual(l3))
+		return xdp_end(NOT_OURS);
+	return xdp_quick(ctx);
 }
 
 SEC("xdp.frags")
@@ -250,7 +260,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		return tc_end(cpu, verdict, place);
 	if (place != TC_BEHIND_XDP && skb->pkt_type != PACKET_HOST)
 		return tc_end(cpu, OTHER_HOST, place);
-	verdict = direct(&p, find_live(&p, now), now, &number);
+	verdict = direct(&p, connection_find(&p, place_of(&p), now), now, &number);
 	if (verdict == NO_SERVER && place != TC_IP) {
 		count_verdict(cpu, NO_SERVER);
 		return answer_unreachable(skb, &p, now, device);

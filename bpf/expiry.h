@@ -37,7 +37,7 @@ static __noinline int bucket_visit(__u32 number, struct head *h, __u32 now)
 
 		if (c->id == 0 || c->id == SLOT_CLAIMED)
 			continue;
-		if (due == SLOT_DEAD) {
+		if (c->status & CONNECTION_DEAD) {
 			if (slot_reuse(c, now, &due))
 				continue;
 		} else if (reached(now, due)) {

@@ -112,19 +112,16 @@ static __always_inline bool tcp_or_udp(__u8 protocol)
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
 }
 
-/* Flags of the transport header at `l4`, of `room` bytes as the IP header tells. */
+/*
+ * Flags of the transport header at `l4`, of `room` bytes as the IP header tells. As IPVS, nobody
+ * here asks whether TCP's own length makes sense: that is between client and real server.
+ */
 static __always_inline bool parse_transport(void *l4, void *end, __u32 room, __u8 protocol, struct packet *p)
 {
 	if (protocol == IPPROTO_TCP) {
-		struct tcphdr *th = l4;
-		__u32 length;
-
-		if ((void *)(th + 1) > end)
+		if (l4 + sizeof(struct tcphdr) > end || room < sizeof(struct tcphdr))
 			return false;
-		length = (((__u8 *)th)[12] >> 2) & 60;
-		if (room < length || length < sizeof(*th))
-			return false;
-		p->tcp_flags = ((__u8 *)th)[13];
+		p->tcp_flags = *(__u8 *)(l4 + 13);
 	} else {
 		if (l4 + sizeof(struct udphdr) > end || room < sizeof(struct udphdr))
 			return false;
@@ -146,7 +143,7 @@ static __always_inline bool quick4_maybe_virtual(void *l3)
 {
 	__u8 protocol = *(__u8 *)(l3 + 9);
 	__u32 ports = *(__u32 *)(l3 + 20);
-	__u64 address = *(__u64 *)(l3 + 12) & 0xffffffff00000000ULL;
+	__u64 address = (__u64)*(__u32 *)(l3 + 16) << 32;
 
 	return tcp_or_udp(protocol) && maybe_virtual(address, (ports & 0xffff0000) | protocol);
 }

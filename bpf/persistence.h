@@ -37,10 +37,19 @@ static __always_inline void template_invalidate(struct connection *c)
 	c->id = (c->id & ~0xffffffffULL) | ports;
 }
 
-/* The template of this packet's client, its timer started again, or NO_SLOT. */
-static __always_inline __u32 template_find(const struct packet *key, __u32 now, __u32 *server)
+/* A template that is past its time still counts while connections of it live. */
+static __always_inline __u32 template_in(struct bucket *b, const struct packet *key)
 {
-	struct place place = place_of(key);
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < BUCKET_SLOTS; i++)
+		if (b->slot[i].id == key->id && same_addresses(&b->slot[i], key) && !(b->slot[i].status & CONNECTION_DEAD))
+			return i;
+	return NO_SLOT;
+}
+
+/* The template of this packet's client, its timer started again, or NO_SLOT. */
+static __always_inline __u32 template_find(const struct packet *key, struct place place, __u32 now, __u32 *server)
+{
 
 	/* unrolled: Linux 6.1 takes no loop that goes on right behind a call */
 #pragma clang loop unroll(full)
@@ -51,7 +60,7 @@ static __always_inline __u32 template_find(const struct packet *key, __u32 now, 
 
 		if (!b)
 			continue;
-		slot = slot_in(b, key);
+		slot = template_in(b, key);
 		if (slot == NO_SLOT)
 			continue;
 		c = &b->slot[slot % BUCKET_SLOTS];
@@ -64,8 +73,8 @@ static __always_inline __u32 template_find(const struct packet *key, __u32 now, 
 			template_invalidate(c);
 			continue;
 		}
-		expires = now + c->control ?: 1;
-		if (old == SLOT_DEAD || __sync_val_compare_and_swap(&c->expires, old, expires) != old)
+		expires = now + c->control;
+		if (__sync_val_compare_and_swap(&c->expires, old, expires) != old)
 			continue;
 		*server = c->server;
 		return place.bucket[i] * BUCKET_SLOTS + slot;
@@ -88,7 +97,7 @@ __noinline int persistent_server(const struct packet *p, __u32 service, __u32 no
 	if (!p || !sv || !result)
 		return 0;
 	template_key(p, sv, &key);
-	slot = template_find(&key, now, &result->server);
+	slot = template_find(&key, place_of(&key), now, &result->server);
 	result->control = slot + 1;
 	return slot != NO_SLOT;
 }
@@ -103,7 +112,8 @@ __noinline int persistent_remember(const struct packet *p, __u32 service, __u32 
 	struct service *sv = service_at(service);
 	struct packet key;
 	struct server *s;
-	__u32 slot, bucket;
+	struct head *h;
+	__u32 slot;
 
 	if (!p || !sv || !result)
 		return BUSY;
@@ -111,20 +121,21 @@ __noinline int persistent_remember(const struct packet *p, __u32 service, __u32 
 	if (!s)
 		return BUSY;
 	template_key(p, sv, &key);
-	bucket = place_of(&key).bucket[0];
-	if (!lock(bucket))
+	making.place = place_of(&key);
+	h = head_of(making.place.bucket[0]);
+	if (!h || !lock(h, making.place.bucket[0]))
 		return BUSY;
-	slot = template_find(&key, now, &result->server);
+	slot = template_find(&key, making.place, now, &result->server);
 	if (slot == NO_SLOT) {
 		making.server = result->server;
 		making.server_port = key.id >> 16 & 0xffff ? s->port : 0;
-		making.expires = now + sv->persistence ?: 1;
+		making.expires = now + sv->persistence;
 		making.control = sv->persistence;
 		slot = connection_add(&key, &making, now);
 		if (slot != NO_SLOT && slot != SLOT_EXISTS)
 			bind_server(s, making.status);
 	}
-	unlock(bucket);
+	unlock(h);
 	if (slot == SLOT_EXISTS)
 		return BUSY;
 	result->control = slot + 1;

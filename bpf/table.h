@@ -188,7 +188,6 @@ struct server_count {
 
 /* id of a slot: what a packet carries beside its addresses. 0: free; SLOT_CLAIMED: being filled. */
 #define SLOT_CLAIMED 1ULL
-#define SLOT_DEAD 0	/* as `expires` */
 
 enum connection_flag {
 	CONNECTION_ACTIVE = 0x100,
@@ -203,8 +202,7 @@ struct connection {
 	__u32 server;
 	__u32 expires;		/* tick */
 	__u32 status;		/* state in the low byte, enum connection_flag above */
-	__u32 control;		/* 1 + place of its template, 0: none; of a template: its timeout in ticks;
-				   of a dead slot: tick of its death */
+	__u32 control;		/* 1 + place of its template, 0: none; of a template: its timeout in ticks */
 	__u32 children;		/* of a template */
 	__u16 server_port;
 	__u16 pad;

@@ -53,6 +53,7 @@ _SCHEDULER_FLAGS = SchedulerFlags.FLAG_1 | SchedulerFlags.FLAG_2 | SchedulerFlag
 _FORWARDING = 0x7
 """The bits of a forwarding method within a connection's flags."""
 _ADDRESS_SIZE = 16
+_LONGEST_SCHEDULER, _LONGEST_ENGINE = 15, 16
 
 _TOTALS = (Stats.CONNS, Stats.INPKTS, Stats.OUTPKTS, Stats.INBYTES, Stats.OUTBYTES)
 _RATES = (Stats.CPS, Stats.INPPS, Stats.OUTPPS, Stats.INBPS, Stats.OUTBPS)
@@ -80,8 +81,10 @@ def encode_service(service: VirtualService) -> bytes:
     return nest(
         Top.SERVICE,
         _key(service.key)
-        + text(Service.SCHED_NAME, service.scheduler)
-        + (text(Service.PE_NAME, service.engine) if service.engine else b"")
+        # A name too long for netlink is cut, so that IPVS itself says, at its place among the checks,
+        # that there is none.
+        + text(Service.SCHED_NAME, service.scheduler[:_LONGEST_SCHEDULER])
+        + (text(Service.PE_NAME, service.engine[:_LONGEST_ENGINE]) if service.engine else b"")
         # The flags, and which of them are to be set or cleared.
         + attribute(Service.FLAGS, _FLAGS.pack(flags, 0xFFFFFFFF))
         + number(Service.TIMEOUT, service.persistence, 4)

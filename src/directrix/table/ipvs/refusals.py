@@ -22,9 +22,6 @@ from directrix.lvs.errors import (
 )
 from directrix.table.interface import check_address, check_netmask, check_server
 
-_LONGEST_SCHEDULER = 15
-_LONGEST_ENGINE = 16
-
 
 def of_any(number: int) -> TableError:
     """A refusal of something that is not about a service."""
@@ -44,12 +41,6 @@ def of_service(number: int, service: VirtualService) -> TableError:
         return ServiceExists(service.key)
     if number == errno.ENOENT:
         return NoSuchScheduler(service.scheduler if not service.engine else f"{service.scheduler} or {service.engine}")
-    if number == errno.EINVAL:
-        # Netlink has no room for such names, and so refuses them before IPVS looks for them.
-        if len(service.scheduler) > _LONGEST_SCHEDULER:
-            return NoSuchScheduler(service.scheduler)
-        if len(service.engine) > _LONGEST_ENGINE:
-            return NoSuchScheduler(service.engine)
     return _in_words(number, lambda: check_netmask(service)) or of_key(number, service.key)
 
 
