@@ -33,7 +33,7 @@ static __always_inline __u64 address_word(const struct packet *p)
 {
 	if (is_ipv4(p))
 		return p->pair;
-	return ((p->half[0] * FILTER_PRIME ^ p->half[1]) * FILTER_PRIME ^ p->half[2]) * FILTER_PRIME ^ p->half[3];
+	return ((p->half[0] * INDEX_PRIME ^ p->half[1]) * INDEX_PRIME ^ p->half[2]) * INDEX_PRIME ^ p->half[3];
 }
 
 static __always_inline struct place place_of(const struct packet *p)

@@ -7,7 +7,6 @@
  *                   pair of ours, at whose other end waits
  *   directrix_tc_behind   the complete one for what XDP hands up. It is not at the device itself,
  *                   because there it would cost all host traffic some hundred instructions.
- *   directrix_arrive      lets frames into that end.
  *   directrix_tc    the complete one, for devices whose packets carry state XDP would lose.
  *   directrix_tc_ip for devices without Ethernet headers (wireguard, tun).
  *   directrix_clock run once by user space: starts the clock, or gives a running one its new
@@ -172,7 +171,7 @@ static __noinline int xdp_quick(struct xdp_md *ctx)
 	struct packet p = { .from_xdp = true };
 	enum verdict verdict;
 
-	if (data + sizeof(struct ethhdr) + QUICK_LENGTH > end)
+	if (data + QUICK_LENGTH > end)
 		return XDP_PASS;
 	verdict = quick4_parse(data + sizeof(struct ethhdr), end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p);
 	return verdict == CONTINUE ? xdp_direct(ctx, data, 0, &p) : xdp_end(verdict);
@@ -183,19 +182,12 @@ SEC("xdp.frags")
 int directrix_xdp(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	void *l3 = data + sizeof(struct ethhdr);
 
-	if (!quick4(l3, end) || *(__be16 *)(data + offsetof(struct ethhdr, h_proto)) != bpf_htons(ETH_P_IP))
+	if (!quick4(data, end))
 		return xdp_complete(ctx);
-	if (!quick4_maybe_virtual(l3))
+	if (!quick4_maybe_virtual(data + sizeof(struct ethhdr)))
 		return xdp_end(NOT_OURS);
 	return xdp_quick(ctx);
-}
-
-SEC("xdp.frags")
-int directrix_arrive(struct xdp_md *ctx)
-{
-	return XDP_PASS;
 }
 
 enum tc_place { TC_ALONE, TC_BEHIND_XDP, TC_IP };

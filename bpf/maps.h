@@ -29,13 +29,6 @@ SHARED_ARRAY(devices, struct device, MAX_DEVICES);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_SERVICES);
-	__type(key, struct service_key);
-	__type(value, __u32);
-} service_index SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_DEVICES);
 	__type(key, struct vlan_key);
 	__type(value, __u32);

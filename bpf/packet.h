@@ -13,8 +13,9 @@
 #include "maps.h"
 #include "verdict.h"
 
-#define FILTER_PRIME 0x9e3779b97f4a7c15ULL
-#define FILTER_SHIFT 49			/* leaves the bits that number a byte of the filter */
+#define INDEX_PRIME 0x9e3779b97f4a7c15ULL
+#define INDEX_SHIFT 49			/* leaves the bits that number a place of front.index */
+#define MARK_SHIFT 52			/* likewise of front.address_mark */
 #define MAX_EXTENSION_HEADERS 6
 #define CONTINUE VERDICT_LAST		/* no verdict yet */
 
@@ -57,24 +58,31 @@ static __always_inline bool is_ipv4(const struct packet *p)
 	return (__u8)(p->id >> 40) == 4;
 }
 
-/* Can (address, port, protocol) be virtual? `address` is 64 bits that stand for it. */
-static __always_inline bool filter_has(__u64 address, __u32 port_and_protocol)
+/* What front.index says of (address, port, protocol). `address` is 64 bits that stand for it. */
+static __always_inline __u32 index_of(__u64 address, __u32 port_and_protocol)
 {
-	return front.filter[((address ^ port_and_protocol) * FILTER_PRIME) >> FILTER_SHIFT];
+	return front.index[((address ^ port_and_protocol) * INDEX_PRIME) >> INDEX_SHIFT];
+}
+
+static __always_inline bool address_has(__u64 address, enum address_mark mark)
+{
+	return front.address_mark[(address * INDEX_PRIME) >> MARK_SHIFT] & mark;
 }
 
 static __always_inline bool maybe_virtual(__u64 address, __u32 port_and_protocol)
 {
-	return filter_has(address, port_and_protocol) || (front.any_port && filter_has(address, 0));
+	return index_of(address, port_and_protocol) || (front.any_port && address_has(address, ADDRESS_ANY_PORT));
 }
 
-static __always_inline __u64 filter_address6(const __u64 *half)
+static __always_inline __u64 address4_word(__u32 address)
 {
-	return half[0] * FILTER_PRIME ^ half[1];
+	return (__u64)address << 32;
 }
 
-/* The mark that says of an address that it is virtual, whatever the port: for fragments. */
-#define ADDRESS_MARK 1
+static __always_inline __u64 address6_word(const __u64 *half)
+{
+	return half[0] * INDEX_PRIME ^ half[1];
+}
 
 /* Addresses no packet on a wire may come from; the host's stack knows what to do with it. */
 static __always_inline bool martian4(__u32 address)
@@ -130,25 +138,29 @@ static __always_inline bool parse_transport(void *l4, void *end, __u32 room, __u
 	return true;
 }
 
-/* What only the complete way understands. */
-#define QUICK_LENGTH (sizeof(struct iphdr) + sizeof(struct tcphdr))
+/*
+ * The quick way, in three steps. First: is it IPv4 without tags and options, long enough to be
+ * read? The rest is for the complete way.
+ */
+#define QUICK_LENGTH (sizeof(struct ethhdr) + sizeof(struct iphdr) + sizeof(struct tcphdr))
+#define QUICK_START bpf_htonl(0x08004500)	/* Ethernet's type, IP's version and header length */
+#define QUICK_MASK bpf_htonl(0xffffff00)
 
-static __always_inline bool quick4(void *l3, void *end)
+static __always_inline bool quick4(void *frame, void *end)
 {
-	return l3 + QUICK_LENGTH <= end && *(__u8 *)l3 == 0x45;
+	return frame + QUICK_LENGTH <= end &&
+	       (*(__u32 *)(frame + offsetof(struct ethhdr, h_proto)) & QUICK_MASK) == QUICK_START;
 }
 
-/* Asked first: may this packet, which quick4() holds for, be for a virtual service? */
+/* Then: may it be for a virtual service? Other protocols than TCP and UDP hit nothing, or are told apart next. */
 static __always_inline bool quick4_maybe_virtual(void *l3)
 {
-	__u8 protocol = *(__u8 *)(l3 + 9);
-	__u32 ports = *(__u32 *)(l3 + 20);
-	__u64 address = (__u64)*(__u32 *)(l3 + 16) << 32;
+	__u32 ports = *(__u32 *)(l3 + 20) & 0xffff0000;
 
-	return tcp_or_udp(protocol) && maybe_virtual(address, (ports & 0xffff0000) | protocol);
+	return maybe_virtual(address4_word(*(__u32 *)(l3 + 16)), ports | *(__u8 *)(l3 + 9));
 }
 
-/* Then: read it. `wire_length` is what the frame carries behind its own header. */
+/* At last: read it. `wire_length` is what the frame carries behind its own header. */
 static __always_inline enum verdict quick4_parse(void *l3, void *end, __u32 wire_length, struct packet *p)
 {
 	__u64 pair = *(__u64 *)(l3 + 12);
@@ -156,6 +168,8 @@ static __always_inline enum verdict quick4_parse(void *l3, void *end, __u32 wire
 	__u32 length = bpf_ntohs(*(__u16 *)(l3 + 2));
 	__u64 sum = (__u64)*(__u32 *)l3 + *(__u32 *)(l3 + 4) + *(__u32 *)(l3 + 8) + (__u32)pair + (pair >> 32);
 
+	if (!tcp_or_udp(protocol))
+		return NOT_OURS;
 	if (length > wire_length || !header_sum_right(sum))
 		return MALFORMED;
 	if (*(__u16 *)(l3 + 6) & bpf_htons(0x3fff))
@@ -203,7 +217,7 @@ static __always_inline enum verdict parse4(void *l3, void *end, __u32 wire_lengt
 	if (l4 + 4 > end)
 		return NOT_OURS;
 	ports = *(__u32 *)l4;
-	if (!maybe_virtual((__u64)ip->daddr << 32, (ports & 0xffff0000) | protocol))
+	if (!maybe_virtual(address4_word(ip->daddr), (ports & 0xffff0000) | protocol))
 		return NOT_OURS;
 	p->length = bpf_ntohs(ip->tot_len);
 	if (ip->version != 4 || header < sizeof(*ip) || p->length > wire_length || p->length < header ||
@@ -258,14 +272,14 @@ static __always_inline enum verdict parse6(void *l3, void *end, __u32 wire_lengt
 
 	if ((void *)(ip + 1) > end)
 		return NOT_OURS;
-	address = filter_address6((__u64 *)&ip->daddr);
+	address = address6_word((__u64 *)&ip->daddr);
 	protocol = ip->nexthdr;
 	if (!tcp_or_udp(protocol)) {
 		if (protocol == IPPROTO_ICMPV6)
 			return NOT_OURS;
 		verdict = skip_extensions(l3, end, &offset, &protocol);
 		if (verdict == FRAGMENT)
-			return filter_has(address, ADDRESS_MARK) ? FRAGMENT : NOT_OURS;
+			return address_has(address, ADDRESS_VIRTUAL) ? FRAGMENT : NOT_OURS;
 		if (verdict != CONTINUE)
 			return NOT_OURS;
 	}

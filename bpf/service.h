@@ -13,14 +13,37 @@
 #define FTP_DATA_PORT 20
 #define FIRST_UNPRIVILEGED_PORT 1024
 
+#define CHAIN_MOST 32		/* user space sees to it that no chain of front.index is longer */
+
+/* The number of the service with exactly this key, or NOBODY. */
+static __always_inline __u32 service_with(const struct service_key *key)
+{
+	const __u64 *wanted = (const __u64 *)key->address;
+	__u64 address = key->family == 4 ? address4_word(key->address[0]) : address6_word(wanted);
+	__u32 number = index_of(address, (__u32)key->port << 16 | key->protocol);
+
+	for (int i = 0; i < CHAIN_MOST && number && number != INDEX_GHOST; i++) {
+		struct service *s = service_at(number - 1);
+
+		if (!s)
+			break;
+		if (s->key.address[0] == key->address[0] && s->key.address[1] == key->address[1] &&
+		    s->key.address[2] == key->address[2] && s->key.address[3] == key->address[3] && s->key.port == key->port &&
+		    s->key.protocol == key->protocol && s->key.family == key->family)
+			return number - 1;
+		number = s->next;
+	}
+	return NOBODY;
+}
+
 /*
- * The number of the service, or NOBODY. IPVS's order: the exact port; then FTP's data ports; then a
- * service for every port.
+ * The number of the service for a packet, or NOBODY. IPVS's order: the exact port; then FTP's data
+ * ports; then a service for every port.
  */
 __noinline __u32 service_find(const struct packet *p)
 {
 	struct service_key key = {};
-	__u32 *number;
+	__u32 number;
 
 	if (!p)
 		return NOBODY;
@@ -31,20 +54,22 @@ __noinline __u32 service_find(const struct packet *p)
 		key.address[0] = p->address[1];
 	else
 		__builtin_memcpy(key.address, &p->address[4], sizeof(key.address));
-	number = bpf_map_lookup_elem(&service_index, &key);
-	if (!number && front.ftp && protocol_of(p) == IPPROTO_TCP) {
-		__u16 port = bpf_ntohs(port_of(p));
+	number = service_with(&key);
+	if (number != NOBODY || !front.any_port)
+		return number;
+	if (front.ftp && key.protocol == IPPROTO_TCP) {
+		__u16 port = bpf_ntohs(key.port);
 
 		if (port == FTP_DATA_PORT || port >= FIRST_UNPRIVILEGED_PORT) {
 			key.port = bpf_htons(FTP_PORT);
-			number = bpf_map_lookup_elem(&service_index, &key);
+			number = service_with(&key);
 		}
 	}
-	if (!number && front.any_port) {
+	if (number == NOBODY) {
 		key.port = 0;
-		number = bpf_map_lookup_elem(&service_index, &key);
+		number = service_with(&key);
 	}
-	return number ? *number : NOBODY;
+	return number;
 }
 
 /* The number of the real server a new connection of this service gets, or NOBODY. */

@@ -5,9 +5,9 @@
  *
  * How it hangs together
  * ---------------------
- *   front       global data: a filter that tells in a few instructions whether a destination can
- *               be a virtual service at all, the timeouts, the verdict counters
- *   services    by number; service_index finds the number by protocol, address and port
+ *   front       global data: an index that tells in a few instructions whether a destination can
+ *               be a virtual service at all, and which; the timeouts; the verdict counters
+ *   services    by number
  *   sets        the real servers of a service in scheduling order, with the scheduler's position;
  *               never changed in place: user space writes a new one and stores its number in
  *               service.set with one store, so a packet sees the old set or the new one
@@ -29,7 +29,9 @@
 #define BUCKET_SLOTS 8
 #define HEADS_IN_LINE 8
 #define SET_UNIT_ENTRIES 16
-#define FILTER_SIZE 32768
+#define INDEX_SIZE 32768
+#define INDEX_GHOST 0xffff
+#define ADDRESS_MARKS 4096
 #define MAX_CPUS 256
 #define MAX_SERVICES 16384
 #define MAX_SERVERS 65536
@@ -71,11 +73,17 @@ struct front {
 	__u32 generation;		/* of the last service made */
 	__u32 up;			/* ifindex of the device that XDP hands packets up to */
 	__u32 timeout[STATES];		/* ticks, by tcp_state; UDP_S_NORMAL for UDP */
-	__u8 filter[FILTER_SIZE];	/* not 0: a virtual service may have this destination */
+	/* By hash of address, port and protocol: 1 + number of the first service there, others by its
+	 * `next`; 0: no service can have this destination; INDEX_GHOST: none has, but connections of
+	 * one that was may. */
+	__u16 index[INDEX_SIZE];
+	__u8 address_mark[ADDRESS_MARKS];	/* by hash of an address: enum address_mark */
 	__u64 verdicts[MAX_CPUS][VERDICTS];	/* data plane */
 	__u64 base_connections, base_packets, base_bytes;	/* of services that are gone, less what -Z took away */
 	__u64 forwarded;		/* packets, by servers whose number was given out again */
 };
+
+enum address_mark { ADDRESS_VIRTUAL = 1, ADDRESS_ANY_PORT = 2 };
 
 struct service_key {
 	__u32 address[4];	/* IPv4 in the first word, or a firewall mark */
@@ -98,7 +106,7 @@ struct service {
 	struct service_key key;
 	__u32 netmask;		/* as the operator gave it */
 	__u32 generation;	/* changes when the service is removed and made anew */
-	__u32 pad;
+	__u32 next;		/* 1 + number of the next service at its place in front.index */
 	/* sums of servers that left, less what -Z took away */
 	__u64 base_connections, base_packets, base_bytes;
 };

@@ -207,8 +207,6 @@ class DataPlane:
         """Back to how the table was when it was made, except for the seed of its hash."""
         self.table.close()
         maps, front = self.maps, layout.FRONT
-        for key in list(libbpf.map_keys(maps.service_index, layout.SERVICE_KEY.size)):
-            libbpf.map_delete(maps.service_index, key)
         for key in list(libbpf.map_keys(maps.vlans, layout.VLAN_KEY.size)):
             libbpf.map_delete(maps.vlans, key)
         servers, services = self.front("server_top"), self.front("service_top")

@@ -130,7 +130,7 @@ def programs_for(wanted: list[tuple[Link, str]]) -> frozenset[str]:
     names = {"directrix_tc_ip" if link.type in _IP_TYPES else "directrix_tc" for link, _ in wanted}
     if uses_xdp(wanted):
         # a driver may refuse, and then auto takes tc
-        names |= {"directrix_xdp", "directrix_arrive", "directrix_tc_behind"}
+        names |= {"directrix_xdp", "directrix_tc_behind"}
     return frozenset(names)
 
 

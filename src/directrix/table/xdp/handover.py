@@ -2,7 +2,8 @@
 
 What XDP can't finish it redirects into `directrix-up`; at the other end, `directrix-in`, the tc
 program takes it on. A tc program behind XDP at the interface itself would do the same, but all
-host traffic would pay for it.
+host traffic would pay for it; so it would for a clsact qdisc anywhere (on its way out), or for one
+more XDP program on the machine (in the kernel's dispatcher), which is why there is neither.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import socket
 from contextlib import suppress
 
 from directrix.lvs.errors import TableUnavailable
-from directrix.system import sysctl
-from directrix.system.commands import CommandFailed, ip
+from directrix.system import ethtool, sysctl
+from directrix.system.commands import CommandFailed, ip, run
 from directrix.table.xdp import libbpf
 
 UP, IN = "directrix-up", "directrix-in"
@@ -36,13 +37,12 @@ def make(data_plane: libbpf.Object) -> int:
     try:
         if not exists():
             ip([f"link add {UP} mtu {_MTU} type veth peer name {IN} mtu {_MTU}"])
+            run(["tc", "qdisc", "add", "dev", IN, "ingress"])
         for name in NAMES:
             sysctl.write(f"net/ipv6/conf/{name}/disable_ipv6", "1")
         ip([f"link set {name} arp off up" for name in NAMES])
-        end = socket.if_nametoindex(IN)
-        old = libbpf.xdp_program(end)
-        libbpf.xdp_exchange(end, data_plane.program("directrix_arrive"), libbpf.XDP_NATIVE, old)
-        libbpf.tc_attach(end, data_plane.program("directrix_tc_behind"))
+        ethtool.set_gro(IN, True)  # without it, or an XDP program there, veth takes no redirected frames
+        libbpf.tc_attach_ingress(socket.if_nametoindex(IN), data_plane.program("directrix_tc_behind"))
         return socket.if_nametoindex(UP)
     except (CommandFailed, OSError) as error:
         remove()

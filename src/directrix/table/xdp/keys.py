@@ -1,4 +1,4 @@
-"""Service keys and addresses as the data plane's bytes, and the filter that knows them."""
+"""Service keys and addresses as the data plane's bytes, and their places in its index."""
 
 from __future__ import annotations
 
@@ -43,27 +43,24 @@ def key_from(data: bytes) -> ServiceKey:
     return ServiceKey.of(Protocol(protocol), address_from(address, family), socket.ntohs(port))
 
 
-def filter_place(key: ServiceKey, port: int, protocol: int) -> int:
-    """Number of the filter's byte for (address of `key`, port, protocol): filter_has() in packet.h."""
-    assert key.address is not None
-    packed = key.address.packed
+def _address_word(address: Address) -> int:
+    """The 64 bits that stand for an address: address4_word() and address6_word() in packet.h."""
+    packed = address.packed
     if len(packed) == 4:
-        word = int.from_bytes(packed, "little") << 32
-    else:
-        word = (int.from_bytes(packed[:8], "little") * layout.FILTER_PRIME & _MASK64) ^ int.from_bytes(
-            packed[8:], "little"
-        )
-    return ((word ^ (socket.htons(port) << 16 | protocol)) * layout.FILTER_PRIME & _MASK64) >> layout.FILTER_SHIFT
+        return int.from_bytes(packed, "little") << 32
+    first = int.from_bytes(packed[:8], "little") * layout.INDEX_PRIME & _MASK64
+    return first ^ int.from_bytes(packed[8:], "little")
 
 
-def filter_places(key: ServiceKey) -> list[int]:
-    """The bytes that let packets for this service through to the table, and its fragments."""
-    if key.address is None or key.protocol is None:
-        return []
-    places = [filter_place(key, key.port, int(key.protocol)), filter_place(key, 0, layout.ADDRESS_MARK)]
-    if takes_any_port(key):
-        places.append(filter_place(key, 0, 0))
-    return places
+def index_place(protocol: int, address: Address, port: int) -> int:
+    """Where front.index has a service: index_of() in packet.h."""
+    word = _address_word(address) ^ (socket.htons(port) << 16 | protocol)
+    return (word * layout.INDEX_PRIME & _MASK64) >> layout.INDEX_SHIFT
+
+
+def mark_place(address: Address) -> int:
+    """Where front.address_mark has an address: address_has() in packet.h."""
+    return (_address_word(address) * layout.INDEX_PRIME & _MASK64) >> layout.MARK_SHIFT
 
 
 def takes_any_port(key: ServiceKey) -> bool:

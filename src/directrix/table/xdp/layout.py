@@ -14,8 +14,14 @@ BUCKET_SLOTS = 8
 HEADS_IN_LINE = 8
 SET_UNIT_ENTRIES = 16
 SET_UNIT_SIZE = 128
-FILTER_SIZE = 32768
-FILTER_SHIFT = 49
+INDEX_SIZE = 32768
+INDEX_SHIFT = 49
+INDEX_GHOST = 0xFFFF
+ADDRESS_MARKS = 4096
+MARK_SHIFT = 52
+ADDRESS_VIRTUAL = 1
+ADDRESS_ANY_PORT = 2
+CHAIN_MOST = 32
 MAX_CPUS = 256
 MAX_SERVICES = 16384
 MAX_SERVERS = 65536
@@ -36,9 +42,7 @@ CONNECTION_ASSURED = 0x400
 CONNECTION_DEAD = 0x800
 SLOT_CLAIMED = 1
 
-FILTER_PRIME = 0x9E3779B97F4A7C15
-ADDRESS_MARK = 1
-"""Stands for a protocol in the filter: "some service has this address", asked for fragments."""
+INDEX_PRIME = 0x9E3779B97F4A7C15
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +96,15 @@ PARAMETERS = _record(
 FRONT = _record(
     "front",
     "any_port:I service_top:I ftp:I connections:I now:I server_top:I lo:I layout:I changes:I set_cursor:I "
-    f"generation:I up:I timeout:{STATES * 4}s filter:{FILTER_SIZE}s verdicts:{MAX_CPUS * VERDICTS * 8}s "
-    "base_connections:Q base_packets:Q base_bytes:Q forwarded:Q",
-    aligned={"filter": 1, "verdicts": 8},
+    f"generation:I up:I timeout:{STATES * 4}s index:{INDEX_SIZE * 2}s address_mark:{ADDRESS_MARKS}s "
+    f"verdicts:{MAX_CPUS * VERDICTS * 8}s base_connections:Q base_packets:Q base_bytes:Q forwarded:Q",
+    aligned={"index": 2, "address_mark": 1, "verdicts": 8},
 )
 
 SERVICE = _record(
     "service",
     "set:I scheduler:B flags:B scheduler_flags:B in_use:B persistence:I persistence_seconds:I mask:16s key:20s "
-    "netmask:I generation:I pad:I base_connections:Q base_packets:Q base_bytes:Q",
+    "netmask:I generation:I next:I base_connections:Q base_packets:Q base_bytes:Q",
 )
 
 SERVER_SET = _record("server_set", "count:I units:I gcd:I max_weight:I cursor:Q reserved:104s")

@@ -16,6 +16,8 @@ XDP_GENERIC = 1 << 1
 XDP_NATIVE = 1 << 2
 XDP_REPLACE = 1 << 4
 _TC_INGRESS = 1
+_TC_CUSTOM = 4
+_TC_INGRESS_HANDLE = 0xFFFF0000
 _TC_REPLACE = 1
 TC_HANDLE = 0x6478
 TC_PRIORITY = 0x6478
@@ -212,6 +214,13 @@ def tc_attach(ifindex: int, fd: int) -> bool:
         _check(made, "tc hook")
     _check(_library.bpf_tc_attach(hook, _tc_options(prog_fd=fd, flags=_TC_REPLACE)), "tc attach")
     return bool(made == 0)
+
+
+def tc_attach_ingress(ifindex: int, fd: int) -> None:
+    """Attach to an ingress qdisc that is there, in place of our own program."""
+    hook = _hook(ifindex)
+    hook.attach_point, hook.parent = _TC_CUSTOM, _TC_INGRESS_HANDLE
+    _check(_library.bpf_tc_attach(hook, _tc_options(prog_fd=fd, flags=_TC_REPLACE)), "tc attach")
 
 
 def tc_program(ifindex: int) -> int:

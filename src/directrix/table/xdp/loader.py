@@ -27,7 +27,7 @@ from directrix.table.xdp.pins import Place, all_places, make_room
 
 DEFAULT_CONNECTIONS = 1_000_000
 MOST_CONNECTIONS = 100_000_000
-ALL_HOOKS = frozenset({"directrix_xdp", "directrix_arrive", "directrix_tc_behind", "directrix_tc", "directrix_tc_ip"})
+ALL_HOOKS = frozenset({"directrix_xdp", "directrix_tc_behind", "directrix_tc", "directrix_tc_ip"})
 """The programs that are attached to devices."""
 
 _HOP_SECONDS = 0.25

@@ -96,11 +96,6 @@ class Maps:
         return self._shared("buckets", self.parameter("buckets") * layout.BUCKET_SIZE)
 
     @cached_property
-    def service_index(self) -> int:
-        """Descriptor of the hash from service_key to service number."""
-        return self.descriptor("service_index")
-
-    @cached_property
     def vlans(self) -> int:
         """Descriptor of the hash from vlan_key to ifindex."""
         return self.descriptor("vlans")

@@ -42,7 +42,8 @@ from directrix.table.interface import Table, check_address, check_netmask, check
 from directrix.table.xdp import connections, layout, libbpf
 from directrix.table.xdp.clock import Ticks, timeout_ticks
 from directrix.table.xdp.draft import Draft
-from directrix.table.xdp.keys import address_bytes, filter_places, key_bytes, key_from, takes_any_port
+from directrix.table.xdp.index import ServiceIndex
+from directrix.table.xdp.keys import address_bytes, key_bytes, key_from
 from directrix.table.xdp.maps import LOOK, Maps
 from directrix.table.xdp.pins import Place
 from directrix.table.xdp.reading import Reader, Totals, add, counters, rates, subtract
@@ -75,6 +76,7 @@ class XdpTable(Table):
         self._maps = Maps(place)
         self._sets = Sets(self._maps)
         self._reader = Reader(self._maps, self._sets)
+        self._index = ServiceIndex(self._maps)
         self._ticks = Ticks(self._maps.parameter("hertz"))
         self._known = _Index()
         self._known_at = -1
@@ -218,17 +220,16 @@ class XdpTable(Table):
             if key in index.services:
                 raise ServiceExists(service.key)
             values = self._service_values(service)
+            self._index.check_room(service.key)
             number = self._free_service(index)
             generation = (self._front("generation") + 1) & 0xFFFFFFFF
             self._set_front("generation", generation)
             self._maps.services.bytes[number * _SERVICE.size : (number + 1) * _SERVICE.size] = bytes(_SERVICE.size)
             self._set_service(number, key=key, generation=generation, in_use=1, **values)
-            libbpf.map_update(self._maps.service_index, key, number.to_bytes(4, "little"))
             index.services[key] = number
+            self._index.add(number, service.key)
             if len(index.services) == 1:
-                self._rebuild_filter(index)  # also for the connections of services that went before
-            else:
-                self._open_filter([service.key])
+                self._settle_index(index)  # for the connections of services that went before
 
     def _free_service(self, index: _Index) -> int:
         top = self._front("service_top")
@@ -253,17 +254,17 @@ class XdpTable(Table):
     def delete_service(self, key: ServiceKey) -> None:
         with self._changing() as index:
             self._delete_service(index, self._find(index, key))
-            self._rebuild_filter(index)
+            self._settle_index(index)
 
     def flush(self) -> None:
         with self._changing() as index:
             for number in list(index.services.values()):
                 self._delete_service(index, number)
-            self._rebuild_filter(index)
+            self._settle_index(index)
 
     def _delete_service(self, index: _Index, number: int) -> None:
         key = self._service_field(number, "key")
-        libbpf.map_delete(self._maps.service_index, key)
+        self._index.remove(number, key_from(key))
         unit = self._service_number(number, "set")
         self._drafts.pop(number, None)
         self._publish(number, 0)
@@ -275,33 +276,10 @@ class XdpTable(Table):
         del index.services[key]
         index.servers.pop(number, None)
 
-    # The filter in front of the table.
-
-    def _open_filter(self, keys: list[ServiceKey]) -> None:
-        start = _FRONT.offsets["filter"]
-        for key in keys:
-            for place in filter_places(key):
-                self._maps.front.bytes[start + place] = 1
-        if any(takes_any_port(key) for key in keys):
-            self._set_front("any_port", 1)
-        if any(key.port == 21 and takes_any_port(key) for key in keys):
-            self._set_front("ftp", 1)
-
-    def _rebuild_filter(self, index: _Index) -> None:
-        """Only what is there: the services, and services that went but still have connections."""
-        live = {key_from(key) for key in index.services}
-        for (key, _), number in index.aside.items():
-            # without any service IPVS lets everything pass
-            if index.services and self._references(number):
-                live.add(key_from(key))
-        content = bytearray(layout.FILTER_SIZE)
-        for key_ in live:
-            for place in filter_places(key_):
-                content[place] = 1
-        start = _FRONT.offsets["filter"]
-        self._maps.front.bytes[start : start + layout.FILTER_SIZE] = content
-        self._set_front("any_port", int(any(takes_any_port(key_) for key_ in live)))
-        self._set_front("ftp", int(any(key_.port == 21 and takes_any_port(key_) for key_ in live)))
+    def _settle_index(self, index: _Index) -> None:
+        """After services went. Without any service IPVS lets everything pass, so nothing haunts then."""
+        ghosts = {key for (key, _), number in index.aside.items() if index.services and self._references(number)}
+        self._index.settle(map(key_from, index.services), map(key_from, ghosts - index.services.keys()))
 
     # Sets.
 
