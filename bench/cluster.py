@@ -20,7 +20,6 @@ from pathlib import Path
 from bench.report import OUT
 from directrix.table.xdp import director, layout, libbpf, loader, pins
 from directrix.table.xdp.maps import Maps
-from directrix.table.xdp.verdicts import VERDICTS
 
 COMMAND = (sys.executable, "-m", "directrix")
 
@@ -100,10 +99,8 @@ class Director:
 
     def verdicts(self) -> dict[str, int]:
         """How many packets have come to each end."""
-        start = layout.FRONT.offsets["verdicts"]
-        counts = self.maps.front.bytes[start : start + layout.MAX_CPUS * layout.VERDICTS * 8].cast("Q")
-        rows = range(0, self.maps.cpus * layout.VERDICTS, layout.VERDICTS)
-        return {verdict.name: sum(counts[row + n] for row in rows) for n, verdict in enumerate(VERDICTS)}
+        status = director.status()
+        return {verdict.name: count for verdict, count in status.verdicts} if status else {}
 
     def send(
         self, packet: bytes, count: int, *, hook: str = "xdp", flows: int = 1, first: int = 0, through: bool = True

@@ -5,7 +5,8 @@ and watched until it has emptied itself. Checked on the way, and an error if not
 turns new connections away as `table_full` and forwards those it holds; all end in time.
 
 Memory is what the kernel says of every pinned map. What the clock takes is the time that a real-time
-process spinning on each CPU does not get, with the table full less with it empty.
+process spinning on each CPU does not get, with the table full beside with it empty; other
+interrupts are in it too.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ BYTES_GOAL = 200
 UDP_SECONDS = 20
 """Time-out of the connections; long enough to fill the table of ten million meanwhile."""
 
-LATE_GOAL = 2.0
+LATE_GOAL = 3.0
+"""A round of the clock to end a connection, one to free its slot, and how often we look, s."""
 WATCH = 0.5
 """How long the CPUs are watched at a time, s: below what the kernel lets a real-time process have of a second."""
 
@@ -72,10 +74,10 @@ def _taken(cpu: int) -> float:
 
 
 def interrupted() -> float:
-    """How much of all CPUs together goes to interrupts just now, in CPUs."""
+    """How much of all CPUs together goes to interrupts just now, in CPUs: the least of three looks."""
     cpus = sorted(os.sched_getaffinity(0))
     with ProcessPoolExecutor(len(cpus)) as pool:
-        return sum(pool.map(_taken, cpus))
+        return min(sum(pool.map(_taken, cpus)) for _ in range(3))
 
 
 def _expect(condition: bool, what: str) -> None:
@@ -108,14 +110,15 @@ def _fill(director: cluster.Director, size: int, name: str) -> list[Figure]:
 
 
 def _watch(director: cluster.Director, name: str, quiet: float) -> list[Figure]:
-    busy = interrupted()
     last_packet = time.monotonic()
+    busy = interrupted()
     while director.connections and time.monotonic() < last_packet + UDP_SECONDS + 10:
         time.sleep(0.05)
     _expect(not director.connections, f"{director.connections:,} connections outlived their time")
     late = max(0.0, time.monotonic() - last_packet - UDP_SECONDS)
     return [
-        Figure(f"{name}: the clock's share of a CPU", max(0.0, busy - quiet) * 100, "%"),
+        Figure(f"{name}: a CPU's share that interrupts take, table empty", quiet * 100, "%"),
+        Figure(f"{name}: the same, table full", busy * 100, "%"),
         Figure(f"{name}: the last one ended late by", late, "s", LATE_GOAL),
     ]
 
