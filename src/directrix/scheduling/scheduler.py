@@ -25,8 +25,8 @@ class Candidate(Protocol):
     """A real server as a scheduler sees it.
 
     `weight` is 0 or more, 0 quiesces; `last_weight` is the last one that was not 0, and 0 only if
-    there never was one. `active` and `inactive` count its connections. `overloaded` says that it
-    reached its upper threshold.
+    there was none since it was added to the service, or added again. `active` and `inactive` count
+    its connections. `overloaded` says that it reached its upper threshold.
     """
 
     @property

@@ -14,7 +14,7 @@ class Destination:
 
     Outlives its service and its own removal for as long as connections refer to it: it is not
     `available` then. Schedulers see it as their Candidate. `last_weight` is its last weight above
-    0. `service_statistics` are those of the service it belongs to, or last did.
+    0 since it was added. `service_statistics` are those of the service it belongs to, or last did.
     """
 
     server: RealServer
@@ -25,10 +25,7 @@ class Destination:
     persistent: int = 0
     statistics: Statistics = field(default_factory=Statistics)
     service_statistics: Statistics = field(default_factory=Statistics)
-    last_weight: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.last_weight = self.server.weight
+    last_weight: int = 0
 
     @property
     def address(self) -> Address:

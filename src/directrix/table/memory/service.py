@@ -63,6 +63,7 @@ class Service:
     def add(self, destination: Destination) -> None:
         """Put a real server at the head of the list."""
         destination.available = True
+        destination.last_weight = destination.weight
         destination.service_statistics = self.statistics
         self.destinations.insert(0, destination)
         if self._scheduler is not None:

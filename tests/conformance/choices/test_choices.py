@@ -1,0 +1,78 @@
+"""The memory table chooses the real servers that IPVS chose when the transcripts were recorded.
+
+`record` beside this file records them anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import unified_diff
+from pathlib import Path
+
+import machine
+import pytest
+from choice_steps import REFUSED, Segment, label, perform
+from in_process import FileNames, execute
+from scenario import Answer, Step, read_scenario, transcript
+
+from directrix.lvs import Protocol
+from directrix.lvs.tcp import TcpFlags
+from directrix.table.interface import Table
+from directrix.table.memory import MemoryTable, Packet
+
+HERE = Path(__file__).resolve().parent
+SCENARIOS, TRANSCRIPTS = HERE / "scenarios", HERE / "transcripts"
+NAMES = sorted(path.name for path in SCENARIOS.glob("*.txt"))
+
+
+class Director:
+    """A memory table with no time: a scenario takes less than any timeout."""
+
+    def __init__(self) -> None:
+        self._table = MemoryTable()
+        self._names = FileNames()
+
+    def perform(self, step: Step) -> Answer:
+        return perform(step, self._command, self._choose)
+
+    def _open(self, *, create: bool) -> Table:
+        return self._table
+
+    def _command(self, step: Step) -> Answer:
+        return execute(step, self._open, self._names)
+
+    def _choose(self, sent: Iterable[Segment]) -> Iterator[str]:
+        for segment in sent:
+            verdict = self._table.packet(
+                Packet(
+                    Protocol.TCP,
+                    segment.client,
+                    segment.client_port,
+                    segment.virtual,
+                    segment.virtual_port,
+                    TcpFlags(segment.flags),
+                    fwmark=segment.mark,
+                ),
+                0.0,
+            )
+            yield label(verdict.server.address) if verdict.server else REFUSED
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_choices_are_those_of_ipvs(name: str) -> None:
+    theirs = (TRANSCRIPTS / name).read_text()
+    ours = transcript(read_scenario(SCENARIOS / name), Director().perform)
+    difference = unified_diff(theirs.split("\n"), ours.split("\n"), "IPVS", "ours", n=5, lineterm="")
+    assert not (text := "\n".join(difference)), text
+
+
+def test_every_transcript_has_its_scenario() -> None:
+    assert sorted(path.name for path in TRANSCRIPTS.iterdir()) == NAMES
+
+
+@pytest.mark.uml
+def test_ipvs_still_chooses_so() -> None:
+    if not machine.available():
+        pytest.skip("needs user-mode-linux, kmod, iproute2 and ipvsadm")
+    recorded = machine.record(SCENARIOS, HERE / "choice_guest.py")
+    assert recorded == {name: (TRANSCRIPTS / name).read_text() for name in NAMES}
