@@ -300,7 +300,7 @@ class DataPlane:
         (found,) = [
             at
             for at, raw in self.slots()
-            if raw[:5:2] == (socket.htons(client_port), protocol, kind) and raw[7] != layout.SLOT_DEAD
+            if raw[:5:2] == (socket.htons(client_port), protocol, kind) and not raw[8] & layout.CONNECTION_DEAD
         ]
         return found
 
@@ -316,8 +316,8 @@ class DataPlane:
         """As if this time had passed, for every deadline in the table."""
         ticks = self.ticks.from_seconds(seconds)
         for at, raw in self.slots():
-            if raw[7] != layout.SLOT_DEAD:
-                self.set_field(at, expires=(raw[7] - ticks) & 0xFFFFFFFF or 1)
+            if not raw[8] & layout.CONNECTION_DEAD:
+                self.set_field(at, expires=(raw[7] - ticks) & 0xFFFFFFFF)
         self.visit_all()
 
     def visit_all(self) -> None:

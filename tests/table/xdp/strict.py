@@ -1,7 +1,8 @@
 """What a packet must be to be forwarded, stated anew and strictly, to hold the data plane against.
 
 It shares nothing with the parsers of the project. It takes a frame apart by the standards (RFC 791, 8200,
-9293, 768, 802.1Q), and answers the key of the virtual service a valid packet is for.
+9293, 768, 802.1Q), and answers the key of the virtual service a valid packet is for. TCP's own header length
+is, as with IPVS, a matter between client and real server.
 """
 
 from __future__ import annotations
@@ -92,7 +93,6 @@ def _ports(
 ) -> Seen:
     if protocol == TCP:
         _require(len(data) >= 20, "no TCP header")
-        _require(20 <= (data[12] >> 4) * 4 <= len(data), "a TCP header longer than the packet")
     else:
         _require(protocol == UDP, "neither TCP nor UDP")
         _require(len(data) >= 8, "no UDP header")

@@ -186,8 +186,8 @@ class Both:
     def _end_those_past_their_time(self) -> None:
         now = self.plane.tick()
         for _, raw in list(self.plane.slots()):
-            client_port, port, protocol, family, kind, addresses, _, expires, *_ = raw
-            past = expires != layout.SLOT_DEAD and (now - expires) & 0xFFFFFFFF < 1 << 31
+            client_port, port, protocol, family, kind, addresses, _, expires, status, *_ = raw
+            past = not status & layout.CONNECTION_DEAD and (now - expires) & 0xFFFFFFFF < 1 << 31
             if past and protocol == TCP and not kind:
                 size = 4 if family == 4 else 16
                 client, target = ip_address(addresses[:size]), ip_address(addresses[size : 2 * size])
