@@ -6,12 +6,11 @@ every refusal the same error number, and both tables list the same services, cou
 connections.
 
 Time passes in the data plane by moving the deadlines that lie in its table. Connections past their
-time are then ended by a packet that starts nothing, or by the table's own clock.
+time are then ended by the table's own clock, which takes up to a second: there are few such histories.
 """
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -181,22 +180,13 @@ class Both:
         self.now += seconds
         self.memory.expire(self.now)
         self.plane.age(seconds)
-        self._end_those_past_their_time()
+        self.plane.wait_for(lambda: not self._past_their_time())
 
-    def _end_those_past_their_time(self) -> None:
+    def _past_their_time(self) -> bool:
+        """Whether the clock has still to end a connection."""
         now = self.plane.tick()
-        for _, raw in list(self.plane.slots()):
-            client_port, port, protocol, family, kind, addresses, _, expires, status, *_ = raw
-            past = not status & layout.CONNECTION_DEAD and (now - expires) & 0xFFFFFFFF < 1 << 31
-            if past and protocol == TCP and not kind:
-                size = 4 if family == 4 else 16
-                client, target = ip_address(addresses[:size]), ip_address(addresses[size : 2 * size])
-                self.plane.tc(packet(TCP, target, socket.ntohs(port), socket.ntohs(client_port), ACK, client))
-        assert len(list(self.plane.table.connections())) <= sum(
-            self.plane.server(number, name)
-            for number in range(self.plane.front("server_top"))
-            for name in ("active", "inactive", "persistent")
-        )
+        slots = (raw for _, raw in self.plane.slots() if not raw[8] & layout.CONNECTION_DEAD)
+        return any((now - raw[7]) & 0xFFFFFFFF < 1 << 31 for raw in slots)
 
     @staticmethod
     def _listing(table: Table) -> object:
@@ -290,7 +280,7 @@ _SETTINGS: dict[str, Any] = {
 
 @pytest.mark.parametrize("kind", HISTORIES)
 def test_any_history_has_the_same_result(plane: DataPlane, kind: str) -> None:
-    @settings(max_examples=60, derandomize=True, **_SETTINGS)
+    @settings(max_examples=6 if HISTORIES[kind][2] else 60, derandomize=True, **_SETTINGS)
     @given(steps(*HISTORIES[kind]))
     def same(history: list[Step]) -> None:
         _go(plane, history)
@@ -301,7 +291,7 @@ def test_any_history_has_the_same_result(plane: DataPlane, kind: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", HISTORIES)
 def test_thousands_of_histories_have_the_same_result(plane: DataPlane, kind: str) -> None:
-    @settings(max_examples=2000, **_SETTINGS)
+    @settings(max_examples=60 if HISTORIES[kind][2] else 2000, **_SETTINGS)
     @given(steps(*HISTORIES[kind]))
     def same(history: list[Step]) -> None:
         _go(plane, history)
