@@ -23,11 +23,11 @@ def available() -> bool:
     return all(shutil.which(program, path=PATH) for program in (LINUX, "ipvsadm", "modprobe"))
 
 
-def record(scenarios: Path = SCENARIOS) -> dict[str, str]:
-    """Run every scenario of a directory against the real IPVS: file name to transcript.
+def boot(init: Path, **environment: object) -> tuple[dict[str, str], str]:
+    """Run a machine whose first process is `init`, until it halts.
 
-    Raises:
-        RuntimeError: the machine did not boot, or a scenario could not be run; the text says why.
+    Gives what it has written into the directory named by CONFORMANCE_OUTPUT (file name to text),
+    and its console.
     """
     with tempfile.TemporaryDirectory(prefix="conformance-") as output:
         done = subprocess.run(
@@ -37,12 +37,12 @@ def record(scenarios: Path = SCENARIOS) -> dict[str, str]:
                 "rootflags=/",
                 "ro",
                 "mem=512M",
-                f"init={HERE / 'guest.py'}",
+                f"init={init}",
                 "quiet",
                 "con=null",
                 "con0=fd:0,fd:1",
                 f"CONFORMANCE_OUTPUT={output}",
-                f"CONFORMANCE_SCENARIOS={scenarios}",
+                *(f"{name}={value}" for name, value in environment.items()),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -51,8 +51,20 @@ def record(scenarios: Path = SCENARIOS) -> dict[str, str]:
             check=False,
         )
         written = {path.name: path.read_text() for path in sorted(Path(output).iterdir())}
+    return written, done.stdout.decode(errors="replace")
+
+
+def record(scenarios: Path = SCENARIOS, init: Path = HERE / "guest.py") -> dict[str, str]:
+    """Run every scenario of a directory against the real IPVS: file name to transcript.
+
+    `init` is the machine's first process, which runs them.
+
+    Raises:
+        RuntimeError: the machine did not boot, or a scenario could not be run; the text says why.
+    """
+    written, console = boot(init, CONFORMANCE_SCENARIOS=scenarios)
     expected = {path.name for path in scenarios.glob("*.txt")}
     if set(written) != expected:
         errors = "".join(text for name, text in written.items() if name.endswith(".error"))
-        raise RuntimeError(f"{errors}{done.stdout.decode(errors='replace')}")
+        raise RuntimeError(f"{errors}{console}")
     return written

@@ -1,0 +1,50 @@
+"""Plays scenarios against directrix on this host, several at a time."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from waiting import waits
+
+HERE = Path(__file__).resolve().parent
+SCENARIOS = HERE / "scenarios"
+TRANSCRIPTS = HERE / "transcripts"
+AT_ONCE = 8
+TIME_LIMIT = 180.0
+
+DELIBERATE = {
+    "refusal_counted.txt": "IPVS counts its own port unreachable as a packet of the real server's if the connection it "
+    "is about is over and not yet gone; directrix counts nothing out",
+}
+"""Scenarios in which directrix differs from IPVS on purpose, and why."""
+
+
+def play(name: str) -> str:
+    """The transcript of a scenario against directrix.
+
+    Raises:
+        RuntimeError: it could not be played; the text says why.
+    """
+    done = subprocess.run(
+        [sys.executable, str(HERE / "perform.py"), str(SCENARIOS / name)],
+        capture_output=True,
+        text=True,
+        timeout=TIME_LIMIT,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{name}: {done.stderr}")
+    return done.stdout
+
+
+def play_all(names: Iterable[str]) -> dict[str, Future[str]]:
+    """Begin to play scenarios, those that wait longest first."""
+    pool = ThreadPoolExecutor(AT_ONCE)
+    ordered = sorted(names, key=lambda name: -waits(SCENARIOS / name))
+    playing = {name: pool.submit(play, name) for name in ordered}
+    pool.shutdown(wait=False)
+    return playing

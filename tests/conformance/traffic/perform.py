@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""Play a scenario against the directrix of this checkout and print the transcript. Needs root."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[2] / "src")]
+
+from player import Player  # noqa: E402
+from scenario import Answer, read_scenario, transcript  # noqa: E402
+
+import directrix.cli.ipvsadm  # noqa: E402
+import directrix.ipvsadm.command  # noqa: E402
+import directrix.table.xdp.director  # noqa: E402
+from directrix.cli.main import main as directrix_main  # noqa: E402
+
+
+def directrix(words: list[str], stdin: str = "") -> Answer:
+    """`python -m directrix WORDS`, in a child of this process: starting Python anew is most of what a command costs."""
+    with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        source.write(stdin.encode())
+        source.seek(0)
+        if (child := os.fork()) == 0:
+            for number, file in enumerate((source, out, err)):
+                os.dup2(file.fileno(), number)
+            status = 70
+            try:
+                status = directrix_main(words) or 0
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(status & 255)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        out.seek(0)
+        err.seek(0)
+        return Answer(status, out.read().decode(), err.read().decode())
+
+
+def main() -> None:
+    player = Player(lambda words, stdin: directrix(["ipvsadm", *words], stdin))
+    try:
+        print(transcript(read_scenario(Path(sys.argv[1])), player.execute), end="")
+    finally:
+        player.close()
+        with player.hosts["director"].entered():
+            directrix(["down", "-q"])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""Raw packets from the client's wire, and the sight of where they turn up and what answers them."""
+
+from __future__ import annotations
+
+import select
+import socket
+import struct
+import time
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from topology import REAL_SERVERS, Host
+
+TCP_FLAGS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "none": 0}
+PATIENCE = 0.25
+"""Seconds after which a packet that was not seen anywhere is said to be nowhere."""
+
+ERRORS = {
+    "port-unreachable": {4: (3, 3), 6: (1, 4)},
+    "too-big": {4: (3, 4), 6: (2, 0)},
+    "time-exceeded": {4: (11, 0), 6: (3, 0)},
+}
+"""ICMP errors: type and code by IP version."""
+
+_ETH_P_ALL = 3
+_TCP, _UDP, _ICMP, _ICMPV6 = 6, 17, 1, 58
+_ETHERNET = 14
+_MTU = 1400
+
+Ends = tuple[bytes, int, bytes, int]
+"""Source address and port, destination address and port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address and a port, written 10.0.0.1:80 or [fd00::1]:80."""
+
+    address: IPv4Address | IPv6Address
+    port: int
+
+    @classmethod
+    def of(cls, text: str) -> Endpoint:
+        address, _, port = text.rpartition(":")
+        return cls(ip_address(address.strip("[]")), int(port))
+
+    @property
+    def pair(self) -> tuple[str, int]:
+        return str(self.address), self.port
+
+
+def frame(what: str, source: Endpoint, target: Endpoint, to: bytes, by: bytes) -> bytes:
+    """An Ethernet frame from source to target.
+
+    `what` is `udp` for a datagram, TCP flags joined by + for a segment, or one of ERRORS for what
+    the source's host says about a segment that the target has sent to it.
+    """
+    kind = b"\x08\x00" if source.address.version == 4 else b"\x86\xdd"
+    return to + by + kind + _packet(what, source, target)
+
+
+def _packet(what: str, source: Endpoint, target: Endpoint) -> bytes:
+    ports = struct.pack("!HH", source.port, target.port)
+    version = source.address.version
+    if what == "udp":
+        protocol, payload, place = _UDP, ports + struct.pack("!HH", 12, 0) + b"who?", 6
+    elif what in ERRORS:
+        protocol, place = (_ICMP if version == 4 else _ICMPV6), 2
+        payload = struct.pack("!BBHL", *ERRORS[what][version], 0, _MTU) + _packet("ack", target, source)
+    else:
+        flags = sum(TCP_FLAGS[name] for name in what.split("+"))
+        protocol, payload, place = _TCP, ports + struct.pack("!IIBBHHH", 1000, 1, 0x50, flags, 1000, 0, 0), 16
+    addresses = source.address.packed + target.address.packed
+    pseudo = b"" if protocol == _ICMP else addresses + struct.pack("!LL", len(payload), protocol)
+    payload = payload[:place] + struct.pack("!H", _checksum(pseudo + payload)) + payload[place + 2 :]
+    if version == 6:
+        return struct.pack("!LHBB", 6 << 28, len(payload), protocol, 64) + addresses + payload
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, 0, 64, protocol, 0) + addresses
+    return header[:10] + struct.pack("!H", _checksum(header)) + header[12:] + payload
+
+
+def _checksum(data: bytes) -> int:
+    data += b"\0" * (len(data) & 1)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """What an IP packet says: its protocol and ends; its TCP flags or ICMP type and code as `detail`."""
+
+    protocol: int
+    ends: Ends
+    detail: int
+    payload: bytes
+
+
+def read_packet(data: bytes) -> Packet | None:
+    """Read an IP packet; None if it is none of TCP, UDP and ICMP."""
+    if len(data) >= 28 and data[0] >> 4 == 4:
+        protocol, source, target, payload = data[9], data[12:16], data[16:20], data[(data[0] & 15) * 4 :]
+    elif len(data) >= 48 and data[0] >> 4 == 6:
+        protocol, source, target, payload = data[6], data[8:24], data[24:40], data[40:]
+    else:
+        return None
+    if protocol in (_ICMP, _ICMPV6):
+        return Packet(protocol, (source, 0, target, 0), payload[0] << 8 | payload[1], payload[8:])
+    if protocol not in (_TCP, _UDP):
+        return None
+    sport, dport = struct.unpack("!HH", payload[:4])
+    return Packet(
+        protocol, (source, sport, target, dport), payload[13] if protocol == _TCP and len(payload) > 13 else 0, b""
+    )
+
+
+class Wire:
+    """The client's and the real servers' ends of the segment."""
+
+    def __init__(self, hosts: dict[str, Host]) -> None:
+        self._hosts = hosts
+        self._sockets = {name: _packet_socket(hosts[name]) for name in ("client", *REAL_SERVERS)}
+
+    def send(self, what: str, source: Endpoint, target: Endpoint) -> str:
+        """Send a packet to the director and say where it went: a real server, an answer to it, or nowhere."""
+        for watch in self._sockets.values():
+            _drain(watch)
+        director, client = self._hosts["director"].mac, self._hosts["client"].mac
+        self._sockets["client"].send(frame(what, source, target, director, client))
+        ends = (source.address.packed, source.port, target.address.packed, target.port)
+        deadline = time.monotonic() + PATIENCE
+        while (left := deadline - time.monotonic()) > 0:
+            ready, _, _ = select.select(self._sockets.values(), [], [], left)
+            if ready and (seen := self._seen(ends)):
+                return " and ".join(seen)
+        return "nowhere"
+
+    def _seen(self, ends: Ends) -> list[str]:
+        seen = []
+        for name, watch in self._sockets.items():
+            for data in _drain(watch):
+                packet = read_packet(data[_ETHERNET:])
+                if packet is None:
+                    continue
+                if name != "client" and (packet.ends == ends or _quotes(packet, (*ends[2:], *ends[:2]))):
+                    seen.append(name)
+                elif name == "client" and data[6:12] == self._hosts["director"].mac:
+                    seen += _answer(packet, ends)
+        return seen
+
+
+def _answer(packet: Packet, ends: Ends) -> list[str]:
+    """What the director's packet says about ours."""
+    by = f"from {ip_address(packet.ends[0])}"
+    if packet.protocol == _TCP and packet.ends == (*ends[2:], *ends[:2]):
+        return [f"reset {by}" if packet.detail & TCP_FLAGS["rst"] else f"answered {by}"]
+    if _quotes(packet, ends):
+        return [f"icmp {packet.detail >> 8}/{packet.detail & 255} {by}"]
+    return []
+
+
+def _quotes(packet: Packet, ends: Ends) -> bool:
+    """Whether it is an ICMP error about a packet between these ends."""
+    quoted = read_packet(packet.payload) if packet.protocol in (_ICMP, _ICMPV6) else None
+    return quoted is not None and quoted.ends == ends
+
+
+def _packet_socket(host: Host) -> socket.socket:
+    with host.entered():
+        made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
+    made.bind(("eth0", _ETH_P_ALL))
+    made.setblocking(False)
+    return made
+
+
+def _drain(watch: socket.socket) -> list[bytes]:
+    """All that came in since the last time."""
+    frames = []
+    while True:
+        try:
+            data, (_, _, kind, *_) = watch.recvfrom(1 << 16)
+        except BlockingIOError:
+            return frames
+        if kind == socket.PACKET_HOST:
+            frames.append(data)

@@ -1,0 +1,54 @@
+"""Real TCP and UDP through a cluster goes where IPVS sends it, and the listings show what IPVS's show."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from difflib import unified_diff
+
+import machine
+import pytest
+from _pytest.mark import ParameterSet
+from host_half import DELIBERATE, HERE, SCENARIOS, TRANSCRIPTS, play_all
+from waiting import LONG, waits
+
+NAMES = sorted(path.name for path in SCENARIOS.glob("*.txt"))
+
+NOT_YET = {
+    "icmp_errors.txt": "the data plane passes ICMP errors about connections to the host",
+    "port_reuse.txt": "a connection that is over stays when its SYN has RST too or finds no real server",
+}
+
+
+def case(name: str) -> ParameterSet:
+    """A scenario to compare; one that can't be the same must not be, so that it is noticed when it is."""
+    marks = [pytest.mark.slow] if waits(SCENARIOS / name) >= LONG else []
+    if reason := (DELIBERATE | NOT_YET).get(name):
+        marks.append(pytest.mark.xfail(reason=reason, strict=True))
+    return pytest.param(name, marks=marks)
+
+
+@pytest.fixture(scope="module")
+def playing(request: pytest.FixtureRequest) -> dict[str, Future[str]]:
+    """The scenarios chosen for this run, all being played from the first test on."""
+    chosen = [item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")]
+    return play_all(name for name in NAMES if name in chosen)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("name", [case(name) for name in NAMES])
+def test_traffic_and_listings_are_those_of_ipvs(name: str, playing: dict[str, Future[str]]) -> None:
+    theirs, ours = (TRANSCRIPTS / name).read_text(), playing[name].result()
+    difference = unified_diff(theirs.split("\n"), ours.split("\n"), "IPVS", "directrix", n=8, lineterm="")
+    assert not (text := "\n".join(difference)), text
+
+
+def test_every_transcript_of_traffic_has_its_scenario() -> None:
+    assert sorted(path.name for path in TRANSCRIPTS.iterdir()) == NAMES
+
+
+@pytest.mark.uml
+def test_traffic_through_ipvs_still_goes_so() -> None:
+    if not machine.available():
+        pytest.skip("needs user-mode-linux, kmod, iproute2 and ipvsadm")
+    recorded = machine.record(SCENARIOS, HERE / "traffic_guest.py")
+    assert recorded == {name: (TRANSCRIPTS / name).read_text() for name in NAMES}
