@@ -237,12 +237,12 @@ static __always_inline bool slot_reuse(struct connection *c, __u32 now, __u32 *d
 	return true;
 }
 
-/* A SYN on a connection that is over: IPVS's conn_reuse_mode=1. */
+/* A SYN on a connection that is over: IPVS's conn_reuse_mode=1, which asks for no other flag. */
 static __always_inline bool starts_over(const struct connection *c, const struct packet *p)
 {
 	__u32 state = c->status & 0xff;
 
-	return tcp_opens(p->tcp_flags) && !c->control && (state == TCP_S_TIME_WAIT || state == TCP_S_CLOSE);
+	return p->tcp_flags & TCP_SYN && !c->control && (state == TCP_S_TIME_WAIT || state == TCP_S_CLOSE);
 }
 
 /* The first free slot. As slots fill in order, it tells about how full the bucket is. */

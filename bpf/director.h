@@ -54,11 +54,8 @@ static __always_inline int enter(const struct packet *p, struct making *making, 
 	return verdict;
 }
 
-/*
- * A packet without a connection: may it start one, and with which real server? A global function,
- * so that the verifier looks at it once. Returns a verdict; with CONTINUE *server is set.
- */
-__noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
+/* May a packet without a connection start one, and with which real server? CONTINUE: *server has it. */
+static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *server)
 {
 	struct making making = { .status = UDP_S_NORMAL };
 	struct persistent choice = {};
@@ -67,8 +64,6 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
 	__u32 number;
 	int verdict;
 
-	if (!p || !server)
-		return BUSY;
 	if (is_ipv4(p) ? martian4(p->address[0]) : martian6(p))
 		return MALFORMED;
 	if (client_port_of(p) == bpf_htons(FTP_DATA_PORT))
@@ -82,7 +77,7 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
 			return NO_CONNECTION;
 		making.status = TCP_S_SYN_RECV | CONNECTION_ACTIVE;
 	}
-	if (service->flags & SERVICE_ONE_PACKET && p->from_xdp)
+	if (service->flags & SERVICE_ONE_PACKET && protocol_of(p) == IPPROTO_UDP && p->from_xdp)
 		return HANDED_UP;	/* only tc has an end for every packet: this one must not be scheduled twice */
 	verdict = choose(p, number, service, now, &choice);
 	if (verdict == NO_SERVER && service->key.port == bpf_htons(FTP_PORT) && port_of(p) != bpf_htons(FTP_PORT))
@@ -104,6 +99,31 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
 	making.server_port = port_of(p) == service->key.port && s->port ? s->port : port_of(p);
 	verdict = enter(p, &making, s, now);
 	*server = making.server;
+	return verdict;
+}
+
+/*
+ * For a packet without a connection, or on one that is over: a global function, so that the
+ * verifier looks at it once. Returns a verdict; with CONTINUE *server is set. The old connection
+ * counts while the new one is scheduled and is gone afterwards, also if there is no new one (IPVS).
+ */
+__noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
+{
+	struct connection *c;
+	struct place place;
+	int verdict;
+
+	if (!p || !server)
+		return BUSY;
+	verdict = open_new(p, now, server);
+	if (verdict == CONTINUE || verdict == HANDED_UP || !(p->tcp_flags & TCP_SYN))
+		return verdict;
+	place = place_of(p);
+	c = connection_find(p, place, now);
+	if (c && starts_over(c, p)) {
+		connection_end(c, c->expires, now);
+		visit_both(place, now + GRACE_TICKS);
+	}
 	return verdict;
 }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from directrix.lvs.errors import InvalidRequest, TableError
+from directrix.system.links import Link
 from directrix.table.xdp import attachment, handover, layout, libbpf, loader, pins
 from directrix.table.xdp.attachment import Attachment
 from directrix.table.xdp.host import check_host
@@ -110,7 +111,11 @@ def _attach(
             }
         )
 
-    with loader.loaded(place, size, attachment.programs_for(wanted)) as data_plane:
+    # those of the hooks in use too, should one be refused
+    programs = attachment.programs_for(wanted) | attachment.programs_for(
+        [(link, before[link.index].hook) for link in found if link.index in before]
+    )
+    with loader.loaded(place, size, programs) as data_plane:
         maps = Maps(place)
         try:
             attachment.describe_devices(maps, found, list(before.values()))
@@ -127,14 +132,11 @@ def _attach(
                     skipped.append(Skipped(link.name, error.reason))
             attachment.describe_devices(maps, found, list(done.values()))
         except BaseException:
-            # what was not attached before is taken off again; what was has the new program now
-            for ifindex, new in done.items():
-                if ifindex not in before:
-                    attachment.detach(new)
-            if before:
-                keep_record({ifindex: done.get(ifindex, known) for ifindex, known in before.items()})
-            elif attachment.uses_xdp(wanted):
+            keep = _as_before(data_plane, before, found, done)
+            if all(known.hook == "tc" for known in keep.values()):
                 handover.remove()
+            if before:
+                keep_record(keep)
             raise
         finally:
             maps.close()
@@ -145,6 +147,23 @@ def _attach(
         handover.remove()
     keep_record(done)
     return list(done.values()), skipped
+
+
+def _as_before(
+    data_plane: libbpf.Object, before: dict[int, Attachment], found: list[Link], done: dict[int, Attachment]
+) -> dict[int, Attachment]:
+    """After a refusal: what was not attached is taken off, what was hangs at its old hook with the new program."""
+    links = {link.index: link for link in found}
+    keep = dict(before)
+    for ifindex, new in done.items():
+        known = before.get(ifindex)
+        if known is None:
+            attachment.detach(new)
+        elif new.hook == known.hook:
+            keep[ifindex] = new
+        else:
+            keep[ifindex] = attachment.attach(data_plane, links[ifindex], known.hook, new)
+    return keep
 
 
 def take_down() -> bool:

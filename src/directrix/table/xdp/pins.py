@@ -118,8 +118,11 @@ class Place:
 
     def _locked_file(self, flags: int = 0) -> IO[str]:
         while True:
-            self.own.mkdir(parents=True, exist_ok=True, mode=0o700)
-            file = open(self.own / "lock", "w")  # noqa: SIM115  closed by the caller
+            try:
+                self.own.mkdir(parents=True, exist_ok=True, mode=0o700)
+                file = open(self.own / "lock", "w")  # noqa: SIM115  closed by the caller
+            except FileNotFoundError:
+                continue  # the last table went at this very moment, and the directories with it
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | flags)
             except BlockingIOError:
