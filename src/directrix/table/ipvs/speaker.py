@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 
@@ -77,12 +78,20 @@ class Speaker:
         return [answer.attributes for answer in self._exchange(self._family, command, Flag.DUMP, content)]
 
     def _exchange(self, family: int, command: int, flags: Flag, content: bytes) -> list[Message]:
-        """What is answered, up to the message that ends it: a list's end, or else an acknowledgement."""
+        """What is answered, up to the message that ends it: a list's end, or else an acknowledgement.
+
+        The kernel answers before `send` is back, so there is nothing to wait for. To a request it
+        calls interrupted it never answers.
+        """
         self._sequence += 1
         self._socket.send(request(family, command, flags, self._sequence, content))
         answers: list[Message] = []
         while True:
-            for message in messages(self._socket.recv(_LARGEST)):
+            try:
+                data = self._socket.recv(_LARGEST, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                raise InterruptedError(errno.EINTR, os.strerror(errno.EINTR)) from None
+            for message in messages(data):
                 if message.sequence != self._sequence:
                     continue
                 if message.type not in (Kind.ERROR, Kind.DONE):

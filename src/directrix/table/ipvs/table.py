@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from directrix.lvs import (
     Address,
@@ -131,7 +131,8 @@ class IpvsTable(Table):
         Raises:
             TableError: ESRCH if none of this role runs.
         """
-        with _refused_as(refusals.of_any):
+        # IPVS says that it was interrupted if the daemon had been started and not yet run; it never will.
+        with _refused_as(refusals.of_any), suppress(InterruptedError):
             self._speaker.change(Command.DEL_DAEMON, codec.encode_role(role))
 
     def close(self) -> None:
