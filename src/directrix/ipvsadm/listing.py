@@ -112,10 +112,13 @@ def _described(name: str, state: ServiceState, write: WriteNumber) -> str:
     return (
         f"{name} {service.scheduler}"
         + (f" ({','.join(flags)})" if flags else "")
-        + (f" persistent {service.persistence}" + _mask(service) if service.persistence else "")
-        + (f" pe {service.engine}" if service.engine else "")
+        + (f" persistent {service.persistence}" + _mask(service) + _engine(service) if service.persistence else "")
         + (" ops\n" if service.one_packet else "\n")
     )
+
+
+def _engine(service: VirtualService) -> str:
+    return f" pe {service.engine}" if service.engine else ""
 
 
 def _mask(service: VirtualService) -> str:
