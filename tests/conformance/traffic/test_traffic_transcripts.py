@@ -15,7 +15,6 @@ NAMES = sorted(path.name for path in SCENARIOS.glob("*.txt"))
 
 NOT_YET = {
     "icmp_errors.txt": "the data plane passes ICMP errors about connections to the host",
-    "port_reuse.txt": "a connection that is over stays when its SYN has RST too or finds no real server",
 }
 
 
