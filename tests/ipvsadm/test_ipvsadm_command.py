@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from directrix.ipvsadm.command import NO_SYNCHRONIZATION, main
+from directrix.ipvsadm.command import main
 from directrix.ipvsadm.usage import USAGE, VERSION
 from directrix.lvs import RealServer, ServiceKey, TableError, VirtualService
+from directrix.lvs.daemon import DaemonRole, SyncDaemon
 from directrix.lvs.errors import NotSupportedYet, TableUnavailable
 from directrix.table.interface import Table
 from directrix.table.memory import MemoryTable
@@ -82,7 +83,9 @@ def terminal() -> Terminal:
         ("-h", []),
         ("-v", []),
         ("-R", []),
-        ("--start-daemon master", []),
+        ("--start-daemon master", ["open", "close"]),
+        ("--stop-daemon master", ["open", "close"]),
+        ("-L --daemon", ["open", "close"]),
     ],
 )
 def test_only_what_needs_a_table_makes_one(terminal: Terminal, line: str, seen: list[str]) -> None:
@@ -163,8 +166,42 @@ def test_what_a_table_cannot_do_yet_is_refused_in_its_own_words() -> None:
 
 
 @pytest.mark.parametrize("line", ["--start-daemon master --syncid 7", "--stop-daemon backup"])
-def test_synchronization_is_refused(terminal: Terminal, line: str) -> None:
-    assert terminal.run(line) == Outcome(255, "", f"{NO_SYNCHRONIZATION}\n")
+def test_synchronization_is_refused_by_a_table_that_has_none(terminal: Terminal, line: str) -> None:
+    assert terminal.run(line) == Outcome(255, "", "connection synchronization is not supported by this table yet\n")
+
+
+class Synchronizing(Watched):
+    """A table with daemons."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.running: dict[DaemonRole, SyncDaemon] = {}
+
+    def daemons(self) -> list[SyncDaemon]:
+        return [self.running[role] for role in sorted(self.running)]
+
+    def start_daemon(self, daemon: SyncDaemon) -> None:
+        if daemon.role in self.running:
+            raise TableError(errno.EEXIST)
+        self.running[daemon.role] = daemon
+
+    def stop_daemon(self, role: DaemonRole) -> None:
+        if self.running.pop(role, None) is None:
+            raise TableError(errno.ESRCH)
+
+
+def test_daemons_are_started_listed_and_stopped() -> None:
+    terminal = Terminal(Synchronizing())
+    assert terminal.run("--start-daemon backup") == Outcome(0, "", "")
+    full = "--mcast-interface eth1 --syncid 7 --sync-maxlen 1400 --mcast-group ff02::5 --mcast-port 9000 --mcast-ttl 3"
+    assert terminal.run(f"--start-daemon master {full}") == Outcome(0, "", "")
+    assert terminal.run("-L --daemon").stdout == (
+        "master sync daemon (mcast=eth1, syncid=7, maxlen=1400, group=ff02::5, port=9000, ttl=3)\n"
+        "backup sync daemon (mcast=eth0, syncid=0, maxlen=0, group=None, port=0, ttl=0)\n"
+    )
+    assert terminal.run("--start-daemon master") == Outcome(255, "", "Daemon has already run\n")
+    assert terminal.run("--stop-daemon master") == Outcome(0, "", "")
+    assert terminal.run("--stop-daemon master") == Outcome(255, "", "No daemon is running\n")
 
 
 def test_help_and_version_end_a_restore(terminal: Terminal) -> None:

@@ -16,8 +16,6 @@ from directrix.ipvsadm.writing import EndpointWriter
 from directrix.lvs import TableError
 from directrix.table.interface import Table
 
-NO_SYNCHRONIZATION: Final = "connection synchronization is not supported by this table yet"
-
 
 class OpenTable(Protocol):
     """How a table is got: with `create`, it is loaded first if it is not there."""
@@ -134,8 +132,9 @@ class _Session:
             timeouts = table.timeouts()
             return (f"Timeout (tcp tcpfin udp): {timeouts.tcp} {timeouts.tcp_fin} {timeouts.udp}\n",)
         if request.has("daemon"):
-            # No table synchronizes yet, so there is never a daemon to tell of.
-            return ()
+            from directrix.ipvsadm import daemons
+
+            return [daemons.line(daemon) for daemon in table.daemons()]
         layout = listing.Layout(
             next((mode for mode in listing.Mode if mode.option and request.has(mode.option)), listing.Mode.PLAIN),
             endpoints,
@@ -171,11 +170,6 @@ class _Session:
             return False
         return True
 
-    def refuse_daemon(self, request: Request) -> int:
-        """Synchronization is not there to be started or stopped."""
-        self._stderr.write(f"{NO_SYNCHRONIZATION}\n")
-        return REFUSED_STATUS
-
     def print_help(self, request: Request) -> int:
         """Print the help; it ends a restore."""
         self._stdout.write(usage.USAGE)
@@ -207,6 +201,11 @@ def _delete_server(table: Table, request: Request) -> None:
     table.delete_server(request.key(), request.server_address, request.server_port)
 
 
+def _stop_daemon(table: Table, request: Request) -> None:
+    assert request.role is not None
+    table.stop_daemon(request.role)
+
+
 _CREATING: Final = frozenset({Command.ADD_SERVICE, Command.SET})
 """Commands that mean something where no table is loaded yet; all others find it empty."""
 
@@ -220,12 +219,12 @@ _CHANGES: Final[dict[Command, Callable[[Table, Request], None]]] = {
     Command.EDIT_SERVER: lambda table, request: table.edit_server(request.key(), request.server()),
     Command.DELETE_SERVER: _delete_server,
     Command.SET: lambda table, request: table.set_timeouts(request.timeouts),
+    Command.START_DAEMON: lambda table, request: table.start_daemon(request.daemon()),
+    Command.STOP_DAEMON: _stop_daemon,
 }
 
 _SPECIAL: Final[dict[Command, Callable[[_Session, Request], int]]] = {
     Command.RESTORE: _Session.restore,
-    Command.START_DAEMON: _Session.refuse_daemon,
-    Command.STOP_DAEMON: _Session.refuse_daemon,
     Command.HELP: _Session.print_help,
     Command.VERSION: _Session.print_version,
 }

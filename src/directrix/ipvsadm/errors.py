@@ -55,9 +55,20 @@ _SERVER_WORDS = {
 }
 
 
+_DAEMON_COMMANDS = frozenset({Command.START_DAEMON, Command.STOP_DAEMON})
+_DAEMON_WORDS = {
+    errno.EEXIST: "Daemon has already run",
+    errno.ESRCH: "No daemon is running",
+}
+
+
 def words_for(error: TableError, command: Command) -> str:
     """What ipvsadm says when a table answers a command with this error."""
     if isinstance(error, NotSupportedYet):
         return error.reason
-    by_command = _SERVER_WORDS if command in _SERVER_COMMANDS else _SERVICE_WORDS
+    by_command = _SERVICE_WORDS
+    if command in _SERVER_COMMANDS:
+        by_command = _SERVER_WORDS
+    elif command in _DAEMON_COMMANDS:
+        by_command = _DAEMON_WORDS
     return by_command.get(error.errno) or _WORDS.get(error.errno) or os.strerror(error.errno)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from typing import Final
 
 from directrix.ipvsadm import legality, popt
@@ -27,6 +28,7 @@ from directrix.lvs import (
     TunnelType,
 )
 from directrix.lvs.addresses import family_of
+from directrix.lvs.daemon import DaemonRole
 
 DEFAULT_SCHEDULER: Final = "wlc"
 DEFAULT_PERSISTENCE: Final = 360
@@ -80,14 +82,15 @@ def _first(options: popt.Cuts) -> Request:
     command = _COMMANDS.get(name)
     if command is None:
         raise TRY_HELP
-    if command is Command.START_DAEMON and argument not in _DAEMON_STATES:
+    role = _ROLES.get(argument or "")
+    if command is Command.START_DAEMON and role is None:
         raise Refusal("illegal start-daemon parameter specified")
-    if command is Command.STOP_DAEMON and argument not in _DAEMON_STATES:
+    if command is Command.STOP_DAEMON and role is None:
         raise Refusal("illegal start_daemon specified")
-    return Request(command)
+    return Request(command, role=role)
 
 
-_DAEMON_STATES = ("master", "backup")
+_ROLES = {"master": DaemonRole.MASTER, "backup": DaemonRole.BACKUP}
 
 _COMMANDS: Final = {
     "add-service": Command.ADD_SERVICE,
@@ -146,15 +149,14 @@ def _switch(option: str) -> Taker:
 
 
 def _bounded(option: str, attribute: str, low: int, high: int, problem: str) -> Taker:
-    """An option with a number; an empty attribute means that the number is checked and unused."""
+    """An option with a number."""
 
     def take(request: Request, argument: str | None, names: Names) -> None:
         _once(request, option)
         value = number(argument or "", low, high)
         if value is None:
             raise Refusal(problem)
-        if attribute:
-            setattr(request, attribute, value)
+        setattr(request, attribute, value)
 
     return take
 
@@ -267,14 +269,17 @@ def _multicast_group(request: Request, argument: str | None, names: Names) -> No
     _once(request, "mcast-group")
     text = argument or ""
     try:
-        family, legal = "IPv6", socket.inet_pton(socket.AF_INET6, text)[0] == 0xFF
+        packed = socket.inet_pton(socket.AF_INET6, text)
+        family, legal = "IPv6", packed[0] == 0xFF
     except (OSError, ValueError):
         try:
-            family, legal = "IPv4", socket.inet_pton(socket.AF_INET, text)[0] >> 4 == 0xE
+            packed = socket.inet_pton(socket.AF_INET, text)
+            family, legal = "IPv4", packed[0] >> 4 == 0xE
         except (OSError, ValueError):
             family, legal = "IPv4", False
     if not legal:
         raise Refusal(f"invalid {family} mcast-group `{text}'")
+    request.group = ip_address(packed)
 
 
 def _nothing(request: Request, argument: str | None, names: Names) -> None:
@@ -306,10 +311,11 @@ _TAKERS: Final[dict[str, Taker]] = {
     "tun-csum": _checksum("tun-csum", TunnelFlags.CSUM),
     "tun-remcsum": _checksum("tun-remcsum", TunnelFlags.REMCSUM),
     "mcast-group": _multicast_group,
-    "mcast-port": _bounded("mcast-port", "", 1, MAX_PORT, "illegal mcast-port specified"),
-    "mcast-ttl": _bounded("mcast-ttl", "", 1, 255, "illegal mcast-ttl specified"),
-    "syncid": _bounded("syncid", "", 0, 255, "illegal syncid specified"),
-    "sync-maxlen": _bounded("sync-maxlen", "", 1, MAX_SYNC_MESSAGE, "illegal sync-maxlen specified"),
+    "mcast-interface": _text("mcast-interface", "interface", LONGEST_NAME),
+    "mcast-port": _bounded("mcast-port", "group_port", 1, MAX_PORT, "illegal mcast-port specified"),
+    "mcast-ttl": _bounded("mcast-ttl", "ttl", 1, 255, "illegal mcast-ttl specified"),
+    "syncid": _bounded("syncid", "sync_id", 0, 255, "illegal syncid specified"),
+    "sync-maxlen": _bounded("sync-maxlen", "sync_length", 1, MAX_SYNC_MESSAGE, "illegal sync-maxlen specified"),
     "sort": _nothing,
 }
 _TAKERS.update((name, _switch(name)) for name in OPTION_NAMES if name not in _TAKERS and name not in _COMMANDS)

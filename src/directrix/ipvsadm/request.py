@@ -19,7 +19,10 @@ from directrix.lvs import (
     TunnelType,
     VirtualService,
 )
+from directrix.lvs.daemon import DaemonRole, SyncDaemon
 from directrix.lvs.service import ALL_ONES_V4
+
+DEFAULT_INTERFACE = "eth0"
 
 _PLAIN_TUNNEL = Tunnel()
 _NO_TIMEOUTS = Timeouts(0, 0, 0)
@@ -53,6 +56,13 @@ class Request:
     tunnel_port: int = 0
     tunnel_flags: TunnelFlags = TunnelFlags.NOCSUM
     timeouts: Timeouts = _NO_TIMEOUTS
+    role: DaemonRole | None = None
+    interface: str = DEFAULT_INTERFACE
+    sync_id: int = 0
+    sync_length: int = 0
+    group: Address | None = None
+    group_port: int = 0
+    ttl: int = 0
 
     def has(self, option: str) -> bool:
         """Whether an option was given, by its message name."""
@@ -84,4 +94,11 @@ class Request:
             self.upper_threshold,
             self.lower_threshold,
             tunnel,
+        )
+
+    def daemon(self) -> SyncDaemon:
+        """The synchronisation daemon as the line defines it."""
+        assert self.role is not None
+        return SyncDaemon(
+            self.role, self.interface, self.sync_id, self.sync_length, self.group, self.group_port, self.ttl
         )

@@ -26,7 +26,8 @@ from directrix.lvs import (
     TunnelType,
     VirtualService,
 )
-from directrix.lvs.errors import InvalidRequest
+from directrix.lvs.daemon import DaemonRole, SyncDaemon
+from directrix.lvs.errors import InvalidRequest, NotSupportedYet
 
 
 class Table(abc.ABC):
@@ -131,6 +132,29 @@ class Table(abc.ABC):
     @abc.abstractmethod
     def size(self) -> int:
         """What listings print as `size=`: 4096 for IPVS's default hash table."""
+
+    def daemons(self) -> list[SyncDaemon]:
+        """The synchronisation daemons that run, the master before the backup."""
+        return []
+
+    def start_daemon(self, daemon: SyncDaemon) -> None:
+        """Start a synchronisation daemon.
+
+        Raises:
+            NotSupportedYet: this make does not synchronise.
+            TableError: EEXIST if one of this role runs, ENODEV if there is no such interface, EINVAL
+                while real servers of another family than their service's are there (IPVS).
+        """
+        raise NotSupportedYet("connection synchronization")
+
+    def stop_daemon(self, role: DaemonRole) -> None:
+        """Stop a synchronisation daemon.
+
+        Raises:
+            NotSupportedYet: this make does not synchronise.
+            TableError: ESRCH if none of this role runs.
+        """
+        raise NotSupportedYet("connection synchronization")
 
     def begin(self) -> None:  # noqa: B027
         """Start of many changes (restore). A make may hold them back until `commit`."""

@@ -111,26 +111,14 @@ class IpvsTable(Table):
         return self._size
 
     def daemons(self) -> list[SyncDaemon]:
-        """The synchronisation daemons that run, the master before the backup."""
         with _refused_as(refusals.of_any):
             return [codec.decode_daemon(answer) for answer in self._speaker.ask_all(Command.GET_DAEMON)]
 
     def start_daemon(self, daemon: SyncDaemon) -> None:
-        """Start a synchronisation daemon.
-
-        Raises:
-            TableError: EEXIST if one of this role runs, ENODEV if there is no such interface, EINVAL
-                while real servers of another family than their service's are there.
-        """
         with _refused_as(refusals.of_any):
             self._speaker.change(Command.NEW_DAEMON, codec.encode_daemon(daemon))
 
     def stop_daemon(self, role: DaemonRole) -> None:
-        """Stop a synchronisation daemon.
-
-        Raises:
-            TableError: ESRCH if none of this role runs.
-        """
         # IPVS says that it was interrupted if the daemon had been started and not yet run; it never will.
         with _refused_as(refusals.of_any), suppress(InterruptedError):
             self._speaker.change(Command.DEL_DAEMON, codec.encode_role(role))

@@ -192,6 +192,26 @@ def test_a_daemon_started_by_either_is_seen_by_the_other(table: IpvsTable) -> No
     assert caught.value.errno == errno.ESRCH
 
 
+@pytest.mark.usefixtures("namespace")
+@pytest.mark.parametrize("run", [theirs, ours])
+def test_commands_for_daemons_are_answered_alike(run: Callable[..., Answer]) -> None:
+    options = (
+        "--mcast-interface lo --syncid 7 --sync-maxlen 1400 --mcast-group 224.1.2.3 --mcast-port 9000 --mcast-ttl 5"
+    )
+    assert run("--start-daemon", "backup", *options.split()) == (0, "", "")
+    assert run("--start-daemon", "backup", *options.split()) == (255, "", "Daemon has already run\n")
+    assert run("--start-daemon", "master") == (255, "", "No such device\n")
+    assert run("--start-daemon", "master", "--mcast-interface", "lo") == (0, "", "")
+    listed = run("-L", "--daemon")
+    assert listed[1].count("\n") == 2
+    assert listed == theirs("-L", "--daemon") == ours("-L", "--daemon")
+    # Whoever stops a daemon that has not run yet is never answered, and ipvsadm waits for ever.
+    time.sleep(0.5)
+    assert run("--stop-daemon", "master") == (0, "", "")
+    assert run("--stop-daemon", "backup") == (0, "", "")
+    assert run("--stop-daemon", "backup") == (255, "", "No daemon is running\n")
+
+
 def test_many_services_and_real_servers_come_whole(table: IpvsTable) -> None:
     rules = [f"-A -t 10.1.{i}.1:80 -s rr" for i in range(200)]
     rules += [f"-a -t 10.1.0.1:80 -r 10.2.{i // 250}.{i % 250 + 1}" for i in range(500)]
