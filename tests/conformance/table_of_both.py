@@ -16,7 +16,7 @@ sys.path[:0] = [str(HERE / "traffic"), str(HERE.parents[1] / "src")]
 
 import machine  # noqa: E402
 import scenario as commands  # noqa: E402
-from host_half import DELIBERATE, play_all  # noqa: E402
+from host_half import AUTO, DELIBERATE, play_all  # noqa: E402
 from test_ipvsadm_transcripts import NOT_YET as COMMANDS_NOT_YET  # noqa: E402
 from test_ipvsadm_transcripts import Director  # noqa: E402
 from test_traffic_transcripts import NOT_YET as TRAFFIC_NOT_YET  # noqa: E402
@@ -55,7 +55,7 @@ def play_traffic(names: list[str]) -> dict[str, Callable[[], str]]:
     def one(playing: Future[str]) -> Callable[[], str]:
         return lambda: playing.result()
 
-    return {name: one(playing) for name, playing in play_all(names).items()}
+    return {name: one(playing) for (name, _), playing in play_all((name, AUTO) for name in names).items()}
 
 
 HALVES = (

@@ -23,14 +23,18 @@ DELIBERATE = {
 """Scenarios in which directrix differs from IPVS on purpose, and why."""
 
 
-def play(name: str) -> str:
-    """The transcript of a scenario against directrix.
+AUTO = ""
+"""No hook asked for: directrix chooses, and on the cluster's veth it takes tc."""
+
+
+def play(name: str, hook: str = AUTO) -> str:
+    """The transcript of a scenario against directrix at this hook.
 
     Raises:
         RuntimeError: it could not be played; the text says why.
     """
     done = subprocess.run(
-        [sys.executable, str(HERE / "perform.py"), str(SCENARIOS / name)],
+        [sys.executable, str(HERE / "perform.py"), str(SCENARIOS / name), *([hook] if hook else [])],
         capture_output=True,
         text=True,
         timeout=TIME_LIMIT,
@@ -41,10 +45,10 @@ def play(name: str) -> str:
     return done.stdout
 
 
-def play_all(names: Iterable[str]) -> dict[str, Future[str]]:
-    """Begin to play scenarios, those that wait longest first."""
+def play_all(chosen: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Future[str]]:
+    """Begin to play scenarios, given with their hooks, those that wait longest first."""
     pool = ThreadPoolExecutor(AT_ONCE)
-    ordered = sorted(names, key=lambda name: -waits(SCENARIOS / name))
-    playing = {name: pool.submit(play, name) for name in ordered}
+    ordered = sorted(chosen, key=lambda one: -waits(SCENARIOS / one[0]))
+    playing = {one: pool.submit(play, *one) for one in ordered}
     pool.shutdown(wait=False)
     return playing

@@ -1,9 +1,13 @@
 #!/usr/bin/env python3
-"""Play a scenario against the directrix of this checkout and print the transcript. Needs root."""
+"""Play a scenario against the directrix of this checkout and print the transcript. Needs root.
+
+perform.py SCENARIO [HOOK]: the director's interface is attached to by this hook, instead of the one `auto` chooses.
+"""
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -41,9 +45,22 @@ def directrix(words: list[str], stdin: str = "") -> Answer:
         return Answer(status, out.read().decode(), err.read().decode())
 
 
+def attach(player: Player, hook: str) -> None:
+    """Attach by this hook before the scenario does by `auto`; XDP wants whole checksums from its neighbours."""
+    for host in player.hosts.values():
+        with host.entered():
+            subprocess.run(["ethtool", "-K", "eth0", "tx", "off"], check=True, capture_output=True)
+    with player.hosts["director"].entered():
+        refused = directrix(["up", "-q", "--hook", hook])
+    if refused.status:
+        raise SystemExit(refused.stderr)
+
+
 def main() -> None:
     player = Player(lambda words, stdin: directrix(["ipvsadm", *words], stdin))
     try:
+        if sys.argv[2:]:
+            attach(player, sys.argv[2])
         print(transcript(read_scenario(Path(sys.argv[1])), player.execute), end="")
     finally:
         player.close()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import Future
 from difflib import unified_diff
 
 import machine
 import pytest
 from _pytest.mark import ParameterSet
-from host_half import DELIBERATE, HERE, SCENARIOS, TRANSCRIPTS, play_all
+from host_half import AUTO, DELIBERATE, HERE, SCENARIOS, TRANSCRIPTS, play_all
 from waiting import LONG, waits
 
 NAMES = sorted(path.name for path in SCENARIOS.glob("*.txt"))
@@ -18,25 +19,29 @@ NOT_YET = {
 }
 
 
-def case(name: str) -> ParameterSet:
+def case(name: str, hook: str) -> ParameterSet:
     """A scenario to compare; one that can't be the same must not be, so that it is noticed when it is."""
-    marks = [pytest.mark.slow] if waits(SCENARIOS / name) >= LONG else []
+    marks = [pytest.mark.slow] if hook or waits(SCENARIOS / name) >= LONG else []
+    if hook and not shutil.which("ethtool"):
+        marks.append(pytest.mark.skip(reason="needs ethtool"))
     if reason := (DELIBERATE | NOT_YET).get(name):
         marks.append(pytest.mark.xfail(reason=reason, strict=True))
-    return pytest.param(name, marks=marks)
+    return pytest.param(name, hook, marks=marks, id=f"{name}-{hook}" if hook else name)
 
 
 @pytest.fixture(scope="module")
-def playing(request: pytest.FixtureRequest) -> dict[str, Future[str]]:
+def playing(request: pytest.FixtureRequest) -> dict[tuple[str, str], Future[str]]:
     """The scenarios chosen for this run, all being played from the first test on."""
-    chosen = [item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")]
-    return play_all(name for name in NAMES if name in chosen)
+    ours = [item for item in request.session.items if item.parent is request.node and hasattr(item, "callspec")]
+    return play_all((item.callspec.params["name"], item.callspec.params["hook"]) for item in ours)
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("name", [case(name) for name in NAMES])
-def test_traffic_and_listings_are_those_of_ipvs(name: str, playing: dict[str, Future[str]]) -> None:
-    theirs, ours = (TRANSCRIPTS / name).read_text(), playing[name].result()
+@pytest.mark.parametrize(("name", "hook"), [case(name, hook) for hook in (AUTO, "xdp-generic") for name in NAMES])
+def test_traffic_and_listings_are_those_of_ipvs(
+    name: str, hook: str, playing: dict[tuple[str, str], Future[str]]
+) -> None:
+    theirs, ours = (TRANSCRIPTS / name).read_text(), playing[name, hook].result()
     difference = unified_diff(theirs.split("\n"), ours.split("\n"), "IPVS", "directrix", n=8, lineterm="")
     assert not (text := "\n".join(difference)), text
 
