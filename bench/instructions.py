@@ -32,7 +32,6 @@ GOALS = {
     "directrix_syn_16k": NEW,
     "directrix_not_ours_port": NOT_OURS,
     "directrix_not_ours_address": NOT_OURS,
-    "directrix_not_ours_host": NOT_OURS,
 }
 SECTIONS = ("reference", "directrix", "ipvs", "schedulers")
 CLOCK_TRUE = (49_000_000, 52_000_000)

@@ -127,16 +127,25 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
 	return verdict;
 }
 
-/* CONTINUE: to be forwarded to real server *number. Anything else is the packet's end. */
-static __always_inline enum verdict direct(const struct packet *p, struct connection *c, __u32 now, __u32 *number)
+/*
+ * CONTINUE: to be forwarded to real server *number. Anything else is the packet's end. A packet
+ * that is `in_registers` is copied where it is needed in memory, so that it can stay there.
+ */
+static __always_inline enum verdict direct(const struct packet *p, bool in_registers, struct connection *c, __u32 now,
+					   __u32 *number)
 {
 	__u32 state;
 
 	if (!c || starts_over(c, p)) {
-		/* a copy, so that the quick way keeps its packet in registers */
-		struct packet copy = *p;
-		enum verdict verdict = connection_open(&copy, now, number);
+		enum verdict verdict;
 
+		if (in_registers) {
+			struct packet copy = *p;
+
+			verdict = connection_open(&copy, now, number);
+		} else {
+			verdict = connection_open(p, now, number);
+		}
 		if (verdict != CONTINUE)
 			return verdict;
 		return hop_at(*number)->flags & SERVER_AVAILABLE ? CONTINUE : SERVER_GONE;

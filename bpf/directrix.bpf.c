@@ -69,8 +69,12 @@ struct handed_up {
 
 #define HANDED_UP_MARK 0x6478
 
-/* The device a frame is for: the one it came in by, or the VLAN's on it. 0 if it isn't for this host. */
-static __always_inline __u32 device_for(__u32 ifindex, const struct ethhdr *eth, __u32 tags)
+/*
+ * The device a frame is for: the one it came in by, or the VLAN's on it. 0 if it isn't for this
+ * host. Tags that no device here has are left alone (`foreign`): such a frame can be sent on by
+ * the wire it came in by, tags and all.
+ */
+static __always_inline __u32 device_for(__u32 ifindex, const struct ethhdr *eth, __u32 tags, bool *foreign)
 {
 	struct device *d = device_at(ifindex);
 
@@ -80,9 +84,17 @@ static __always_inline __u32 device_for(__u32 ifindex, const struct ethhdr *eth,
 		struct vlan_key key = { .wire = ifindex, .tags = tags };
 		__u32 *vlan = bpf_map_lookup_elem(&vlans, &key);
 
-		return vlan ? *vlan : 0;
+		if (vlan)
+			return *vlan;
+		*foreign = true;
 	}
 	return ifindex;
+}
+
+/* May a frame with these tags leave by this hop as it is? */
+static __always_inline bool tags_fit(const struct hop *hop, __u32 tags, bool foreign, __u32 ifindex)
+{
+	return foreign ? !hop->tags && hop->wire == ifindex : hop->tags == tags;
 }
 
 static __always_inline int xdp_end(enum verdict verdict)
@@ -105,28 +117,29 @@ static __noinline int hand_up(struct xdp_md *ctx, __u32 ifindex)
 }
 
 /* A packet that parsed: on its way, or to its end. */
-static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags, const struct packet *p)
+static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags, const struct packet *p, bool quick)
 {
 	__u32 ifindex = ctx->ingress_ifindex, device = ifindex, now = ticks(), number = 0;
 	struct connection *c = connection_find(p, place_of(p), now);
 	enum verdict verdict;
+	bool foreign = false;
 	struct hop *hop;
 
 	/* Is it for this host? A known connection's frame that leaves by the device it came in by is if it
 	 * bears the MAC it will leave with. Nothing of the table may be touched before this is known. */
 	hop = hop_at(c ? c->server : 0);
 	if (!c || tags || hop->ifindex != ifindex || hop->source != (*(__u64 *)data & 0xffffffffffffULL)) {
-		device = device_for(ifindex, data, tags);
+		device = device_for(ifindex, data, tags, &foreign);
 		if (!device)
 			return xdp_end(OTHER_HOST);
 	}
-	verdict = direct(p, c, now, &number);
+	verdict = direct(p, quick, c, now, &number);
 	if (verdict == NO_SERVER || verdict == HANDED_UP)
 		return hand_up(ctx, device);
 	if (verdict != CONTINUE)
 		return xdp_end(verdict);
 	hop = hop_at(number);
-	if (hop->state != HOP_RESOLVED || hop->tags != tags || hop_due(&hop->asked, now))
+	if (hop->state != HOP_RESOLVED || !tags_fit(hop, tags, foreign, ifindex) || hop_due(&hop->asked, now))
 		return hand_up(ctx, device);
 	if (hop->wire != ifindex) {
 		struct device *way = device_at(hop->wire);
@@ -162,7 +175,7 @@ static __noinline int xdp_complete(struct xdp_md *ctx)
 	protocol = skip_tags(data, end, &offset, &tags);
 	verdict = parse(protocol, data + offset, end, length - offset, &p);
 	p.from_xdp = true;
-	return verdict == CONTINUE ? xdp_direct(ctx, data, tags, &p) : xdp_end(verdict);
+	return verdict == CONTINUE ? xdp_direct(ctx, data, tags, &p, false) : xdp_end(verdict);
 }
 
 static __noinline int xdp_quick(struct xdp_md *ctx)
@@ -174,7 +187,7 @@ static __noinline int xdp_quick(struct xdp_md *ctx)
 	if (data + QUICK_LENGTH > end)
 		return XDP_PASS;
 	verdict = quick4_parse(data + sizeof(struct ethhdr), end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p);
-	return verdict == CONTINUE ? xdp_direct(ctx, data, 0, &p) : xdp_end(verdict);
+	return verdict == CONTINUE ? xdp_direct(ctx, data, 0, &p, true) : xdp_end(verdict);
 }
 
 /* Host traffic meets these few lines and no more: no stack, no saved registers. */
@@ -213,21 +226,42 @@ static __always_inline __u32 take_up(struct __sk_buff *skb)
 	if (!d)
 		return 0;
 	mac = d->mac;
-	if (bpf_skb_store_bytes(skb, 0, &mac, 6, 0))
-		return 0;
-	/* the way out sets its own tags */
-	if (skb->vlan_present && bpf_skb_vlan_pop(skb))
-		return 0;
-	if (skb->vlan_present && bpf_skb_vlan_pop(skb))
-		return 0;
-	return head.ifindex;
+	return bpf_skb_store_bytes(skb, 0, &mac, 6, 0) ? 0 : head.ifindex;
+}
+
+/*
+ * The VLAN tags of a frame at tc, of which the kernel keeps the outer one beside the packet. The
+ * inner one, if there is one, stands where `offset` points and is stepped over.
+ */
+static __always_inline __u32 tags_of(struct __sk_buff *skb, void *data, void *end, __u32 *offset, __be16 *protocol)
+{
+	__u32 tags = skb->vlan_tci & VLAN_ID;
+	struct vlan_header *tag = data + *offset;
+
+	if (*protocol != bpf_htons(ETH_P_8021Q) && *protocol != bpf_htons(ETH_P_8021AD))
+		return tags;
+	if ((void *)(tag + 1) > end)
+		return tags;
+	*offset += sizeof(*tag);
+	*protocol = tag->protocol;
+	return tags << 16 | (bpf_ntohs(tag->tci) & VLAN_ID);
+}
+
+/* Take a frame's tags off: the way out has its own. */
+static __always_inline bool drop_tags(struct __sk_buff *skb)
+{
+	for (int i = 0; i < 2; i++)
+		if (skb->vlan_present && bpf_skb_vlan_pop(skb))
+			return false;
+	return true;
 }
 
 static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place place)
 {
-	__u32 offset = place == TC_IP ? 0 : sizeof(struct ethhdr), now = ticks(), number = 0, device = skb->ifindex;
+	__u32 offset = place == TC_IP ? 0 : sizeof(struct ethhdr), now = ticks(), number = 0, device = skb->ifindex, tags = 0;
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct bpf_redir_neigh next = {};
+	__be16 protocol = skb->protocol;
 	void *data, *end;
 	enum verdict verdict;
 	struct packet p;
@@ -237,8 +271,6 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		device = take_up(skb);
 		if (!device)
 			return TC_ACT_SHOT;
-	} else if (skb->vlan_present) {
-		return tc_end(cpu, NOT_OURS, place);	/* the VLAN's own device sees it next */
 	}
 	data = (void *)(long)skb->data;
 	end = (void *)(long)skb->data_end;
@@ -247,21 +279,33 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		data = (void *)(long)skb->data;
 		end = (void *)(long)skb->data_end;
 	}
-	verdict = parse(skb->protocol, data + offset, end, skb->len - offset, &p);
+	if (skb->vlan_present)
+		tags = tags_of(skb, data, end, &offset, &protocol);
+	verdict = parse(protocol, data + offset, end, skb->len - offset, &p);
 	if (verdict != CONTINUE)
 		return tc_end(cpu, verdict, place);
 	if (place != TC_BEHIND_XDP && skb->pkt_type != PACKET_HOST)
 		return tc_end(cpu, OTHER_HOST, place);
-	verdict = direct(&p, connection_find(&p, place_of(&p), now), now, &number);
-	if (verdict == NO_SERVER && place != TC_IP) {
+	if (tags) {
+		struct vlan_key key = { .wire = device, .tags = tags };
+		struct device *d = device_at(device);
+
+		if (place == TC_BEHIND_XDP && d && d->tags) {
+			if (!drop_tags(skb))
+				return tc_end(cpu, MALFORMED, place);
+			tags = 0;
+		} else if (bpf_map_lookup_elem(&vlans, &key)) {
+			return tc_end(cpu, NOT_OURS, place);	/* the VLAN's own device sees it next */
+		}
+	}
+	verdict = direct(&p, false, connection_find(&p, place_of(&p), now), now, &number);
+	if (verdict == NO_SERVER && place != TC_IP && !tags) {
 		count_verdict(cpu, NO_SERVER);
 		return answer_unreachable(skb, &p, now, device);
 	}
 	if (verdict != CONTINUE)
 		return tc_end(cpu, verdict, place);
 	if (place == TC_IP) {
-		__be16 protocol = skb->protocol;
-
 		if (bpf_skb_change_head(skb, sizeof(struct ethhdr), 0) ||
 		    bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol, sizeof(protocol), 0))
 			return tc_end(cpu, NO_ROUTE, place);
@@ -270,13 +314,18 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	if (hop_due(&hop->checked, now) || hop->state != HOP_RESOLVED) {
 		int state = hop_look_up(skb, number, &next);
 
-		if (state == HOP_NO_ROUTE)
+		if (state == HOP_NO_ROUTE || (tags && !tags_fit(hop, tags, true, device)))
 			return tc_end(cpu, NO_ROUTE, place);
-		count_forwarded(cpu, number, p.length);
-		if (state != HOP_RESOLVED)
-			count_verdict(cpu, NO_NEIGHBOUR);
-		return bpf_redirect_neigh(hop->ifindex, &next, sizeof(next), 0);
+		/* with two tags the kernel would not know the packet for IP: if it can, it goes the short way */
+		if (state != HOP_RESOLVED || tags <= VLAN_ID) {
+			count_forwarded(cpu, number, p.length);
+			if (state != HOP_RESOLVED)
+				count_verdict(cpu, NO_NEIGHBOUR);
+			return bpf_redirect_neigh(hop->ifindex, &next, sizeof(next), 0);
+		}
 	}
+	if (tags && !tags_fit(hop, tags, true, device))
+		return tc_end(cpu, NO_ROUTE, place);
 	data = (void *)(long)skb->data;
 	end = (void *)(long)skb->data_end;
 	if (data + sizeof(struct ethhdr) > end)
