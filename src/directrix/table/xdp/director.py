@@ -53,8 +53,8 @@ def bring_up(
 ) -> tuple[list[Attachment], list[Skipped]]:
     """Make the table of this namespace if there is none, and attach to devices.
 
-    A running table keeps its services and connections and gets this version's programs. Without
-    `interfaces` every device that can carry virtual services is taken.
+    A running table keeps its services, connections and attachments, and gets this version's
+    programs. Without `interfaces` every device that can carry virtual services is taken.
 
     Raises:
         TableUnavailable: this machine can't carry a table.
@@ -90,10 +90,11 @@ def _attach(
     found = attachment.current_links()
     chosen = attachment.choose(interfaces, found) if interfaces else attachment.carriers(found)
     before = {known.ifindex: known for known in attachment.from_record(record)}
-    wanted = [
-        (link, before[link.index].hook if hook == "auto" and link.index in before else hook)
-        for link in attachment.below_vlans_first(chosen)
-    ]
+    in_use = {ifindex: known.hook for ifindex, known in before.items()}
+    if hook != "auto":
+        in_use |= {link.index: hook for link in chosen}
+    chosen += [link for link in found if link.index in before and link not in chosen]
+    wanted = [(link, in_use.get(link.index, hook)) for link in attachment.below_vlans_first(chosen)]
     done: dict[int, Attachment] = {}
     skipped: list[Skipped] = []
 
@@ -103,8 +104,8 @@ def _attach(
                 "namespace": pins.namespace_inode(),
                 "connections": size,
                 "program": loader.object_hash(),
-                "automatic": not interfaces,
-                "hook": hook,
+                "automatic": not interfaces or record.get("automatic", False),
+                "hook": record.get("hook", "auto") if interfaces else hook,
                 "interfaces": attachment.interface_names(),
                 "attachments": attachment.to_record(list(attachments.values())),
                 "settings": attachment.tune(list(attachments.values()), record.get("settings", {})),

@@ -7,7 +7,8 @@ gives out twice; what belongs to it beside (lock, record of attachments) lies in
 
 Commands run in other mount namespaces too: `ip netns exec` makes one each time, and a file system
 mounted there is gone with the command. So everything is anchored in the mount namespace of
-process 1, reached through /proc/1/root where ours is another.
+process 1, or where that is not ours to look into, of the eldest ancestor that is; it is reached
+through /proc/PID/root where ours is another.
 """
 
 from __future__ import annotations
@@ -34,12 +35,34 @@ def _mount_namespace(process: str) -> str:
         return ""
 
 
+def _ancestors() -> list[str]:
+    """The ids of the processes we descend from, the eldest first."""
+    found: list[str] = []
+    process = str(os.getppid())
+    while process != "0":
+        found.insert(0, process)
+        try:
+            with open(f"/proc/{process}/stat") as file:
+                # the name stands in parentheses and may hold anything; the parent is the second word behind it
+                process = file.read().rpartition(")")[2].split()[1]
+        except OSError:
+            break
+    return found
+
+
 def anchor() -> Path:
-    """The root directory that paths of pins start from: `/`, or process 1's."""
-    init = _mount_namespace("1")
-    if not init or init == _mount_namespace("self"):
-        return Path("/")
-    return Path("/proc/1/root")
+    """The root directory that paths of pins start from: `/`, or the one of the eldest process we may look into."""
+    ours = _mount_namespace("self")
+    for process in ("1", *_ancestors()):
+        theirs = _mount_namespace(process)
+        if theirs:
+            return Path("/") if theirs == ours else Path(f"/proc/{process}/root")
+    return Path("/")
+
+
+def _process_at(root: Path) -> str:
+    """Whose root directory an anchor is."""
+    return "self" if root == Path("/") else root.parts[2]
 
 
 def namespace_cookie() -> int:
@@ -165,8 +188,7 @@ def all_places(root: Path) -> list[Place]:
 
 
 def _is_mounted(root: Path) -> bool:
-    process = "self" if root == Path("/") else "1"
-    with open(f"/proc/{process}/mountinfo") as file:
+    with open(f"/proc/{_process_at(root)}/mountinfo") as file:
         for line in file:
             left, _, right = line.partition(" - ")
             if left.split()[4] == f"/{_RUN}/bpf" and right.split()[0] == "bpf":
@@ -191,10 +213,10 @@ def _mounting(root: Path) -> Iterator[Path]:
 
 
 def _mount_command(root: Path, *words: str) -> str:
-    """Run mount or umount where process 1 lives; answers what went wrong, empty if nothing."""
+    """Run mount or umount at the anchor; answers what went wrong, empty if nothing."""
     import subprocess
 
-    there = [] if root == Path("/") else ["nsenter", "--mount=/proc/1/ns/mnt"]
+    there = [] if root == Path("/") else ["nsenter", f"--mount=/proc/{_process_at(root)}/ns/mnt"]
     done = subprocess.run([*there, *words], capture_output=True, text=True, check=False)
     return done.stderr.strip() or f"status {done.returncode}" if done.returncode else ""
 
