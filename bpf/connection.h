@@ -343,7 +343,7 @@ static __always_inline void assure(__u32 control)
 }
 
 /* Move to another state and keep the server's counts true. */
-static __always_inline void connection_move(struct connection *c, const struct packet *p, __u32 state)
+static __always_inline void connection_move(struct connection *c, __u32 state)
 {
 	__u32 status = c->status, next = (status & ~(0xff | CONNECTION_ACTIVE)) | state;
 	struct server *s;

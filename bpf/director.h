@@ -157,7 +157,7 @@ static __always_inline enum verdict direct(const struct packet *p, bool in_regis
 	if (protocol_of(p) == IPPROTO_TCP && !(state == TCP_S_ESTABLISHED && tcp_plain_ack(p->tcp_flags)))
 		state = tcp_next[tcp_event(p->tcp_flags) & 7][state & 15];
 	if (state != (c->status & 0xff))
-		connection_move(c, p, state);
+		connection_move(c, state);
 	connection_refresh(c, p, state, now);
 	return CONTINUE;
 }
