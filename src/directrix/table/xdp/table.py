@@ -199,8 +199,6 @@ class XdpTable(Table):
         key = service.key
         if key.fwmark:
             raise NotSupportedYet("a firewall-mark service")
-        if key.protocol is not None and key.protocol.name == "SCTP":
-            raise NotSupportedYet("SCTP")
         flags = (layout.SERVICE_PERSISTENT if service.persistence else 0) | (
             layout.SERVICE_ONE_PACKET if service.one_packet else 0
         )
