@@ -267,6 +267,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	struct bpf_redir_neigh next = {};
 	__be16 protocol = skb->protocol;
 	struct frame frame = { .context = skb };
+	struct connection *c;
 	void *data, *end;
 	enum verdict verdict;
 	struct packet p;
@@ -304,7 +305,10 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 			return tc_end(cpu, NOT_OURS, place);	/* the VLAN's own device sees it next */
 		}
 	}
-	verdict = direct(&p, false, connection_find(&p, place_of(&p), now), now, &number);
+	c = connection_find(&p, place_of(&p), now);
+	if (place == TC_BEHIND_XDP && c)
+		p.sctp_event = SCTP_EVENT_SEEN;
+	verdict = direct(&p, false, c, now, &number);
 	if (verdict == NO_SERVER && place != TC_IP && !tags) {
 		count_verdict(cpu, NO_SERVER);
 		return answer_unreachable(skb, &p, now, device);

@@ -25,6 +25,7 @@ enum sctp_chunk_type {
 enum sctp_event {
 	SCTP_EVENT_DATA, SCTP_EVENT_INIT, SCTP_EVENT_INIT_ACK, SCTP_EVENT_COOKIE_ECHO, SCTP_EVENT_COOKIE_ACK,
 	SCTP_EVENT_SHUTDOWN, SCTP_EVENT_SHUTDOWN_ACK, SCTP_EVENT_SHUTDOWN_COMPLETE, SCTP_EVENT_ERROR, SCTP_EVENT_ABORT,
+	SCTP_EVENT_SEEN,	/* XDP has told the state machine: an INIT must not count twice */
 	SCTP_EVENTS,
 };
 
@@ -67,6 +68,7 @@ const __u8 sctp_next[16][16] = {
 	[SCTP_EVENT_SHUTDOWN_COMPLETE] = { CL, CL, CL, CL, CL, CW, CO, CE, ES, SS, CL, CL, RJ, CL },
 	[SCTP_EVENT_ERROR]	     = { CL, I1, IN, CS, CR, CW, CO, CE, ES, SS, SR, SA, RJ, CL },
 	[SCTP_EVENT_ABORT]	     = { CL, CL, CL, CL, CL, RJ, CL, CL, CL, CL, CL, CL, CL, CL },
+	[SCTP_EVENT_SEEN]	     = { NO, I1, IN, CS, CR, CW, CO, CE, ES, SS, SR, SA, RJ, CL },
 };
 
 #undef NO
