@@ -268,18 +268,15 @@ def _checksum(option: str, flags: TunnelFlags) -> Taker:
 def _multicast_group(request: Request, argument: str | None, names: Names) -> None:
     _once(request, "mcast-group")
     text = argument or ""
+    family = Family.INET6 if ":" in text else Family.INET
     try:
-        packed = socket.inet_pton(socket.AF_INET6, text)
-        family, legal = "IPv6", packed[0] == 0xFF
+        group = ip_address(socket.inet_pton(family, text))
+        legal = group.is_multicast
     except (OSError, ValueError):
-        try:
-            packed = socket.inet_pton(socket.AF_INET, text)
-            family, legal = "IPv4", packed[0] >> 4 == 0xE
-        except (OSError, ValueError):
-            family, legal = "IPv4", False
+        legal = False
     if not legal:
-        raise Refusal(f"invalid {family} mcast-group `{text}'")
-    request.group = ip_address(packed)
+        raise Refusal(f"invalid {'IPv6' if family is Family.INET6 else 'IPv4'} mcast-group `{text}'")
+    request.group = group
 
 
 def _nothing(request: Request, argument: str | None, names: Names) -> None:

@@ -168,6 +168,9 @@ class Table(abc.ABC):
 
 MAX_CONNECTION_COUNT = 0x7FFFFFFF
 
+_BROADCAST = (0xFFFFFFFF, 0x7FFFFFFF)
+"""255.255.255.255, and that of the network every host has on lo."""
+
 
 def check_netmask(service: VirtualService) -> None:
     """IPVS's one check of a service's values: an IPv6 prefix length is 1 to 128.
@@ -206,5 +209,5 @@ def check_address(address: Address) -> None:
         raise InvalidRequest(f"{address} is not a unicast address")
     if isinstance(address, IPv6Address) and (address.is_link_local or address.ipv4_mapped):
         raise InvalidRequest(f"{address} is a {'link-local' if address.is_link_local else 'mapped'} address")
-    if address.version == 4 and int(address) == 0xFFFFFFFF:
-        raise InvalidRequest(f"{address} is the broadcast address")
+    if address.version == 4 and int(address) in _BROADCAST:
+        raise InvalidRequest(f"{address} is a broadcast address")

@@ -38,6 +38,7 @@ from directrix.lvs.errors import (
     ServerExists,
     ServiceExists,
 )
+from directrix.lvs.service import PERSISTENCE_ENGINES
 from directrix.table.interface import Table, check_address, check_netmask, check_server
 from directrix.table.xdp import connections, layout, libbpf
 from directrix.table.xdp.clock import Ticks, timeout_ticks
@@ -193,6 +194,8 @@ class XdpTable(Table):
         if service.scheduler not in layout.DATA_PLANE_SCHEDULERS:
             registry.algorithm(service.scheduler)
             raise NotSupportedYet(f"the scheduler {service.scheduler}")
+        if service.engine in PERSISTENCE_ENGINES:
+            raise NotSupportedYet(f"the persistence engine {service.engine}")
         if service.engine:
             raise NoSuchScheduler(service.engine)
         check_netmask(service)
