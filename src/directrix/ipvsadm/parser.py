@@ -58,13 +58,17 @@ def parse(words: Sequence[str], names: Names) -> Request:
     for name, argument, word in options:
         take = _TAKERS.get(name)
         if take is None:
-            raise Refusal(f"invalid option `{word}'")
-        take(request, argument, names)
+            raise Refusal(f"invalid option `{word}'", word=word)
+        try:
+            take(request, argument, names)
+        except Refusal as refusal:
+            refusal.word = word
+            raise
     if request.command is Command.SET:
         request.timeouts = _timeouts(leftover)
         del leftover[:3]
     if leftover:
-        raise Refusal(f"unexpected argument {leftover[0]}")
+        raise Refusal(f"unexpected argument {leftover[0]}", word=leftover[0])
     if request.flag_words:
         request.flags = _scheduler_flags(request.scheduler, request.flag_words)
     legality.check_command(request.command, request.given)

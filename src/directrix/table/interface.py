@@ -156,6 +156,16 @@ class Table(abc.ABC):
         """
         raise NotSupportedYet("connection synchronization")
 
+    def vet_service(self, service: VirtualService) -> None:  # noqa: B027
+        """Refuse of a service what IPVS takes and this make does not; nothing is changed.
+
+        Raises:
+            NotSupportedYet: it can't be added, nor edited so.
+        """
+
+    def vet_server(self, key: ServiceKey, server: RealServer) -> None:  # noqa: B027
+        """The same of a real server."""
+
     def begin(self) -> None:  # noqa: B027
         """Start of many changes (restore). A make may hold them back until `commit`."""
 

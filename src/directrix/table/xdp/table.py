@@ -217,6 +217,9 @@ class XdpTable(Table):
             "netmask": service.netmask,
         }
 
+    def vet_service(self, service: VirtualService) -> None:
+        self._service_values(service)
+
     def add_service(self, service: VirtualService) -> None:
         with self._changing() as index:
             key = key_bytes(service.key)
@@ -310,6 +313,9 @@ class XdpTable(Table):
         check_server(key, server)
         if server.method is not ForwardingMethod.DIRECT:
             raise NotSupportedYet(f"the forwarding method {server.method.name.lower()}")
+
+    def vet_server(self, key: ServiceKey, server: RealServer) -> None:
+        self._check(key, server)
 
     def add_server(self, key: ServiceKey, server: RealServer) -> None:
         with self._changing() as index:
