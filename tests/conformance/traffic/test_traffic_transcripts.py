@@ -74,5 +74,6 @@ def test_scripts_find_the_same_by_our_names_over_ipvs(tmp_path: Path) -> None:
     scenarios.mkdir()
     for name in chosen:
         shutil.copy(SCENARIOS / name, scenarios)
-    played = machine.record(scenarios, HERE / "traffic_guest.py", CONFORMANCE_PYTHON=sys.executable)
+    chosen_table = {"CONFORMANCE_PYTHON": sys.executable, "DIRECTRIX_TABLE": "ipvs"}
+    played = machine.record(scenarios, HERE / "traffic_guest.py", **chosen_table)
     assert played == {name: (TRANSCRIPTS / name).read_text() for name in chosen}
