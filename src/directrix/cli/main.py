@@ -32,7 +32,7 @@ GROUPS = {
 
 NAMES = tuple(name for names in GROUPS.values() for name in names)
 
-OF_OUR_TABLE = ("up", "down", "status")
+OF_OUR_TABLE = ("up", "down")
 """Subcommands about what the kernel's IPVS does not have: programs at interfaces."""
 
 USAGE = "directrix [--table auto|xdp|ipvs] COMMAND [WORDS…]"
