@@ -35,7 +35,9 @@ def run(*words: str | Path, stdin: str = "") -> Answer:
 
 @pytest.mark.parametrize("words", [["-n"], []])
 def test_rules_saved_by_either_are_restored_by_the_other(names: Path, words: list[str]) -> None:
-    assert run("ipvsadm", "-R", stdin=RULES) == (0, "", "")
+    # One host's name is longer than what is saved of it, so that ipvsadm can't read it again.
+    rules = "".join(f"{line}\n" for line in RULES.splitlines() if "10.0.0.14" not in line)
+    assert run("ipvsadm", "-R", stdin=rules) == (0, "", "")
     saved = run("ipvsadm-save", *words)
     assert saved == run(names / "ipvsadm-save", *words)
     for restore in (names / "ipvsadm-restore", "ipvsadm-restore"):
