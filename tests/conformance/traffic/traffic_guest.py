@@ -53,7 +53,7 @@ def _run(words: list[str], stdin: str) -> subprocess.CompletedProcess[str]:
 def play(path: Path, output: Path) -> None:
     """Play a scenario and write its transcript, or why there is none."""
     try:
-        player = Player(ipvsadm)
+        player = Player(ipvsadm, os.environ.get("CONFORMANCE_PYTHON", ""))
         try:
             (output / path.name).write_text(transcript(read_scenario(path), player.execute))
         finally:

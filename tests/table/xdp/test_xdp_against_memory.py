@@ -17,12 +17,13 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
-from data_plane import DNS, DNS6, HTTP, HTTP6, VIP, VIP6, DataPlane, real, service
-from frames import ACK, FIN, RST, SYN, TCP, packet
+from data_plane import DIAMETER, DIAMETER6, DNS, DNS6, HTTP, HTTP6, VIP, VIP6, DataPlane, real, service
+from frames import ACK, FIN, RST, SCTP, SYN, TCP, association, packet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from directrix.lvs import Address, Connection, Protocol, RealServer, ServiceKey, TableError
+from directrix.lvs import Address, Connection, Protocol, RealServer, ServiceKey, TableError, sctp
+from directrix.lvs.sctp import SctpChunk
 from directrix.lvs.tcp import TcpFlags
 from directrix.table.interface import Table
 from directrix.table.memory import MemoryTable, Packet
@@ -33,7 +34,8 @@ pytestmark = pytest.mark.root
 ANY = ServiceKey.of(Protocol.TCP, VIP, 0)
 FTP = ServiceKey.of(Protocol.TCP, VIP, 21)
 ANY6 = ServiceKey.of(Protocol.UDP, VIP6, 0)
-KEYS = [HTTP, HTTP6, DNS, DNS6, ANY, FTP, ANY6]
+ANY_SCTP = ServiceKey.of(Protocol.SCTP, VIP, 0)
+KEYS = [HTTP, HTTP6, DNS, DNS6, DIAMETER, DIAMETER6, ANY, FTP, ANY6]
 PASSED = ("not_ours", "no_service", "no_connection")
 """Why a packet is passed on to the host is told in other words where that costs less."""
 
@@ -120,6 +122,7 @@ class Send:
     client_port: int
     port: int
     flags: int
+    chunks: tuple[int, ...]
     hook: str
 
     @property
@@ -166,10 +169,15 @@ class Both:
         assert step.key.address
         self.plane.keep_hops()
         protocol = int(step.key.protocol)
-        frame = packet(protocol, step.key.address, step.target, step.client_port, step.flags, step.address)
+        if protocol == SCTP:
+            ends = {"client_port": step.client_port, "client": step.address}
+            frame = association(step.key.address, step.target, *step.chunks, **ends)
+        else:
+            frame = packet(protocol, step.key.address, step.target, step.client_port, step.flags, step.address)
         flags = TcpFlags(step.flags) if protocol == TCP else TcpFlags.NONE
+        said = sctp.event(*step.chunks)
         parts = (step.address, step.client_port, step.key.address, step.target)
-        wanted = self.memory.packet(Packet(step.key.protocol, *parts, flags, len(frame) - 14), self.now)
+        wanted = self.memory.packet(Packet(step.key.protocol, *parts, flags, len(frame) - 14, sctp_event=said), self.now)
         name, after = self.plane.deliver(step.hook, frame)
         ours = "passed" if name in PASSED else name
         assert ours == ("passed" if wanted.name in PASSED else str(wanted.name)), step
@@ -221,6 +229,9 @@ def steps(keys: list[ServiceKey], persistence: list[int], waits: bool) -> st.Sea
     key = st.sampled_from(keys)
     number = st.integers(1, 4)
     flags = st.sampled_from([SYN, SYN, SYN, SYN, ACK, FIN | ACK, RST, 0]).map(int)
+    behind = st.sampled_from([(), (SctpChunk.DATA,), (SctpChunk.ABORT,)])
+    first_chunk = st.sampled_from([*[SctpChunk.INIT] * 6, *[SctpChunk.COOKIE_ECHO] * 3, *SctpChunk, 200])
+    chunks = st.tuples(first_chunk, behind).map(lambda both: (both[0], *both[1]))
     make = st.builds(
         Service,
         key,
@@ -238,6 +249,7 @@ def steps(keys: list[ServiceKey], persistence: list[int], waits: bool) -> st.Sea
         st.sampled_from([1024, 1025, 1026, 1027, 1028, 20]),
         st.sampled_from([0, 0, 0, 0, 0, 20, 2000, 80]),
         flags,
+        chunks,
         st.sampled_from(["xdp", "tc"]),
     )
     rare = st.builds(Command, st.sampled_from(["flush", "zero", "zero all", "delete"]), key)
@@ -256,7 +268,9 @@ HISTORIES = {
     "every kind of service": (KEYS, [0, 0, 100], False),
     "one persistent service": ([HTTP], [100], False),
     "ports shared by services": ([HTTP, ANY, FTP], [0, 100], False),
+    "SCTP alone": ([DIAMETER, DIAMETER6, ANY_SCTP], [0, 100], False),
     "TCP and time": ([HTTP, HTTP6], [0], True),
+    "SCTP and time": ([DIAMETER, DIAMETER6], [0], True),
 }
 
 
