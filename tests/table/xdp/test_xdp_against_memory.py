@@ -177,7 +177,8 @@ class Both:
         flags = TcpFlags(step.flags) if protocol == TCP else TcpFlags.NONE
         said = sctp.event(*step.chunks)
         parts = (step.address, step.client_port, step.key.address, step.target)
-        wanted = self.memory.packet(Packet(step.key.protocol, *parts, flags, len(frame) - 14, sctp_event=said), self.now)
+        sent = Packet(step.key.protocol, *parts, flags, len(frame) - 14, sctp_event=said)
+        wanted = self.memory.packet(sent, self.now)
         name, after = self.plane.deliver(step.hook, frame)
         ours = "passed" if name in PASSED else name
         assert ours == ("passed" if wanted.name in PASSED else str(wanted.name)), step
