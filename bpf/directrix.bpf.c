@@ -368,6 +368,24 @@ int directrix_clock(struct __sk_buff *skb)
 	return bpf_timer_start(&c->timer, TURN_NS, 0) ? 3 : 0;
 }
 
+/*
+ * Run by user space with a number in the packet: give what this real server has counted to its
+ * service now, because it leaves. With ALL_SERVERS: do a whole round of the estimator.
+ */
+SEC("tc")
+int directrix_account(struct __sk_buff *skb)
+{
+	__u32 number;
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &number, sizeof(number)))
+		return -1;
+	if (number == ALL_SERVERS)
+		estimate_all();
+	else
+		account_server(number, false);
+	return 0;
+}
+
 /* Run by user space for one real server, its number in the packet: look its next hop up now. */
 SEC("tc")
 int directrix_look(struct __sk_buff *skb)

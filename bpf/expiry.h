@@ -92,7 +92,7 @@ static int clock_turn(void *map, int *key, struct clock *c)
 	c->hand += lines;
 	if (c->hand >= parameters.head_lines)
 		c->hand -= parameters.head_lines;
-	estimate(c->turn++);
+	estimate(c);
 	ns = bpf_ktime_get_ns();
 	c->next += TURN_NS;
 	if (c->next < ns || c->next > ns + TURN_NS)

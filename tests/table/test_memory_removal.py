@@ -40,6 +40,7 @@ def test_a_removed_server_that_comes_back_has_its_connections_and_counts() -> No
     cluster.add(2, weight=7)
     assert cluster.counts(2) == (1, 0)
     assert cluster.state(2).server.weight == 7
+    cluster.table.tick()
     assert cluster.state(2).counters.connections == 1
     assert cluster.send(1024, "A") == 2
 
@@ -52,8 +53,10 @@ def test_it_comes_back_to_a_service_made_anew_with_counters_at_zero() -> None:
     assert cluster.send(1024, "A") == "server_gone"
     cluster.add(1)
     assert cluster.counts(1) == (1, 0)
+    cluster.table.tick()
     assert cluster.state(1).counters.connections == 0
     assert cluster.send(1024, "A") == 1
+    cluster.table.tick()
     assert cluster.state(1).counters.in_packets == 1
     assert cluster.table.service(HTTP).counters.in_packets == 1
 
@@ -97,10 +100,12 @@ def test_an_idle_server_is_forgotten_two_minutes_after_a_sweep_found_it() -> Non
     cluster.remove(1)
     cluster.wait(179)  # swept after 60 s and noted, after 120 s, but not yet after 180 s
     cluster.add(1)
+    cluster.table.tick()
     assert cluster.state(1).counters.connections == 1
     cluster.remove(1)
     cluster.wait(180)
     cluster.add(1)
+    cluster.table.tick()
     assert cluster.state(1).counters.connections == 0
 
 

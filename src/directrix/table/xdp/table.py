@@ -76,8 +76,8 @@ class XdpTable(Table):
         self._place = place
         self._maps = Maps(place)
         self._sets = Sets(self._maps)
-        self._reader = Reader(self._maps, self._sets)
-        self._counting = Counting(self._maps, self._sets, self._reader)
+        self._counting = Counting(self._maps)
+        self._reader = Reader(self._maps, self._sets, self._counting)
         self._index = ServiceIndex(self._maps)
         self._ticks = Ticks(self._maps.parameter("hertz"))
         self._known = _Index()
@@ -227,6 +227,7 @@ class XdpTable(Table):
             generation = (self._front("generation") + 1) & 0xFFFFFFFF
             self._set_front("generation", generation)
             self._maps.services.bytes[number * _SERVICE.size : (number + 1) * _SERVICE.size] = bytes(_SERVICE.size)
+            self._counting.service_starts(number)
             self._set_service(number, key=key, generation=generation, in_use=1, **values)
             index.services[key] = number
             self._index.add(number, service.key)
@@ -273,7 +274,6 @@ class XdpTable(Table):
         for server in list(index.servers.get(number, {}).values()):
             self._put_aside(index, number, server)
         self._sets.free(unit)
-        self._counting.service_goes(number)
         self._set_service(number, in_use=0)
         del index.services[key]
         index.servers.pop(number, None)
@@ -416,7 +416,7 @@ class XdpTable(Table):
 
     def _put_aside(self, index: _Index, service: int, number: int) -> None:
         self._set_server_flags(number, 0)
-        self._counting.server_leaves(service, number)
+        self._counting.server_leaves(number)
         self._set_server(number, in_use=_KEPT_ASIDE, removed=int(time.monotonic()))
         identity: ServerId = (
             self._server_number(number, "family"),
