@@ -361,6 +361,7 @@ int directrix_clock(struct __sk_buff *skb)
 
 	if (!c)
 		return 1;
+	front.now_ns = bpf_ktime_get_ns();
 	front.now = ticks();
 	bpf_timer_init(&c->timer, &clock, CLOCK_MONOTONIC);	/* -EBUSY if it runs already: fine */
 	if (bpf_timer_set_callback(&c->timer, clock_turn))

@@ -137,6 +137,14 @@ static long estimate_one(__u32 i, void *context)
 	return 0;
 }
 
+/* Whoever reads meanwhile can tell by front.estimates, and reads again. */
+static __always_inline void estimate_some(struct round *round, __u32 count)
+{
+	__sync_fetch_and_add(&front.estimates, 1);
+	bpf_loop(count, estimate_one, round, 0);
+	__sync_fetch_and_add(&front.estimates, 1);
+}
+
 /* What is due of the round in this turn of the clock. */
 static __always_inline void estimate(struct clock *c)
 {
@@ -156,7 +164,7 @@ static __always_inline void estimate(struct clock *c)
 	if (share < ESTIMATES_AT_ONCE)
 		share = ESTIMATES_AT_ONCE;
 	if (round.place < all)
-		bpf_loop(share, estimate_one, &round, 0);
+		estimate_some(&round, share);
 	c->estimated = round.place + share;
 }
 
@@ -165,7 +173,7 @@ static __always_inline void estimate_all(void)
 {
 	struct round round = { .servers = front.server_top, .services = front.service_top };
 
-	bpf_loop(round.servers + round.services + 1, estimate_one, &round, 0);
+	estimate_some(&round, round.servers + round.services + 1);
 }
 
 /*

@@ -86,6 +86,7 @@ static int clock_turn(void *map, int *key, struct clock *c)
 	__u32 lines = (parameters.head_lines + TURNS_A_ROUND - 1) / TURNS_A_ROUND;
 	__u64 ns;
 
+	front.now_ns = bpf_ktime_get_ns();
 	front.now = sweep.now;
 	if (front.connections)
 		bpf_loop(lines, line_visit, &sweep, 0);

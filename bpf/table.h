@@ -81,6 +81,8 @@ struct front {
 	__u64 verdicts[MAX_CPUS][VERDICTS];	/* data plane */
 	__u64 forwarded;		/* packets, by servers whose number was given out again */
 	__u32 run_estimation;		/* IPVS's sysctl: 0 keeps statistics and rates as they are */
+	__u32 estimates;		/* data plane: odd while figures are taken down */
+	__u64 now_ns;			/* data plane: monotonic time at tick `now` */
 };
 
 enum address_mark { ADDRESS_VIRTUAL = 1, ADDRESS_ANY_PORT = 2 };

@@ -9,6 +9,7 @@
                                              udp, or port-unreachable, too-big, time-exceeded: what SOURCE's host
                                              says over ICMP about a segment from TARGET
     wait SECONDS
+    burst, watch, totals                     statistics: measuring.py
 
 TARGET and SOURCE are ADDRESS:PORT; a SOURCE of an ADDRESS alone gets a port from the kernel.
 """
@@ -25,6 +26,7 @@ from contextlib import suppress
 from itertools import groupby
 
 import answering
+import measuring
 import topology
 from listings import settled
 from raw import Endpoint, Wire
@@ -37,10 +39,14 @@ Ipvsadm = Callable[[list[str], str], Answer]
 
 
 class Player:
-    """Carries out the steps of a scenario. `ipvsadm` runs it with words and standard input, in the director."""
+    """Carries out the steps of a scenario. `ipvsadm` runs it with words and standard input, in the director.
 
-    def __init__(self, ipvsadm: Ipvsadm) -> None:
+    `totals` tells there what the whole table has counted.
+    """
+
+    def __init__(self, ipvsadm: Ipvsadm, totals: measuring.Totals) -> None:
         self._ipvsadm = ipvsadm
+        self._totals = totals
         self.hosts = topology.build()
         self._servers = answering.start(self.hosts)
         self._wire = Wire(self.hosts)
@@ -53,6 +59,9 @@ class Player:
             "reset": self._reset,
             "send": self._send,
             "wait": self._wait,
+            "burst": lambda words: measuring.burst(self._wire, self.hosts, words),
+            "watch": lambda words: measuring.watch(int(words[0]), lambda: self._call_ipvsadm(words[2:], "")),
+            "totals": lambda words: self._tell_totals(),
         }
 
     def close(self) -> None:
@@ -72,6 +81,10 @@ class Player:
             answer = self._ipvsadm(words, stdin)
         # As a shell shows it: -1 is 255.
         return Answer(answer.status & 255, settled(answer.stdout), answer.stderr)
+
+    def _tell_totals(self) -> list[str]:
+        with self.hosts["director"].entered():
+            return measuring.listed(self._totals)
 
     def _ask(self, words: list[str]) -> list[str]:
         kind, target, *rest = words

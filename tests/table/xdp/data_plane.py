@@ -262,7 +262,7 @@ class DataPlane:
         fresh = memoryview(bytearray(front.size))
         front.pack_into(fresh, 0, timeout=loader.timeout_ticks(Timeouts(), self.ticks), **keep)
         maps.front.bytes[: front.size] = fresh
-        layout.FRONT.pack_into(maps.front.bytes, 0, now=self.tick())
+        layout.FRONT.pack_into(maps.front.bytes, 0, now=self.tick(), now_ns=time.monotonic_ns())
         self.table = LiveTable(self.place)
 
     @property

@@ -98,7 +98,7 @@ FRONT = _record(
     "front",
     "any_port:I service_top:I ftp:I connections:I now:I server_top:I lo:I layout:I changes:I set_cursor:I "
     f"generation:I up:I timeout:{STATES * 4}s index:{INDEX_SIZE * 2}s address_mark:{ADDRESS_MARKS}s "
-    f"verdicts:{MAX_CPUS * VERDICTS * 8}s forwarded:Q run_estimation:I",
+    f"verdicts:{MAX_CPUS * VERDICTS * 8}s forwarded:Q run_estimation:I estimates:I now_ns:Q",
     aligned={"index": 2, "address_mark": 1, "verdicts": 8},
 )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 from socket import ntohs
+from typing import TypeVar
 
 from directrix.lvs import (
     ForwardingMethod,
@@ -22,6 +24,10 @@ from directrix.table.xdp.sets import Sets
 _SERVICE = layout.SERVICE
 _SERVER = layout.SERVER
 _S = _SERVER.places
+_ATTEMPTS = 3
+"""Enough where the estimator is at work for less than a millisecond every two seconds."""
+
+T = TypeVar("T")
 
 
 class Reader:
@@ -31,6 +37,19 @@ class Reader:
         self._maps = maps
         self._sets = sets
         self._counting = counting
+
+    def at_rest(self, read: Callable[[], T]) -> T:
+        """What `read` gives, with figures of one moment: read again if the estimator was at work meanwhile.
+
+        In a large table it is at work most of the time; there each server's and service's figures are of one moment.
+        """
+        front = self._maps.front.bytes
+        for _ in range(_ATTEMPTS):
+            before = layout.FRONT.get(front, 0, "estimates")
+            result = read()
+            if before % 2 == 0 and before == layout.FRONT.get(front, 0, "estimates"):
+                break
+        return result
 
     def service_numbers(self) -> list[int]:
         """The services in use."""

@@ -179,14 +179,14 @@ class XdpTable(Table):
     # Services.
 
     def services(self) -> list[ServiceState]:
-        return [self._reader.service(number) for number in self._reader.service_numbers()]
+        return self._reader.at_rest(lambda: list(map(self._reader.service, self._reader.service_numbers())))
 
     def service(self, key: ServiceKey) -> ServiceState:
         wanted = key_bytes(key)
-        for number in self._reader.service_numbers():
-            if self._service_field(number, "key") == wanted:
-                return self._reader.service(number)
-        raise NoSuchService(key)
+        found = [number for number in self._reader.service_numbers() if self._service_field(number, "key") == wanted]
+        if not found:
+            raise NoSuchService(key)
+        return self._reader.at_rest(lambda: self._reader.service(found[0]))
 
     def _service_values(self, service: VirtualService) -> dict[str, int | bytes]:
         """The fields an operator sets, checked."""
