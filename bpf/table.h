@@ -116,6 +116,7 @@ struct service {
 	__u32 generation;	/* changes when the service is removed and made anew */
 	__u32 next;		/* 1 + number of the next service at its place in front.index */
 	__u32 epoch;		/* as in struct server_set */
+	__u32 pad;
 };
 
 /*

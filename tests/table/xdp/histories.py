@@ -24,7 +24,7 @@ ANY = ServiceKey.of(Protocol.TCP, VIP, 0)
 FTP = ServiceKey.of(Protocol.TCP, VIP, 21)
 ANY6 = ServiceKey.of(Protocol.UDP, VIP6, 0)
 
-SCHEDULERS = [name for name in layout.DATA_PLANE_SCHEDULERS if name != "twos"]
+SCHEDULERS = [name for name in layout.SCHEDULERS if name != "twos"]
 """All that don't draw at random themselves."""
 
 FLAGS = [SYN, SYN, SYN, SYN, ACK, FIN | ACK, RST, 0]

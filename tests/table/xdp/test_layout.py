@@ -165,6 +165,11 @@ def test_arrays_of_records_have_their_sizes(btf: Btf, set_btf: Btf) -> None:
     assert layout.SET_ENTRY.size * layout.SET_UNIT_ENTRIES == layout.SET_UNIT_SIZE
 
 
+@pytest.mark.parametrize("name", ["SERVICE", "HOP", "SERVER", "SERVER_COUNT", "STATISTICS", "DEVICE"])
+def test_records_that_lie_in_arrays_lie_as_close_as_the_kernel_lays_them(name: str) -> None:
+    assert getattr(layout, name).size % 8 == 0
+
+
 def test_a_connection_is_one_cache_line_and_no_more_than_the_memory_promised(btf: Btf) -> None:
     assert layout.CONNECTION.size in (64, 72)
     assert layout.CONNECTION.size * 1.6 + 8 / layout.BUCKET_SLOTS * 1.6 <= 200

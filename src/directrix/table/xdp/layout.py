@@ -111,8 +111,7 @@ FRONT = _record(
 SERVICE = _record(
     "service",
     "set:I scheduler:B flags:B scheduler_flags:B in_use:B persistence:I persistence_seconds:I mask:16s key:20s "
-    "netmask:I generation:I next:I epoch:I",
-    align=4,
+    "netmask:I generation:I next:I epoch:I pad:I",
 )
 
 SERVER_SET = _record("server_set", "count:I units:I gcd:I max_weight:I cursor:Q scheduler:I flags:I epoch:I pad:I reserved:88s", aligned={"reserved": 8})
