@@ -7,6 +7,7 @@
 #ifndef DIRECTRIX_DIRECTOR_H
 #define DIRECTRIX_DIRECTOR_H
 
+#include "estimator.h"
 #include "persistence.h"
 
 /* The real server of a new connection, and the template that controls it if there is one. */
@@ -30,7 +31,8 @@ static __always_inline int choose(const struct packet *p, __u32 number, struct s
  * Put the new connection into the table, in place of one of this flow that is over. If another
  * CPU was quicker, its connection counts.
  */
-static __always_inline int enter(const struct packet *p, struct making *making, struct server *s, __u32 now)
+static __always_inline int enter(const struct packet *p, __u32 number, struct making *making, struct server *s,
+				 __u32 now)
 {
 	struct head *h = head_of(making->place.bucket[0]);
 	int verdict = CONTINUE;
@@ -46,6 +48,7 @@ static __always_inline int enter(const struct packet *p, struct making *making, 
 		if (making->control) {
 			struct connection *template = connection_at(making->control - 1);
 
+			count_as_taken_by(number, s);
 			if (template)
 				__sync_fetch_and_add(&template->children, 1);
 		}
@@ -90,6 +93,7 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 	*server = choice.server;
 	if (service->flags & SERVICE_ONE_PACKET && protocol_of(p) == IPPROTO_UDP) {
 		__sync_fetch_and_add(&s->connections, 1);
+		count_as_taken_by(number, s);
 		return CONTINUE;
 	}
 	making.place = place_of(p);
@@ -97,7 +101,7 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 	making.control = choice.control;
 	making.expires = deadline(now, making.status & 0xff);
 	making.server_port = port_of(p) == service->key.port && s->port ? s->port : port_of(p);
-	verdict = enter(p, &making, s, now);
+	verdict = enter(p, number, &making, s, now);
 	*server = making.server;
 	return verdict;
 }

@@ -85,8 +85,10 @@ struct front {
 	__u16 index[INDEX_SIZE];
 	__u8 address_mark[ADDRESS_MARKS];	/* by hash of an address: enum address_mark */
 	__u64 verdicts[MAX_CPUS][VERDICTS];	/* data plane */
-	__u64 base_connections, base_packets, base_bytes;	/* of services that are gone, less what -Z took away */
 	__u64 forwarded;		/* packets, by servers whose number was given out again */
+	__u32 run_estimation;		/* IPVS's sysctl: 0 keeps statistics and rates as they are */
+	__u32 estimates;		/* data plane: odd while figures are taken down */
+	__u64 now_ns;			/* data plane: monotonic time at tick `now` */
 };
 
 enum address_mark { ADDRESS_VIRTUAL = 1, ADDRESS_ANY_PORT = 2 };
@@ -115,8 +117,6 @@ struct service {
 	__u32 next;		/* 1 + number of the next service at its place in front.index */
 	__u32 epoch;		/* as in struct server_set */
 	__u32 pad;
-	/* sums of servers that left, less what -Z took away */
-	__u64 base_connections, base_packets, base_bytes;
 };
 
 /*
@@ -216,10 +216,10 @@ struct server {
 	__u32 removed;		/* seconds since boot */
 	__u32 last_weight;	/* the last above 0 since it was added: what mh goes by */
 	__u32 pad;
-	/* user space: what -Z subtracts, and what the service has taken over already */
+	/* user space: what -Z subtracts */
 	__u64 zero_connections, zero_packets, zero_bytes;
+	/* estimator.h: what the service has got already; figures as they were last taken down; averages */
 	__u64 kept_connections, kept_packets, kept_bytes;
-	/* clock: the estimator's last values and averages (estimator.h) */
 	__u64 last_connections, last_packets, last_bytes;
 	__u64 rate_connections, rate_packets, rate_bytes;
 };
@@ -227,6 +227,16 @@ struct server {
 struct server_count {
 	__u64 packets;
 	__u64 bytes;
+};
+
+/* What a service has counted, by its number, and all together, at MAX_SERVICES (estimator.h). */
+struct statistics {
+	/* data plane */
+	__u64 count_connections, count_packets, count_bytes;
+	__u64 last_connections, last_packets, last_bytes;
+	__u64 rate_connections, rate_packets, rate_bytes;
+	/* user space: what -Z subtracts */
+	__u64 zero_connections, zero_packets, zero_bytes;
 };
 
 /* id of a slot: what a packet carries beside its addresses. 0: free; SLOT_CLAIMED: being filled. */
@@ -313,7 +323,8 @@ struct clock {
 	__u64 next;		/* ns, monotonic: when the next turn is due */
 	__u32 hand;		/* next line of heads to look at */
 	__u32 turn;
-	__u32 estimated;	/* next server number of the estimator's round */
+	/* the estimator's round: where it is, and how many servers and services it has */
+	__u32 estimated, round_servers, round_services;
 	__u32 pad;
 };
 

@@ -10,6 +10,7 @@
                                              udp, or port-unreachable, too-big, time-exceeded: what SOURCE's host
                                              says over ICMP about a segment from TARGET
     wait SECONDS
+    burst, watch, totals                     statistics: measuring.py
 
 TARGET and SOURCE are ADDRESS:PORT; a SOURCE of an ADDRESS alone gets a port from the kernel.
 """
@@ -28,6 +29,7 @@ from itertools import groupby
 from pathlib import Path
 
 import answering
+import measuring
 import topology
 from listings import settled
 from raw import Endpoint, Wire
@@ -44,11 +46,13 @@ Ipvsadm = Callable[[list[str], str], Answer]
 class Player:
     """Carries out the steps of a scenario. `ipvsadm` runs it with words and standard input, in the director.
 
-    Scripts find the programs that are installed, or names of the directrix that the interpreter `python` has.
+    `totals` tells there what the whole table has counted. Scripts find the programs that are
+    installed, or names of the directrix that the interpreter `python` has.
     """
 
-    def __init__(self, ipvsadm: Ipvsadm, python: str = "") -> None:
+    def __init__(self, ipvsadm: Ipvsadm, totals: measuring.Totals, python: str = "") -> None:
         self._ipvsadm = ipvsadm
+        self._totals = totals
         self._python = python
         self.hosts = topology.build()
         self._servers = answering.start(self.hosts)
@@ -62,6 +66,9 @@ class Player:
             "reset": self._reset,
             "send": self._send,
             "wait": self._wait,
+            "burst": lambda words: measuring.burst(self._wire, self.hosts, words),
+            "watch": lambda words: measuring.watch(int(words[0]), lambda: self._call_ipvsadm(words[2:], "")),
+            "totals": lambda words: self._tell_totals(),
         }
 
     def close(self) -> None:
@@ -91,6 +98,9 @@ class Player:
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
             )
         return Answer(done.returncode & 255, done.stdout, "")
+    def _tell_totals(self) -> list[str]:
+        with self.hosts["director"].entered():
+            return measuring.listed(self._totals)
 
     def _ask(self, words: list[str]) -> list[str]:
         kind, target, *rest = words

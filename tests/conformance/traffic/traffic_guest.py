@@ -14,15 +14,18 @@ import traceback
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[2] / "src")]
 
 from guest import ENVIRONMENT, LIBC, REBOOT_POWER_OFF, prepare  # noqa: E402
 from listings import CONNECTIONS, TITLES, settled  # noqa: E402
 from player import Player  # noqa: E402
 from scenario import Answer, read_scenario, transcript  # noqa: E402
-from waiting import longest_first  # noqa: E402
+from waiting import longest_first, needs_calm  # noqa: E402
+
+from directrix.table.ipvs.proc import read_totals  # noqa: E402
 
 AT_ONCE = 8
+AT_ONCE_IN_CALM = 2
 
 
 def ipvsadm(words: list[str], stdin: str) -> Answer:
@@ -53,7 +56,11 @@ def _run(words: list[str], stdin: str) -> subprocess.CompletedProcess[str]:
 def play(path: Path, output: Path) -> None:
     """Play a scenario and write its transcript, or why there is none."""
     try:
-        player = Player(ipvsadm, os.environ.get("CONFORMANCE_PYTHON", ""))
+        player = Player(
+            ipvsadm,
+            lambda: read_totals(Path("/proc/net/ip_vs_stats").read_text()),
+            os.environ.get("CONFORMANCE_PYTHON", ""),
+        )
         try:
             (output / path.name).write_text(transcript(read_scenario(path), player.execute))
         finally:
@@ -67,7 +74,7 @@ def main() -> None:
     subprocess.run(["modprobe", "-d", "/run/root", "-a", "veth", "bridge"], check=True, env=ENVIRONMENT)
     playing: set[int] = set()
     for path in longest_first(Path(os.environ["CONFORMANCE_SCENARIOS"])):
-        if len(playing) == AT_ONCE:
+        while len(playing) >= (AT_ONCE_IN_CALM if needs_calm(path) else AT_ONCE):
             playing.discard(os.wait()[0])
         if process := os.fork():
             playing.add(process)

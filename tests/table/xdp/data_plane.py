@@ -5,7 +5,9 @@ neighbours for the real servers behind them, and one small table. Before each te
 memory is wiped, which takes a millisecond; making it anew takes half a second.
 
 Neither the look-up of next hops nor its refresh is left to chance: `freeze_hops` looks them up,
-and puts their next look-up some 250 ms off.
+and puts their next look-up some 250 ms off. Nor is the estimator: the table's clock leaves it alone
+here (`run_estimation` is 0), and `estimate` has its turn; whoever asks the plane's table for
+figures has it first.
 """
 
 from __future__ import annotations
@@ -19,13 +21,24 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any
 
-from directrix.lvs import Address, Protocol, RealServer, ServerState, ServiceKey, Timeouts, VirtualService
+from directrix.lvs import (
+    Address,
+    Counters,
+    Protocol,
+    Rates,
+    RealServer,
+    ServerState,
+    ServiceKey,
+    ServiceState,
+    Timeouts,
+    VirtualService,
+)
 from directrix.lvs.service import default_netmask
 from directrix.system import namespaces
 from directrix.table.xdp import director, layout, libbpf, loader, pins
 from directrix.table.xdp._libbpf import ffi
 from directrix.table.xdp.clock import Ticks
-from directrix.table.xdp.maps import Maps
+from directrix.table.xdp.maps import ACCOUNT, Maps
 from directrix.table.xdp.table import XdpTable
 from directrix.table.xdp.verdicts import VERDICTS
 
@@ -120,6 +133,30 @@ def world(name: str) -> Iterator[DataPlane]:
         subprocess.run(["ip", "netns", "delete", name], check=True)
 
 
+class LiveTable(XdpTable):
+    """A table that takes its counters down whenever it is asked for them."""
+
+    def services(self) -> list[ServiceState]:
+        self._estimate()
+        return super().services()
+
+    def service(self, key: ServiceKey) -> ServiceState:
+        self._estimate()
+        return super().service(key)
+
+    def totals(self) -> tuple[Counters, Rates]:
+        self._estimate()
+        return super().totals()
+
+    def _estimate(self) -> None:
+        estimate(self._maps)
+
+
+def estimate(maps: Maps) -> None:
+    """Have the estimator its turn."""
+    libbpf.run(maps.descriptor(ACCOUNT), bytes(14) + layout.ALL_SERVERS.to_bytes(4, "little") + bytes(46))
+
+
 class Runner:
     """Runs one program over frames that come in at a device, with buffers made once: about 5 µs a frame."""
 
@@ -172,7 +209,7 @@ class DataPlane:
         self.programs = programs
         self.maps = Maps(place)
         self.ticks = Ticks(self.maps.parameter("hertz"))
-        self.table = XdpTable(place)
+        self.table = LiveTable(place)
         self._heads = self.maps._shared("heads", self.maps.parameter("buckets") * 8)
         self._start = time.monotonic()
         libbpf.run(programs.program("directrix_clock"), bytes(64))
@@ -210,6 +247,7 @@ class DataPlane:
         for key in list(libbpf.map_keys(maps.vlans, layout.VLAN_KEY.size)):
             libbpf.map_delete(maps.vlans, key)
         servers, services = self.front("server_top"), self.front("service_top")
+        _wipe(maps.service_stats.bytes, 0, (layout.MAX_SERVICES + 1) * layout.STATISTICS.size)
         _wipe(maps.services.bytes, 0, services * layout.SERVICE.size)
         _wipe(maps.buckets.bytes, 0, len(maps.buckets.bytes))
         _wipe(self.heads, 0, len(self.heads))
@@ -225,8 +263,8 @@ class DataPlane:
         fresh = memoryview(bytearray(front.size))
         front.pack_into(fresh, 0, timeout=loader.timeout_ticks(Timeouts(), self.ticks), **keep)
         maps.front.bytes[: front.size] = fresh
-        layout.FRONT.pack_into(maps.front.bytes, 0, now=self.tick())
-        self.table = XdpTable(self.place)
+        layout.FRONT.pack_into(maps.front.bytes, 0, now=self.tick(), now_ns=time.monotonic_ns())
+        self.table = LiveTable(self.place)
 
     @property
     def heads(self) -> memoryview:
@@ -325,6 +363,10 @@ class DataPlane:
         """Have the clock look into every bucket on its next round."""
         words = self.heads.cast("I")
         words[1::2] = memoryview(struct.pack("=I", self.tick() or 1) * (len(words) // 2)).cast("I")
+
+    def estimate(self) -> None:
+        """Have the estimator its turn, as the table's clock does every two seconds elsewhere."""
+        estimate(self.maps)
 
     # Verdicts.
 

@@ -46,8 +46,7 @@ class MemoryTable(Control):
     """A virtual server table in memory, for tests and simulation.
 
     It has no clock: `packet`, `expire` and `estimate` are told the time in seconds from 0 on,
-    which must not go back; whatever else happens, happens at the last time told. Its counters are
-    live, where those of IPVS lag up to two seconds.
+    which must not go back; whatever else happens, happens at the last time told.
     """
 
     def __init__(self) -> None:
@@ -99,11 +98,15 @@ class MemoryTable(Control):
         self.expire(now)
         while self._next_tick <= now:
             self._next_tick += PERIOD
-            self._totals.tick()
-            for service in self._services.values():
-                service.statistics.tick()
-                for destination in service.destinations:
-                    destination.statistics.tick()
+            self.tick()
+
+    def tick(self) -> None:
+        """The estimator's turn: take all counts down, and what they grew by into the rates."""
+        self._totals.tick()
+        for service in self._services.values():
+            service.statistics.tick()
+            for destination in service.destinations:
+                destination.statistics.tick()
 
     def _receive(self, entry: Entry, packet: Packet) -> None:
         """Count a packet and let it change its connection."""

@@ -27,6 +27,7 @@ CHAIN_MOST = 32
 MAX_CPUS = 256
 MAX_SERVICES = 16384
 MAX_SERVERS = 65536
+ALL_SERVERS = 0xFFFFFFFF
 MAX_SET_UNITS = 65536
 MAX_DEVICES = 4096
 MAX_LOCALITIES = 65536
@@ -101,15 +102,16 @@ PARAMETERS = _record(
 FRONT = _record(
     "front",
     "any_port:I service_top:I ftp:I connections:I now:I server_top:I lo:I layout:I changes:I set_cursor:I "
-    f"generation:I up:I lblc_expiration:I lblcr_expiration:I timeout:{STATES * 4}s index:{INDEX_SIZE * 2}s address_mark:{ADDRESS_MARKS}s "
-    f"verdicts:{MAX_CPUS * VERDICTS * 8}s base_connections:Q base_packets:Q base_bytes:Q forwarded:Q",
+    "generation:I up:I lblc_expiration:I lblcr_expiration:I "
+    f"timeout:{STATES * 4}s index:{INDEX_SIZE * 2}s address_mark:{ADDRESS_MARKS}s "
+    f"verdicts:{MAX_CPUS * VERDICTS * 8}s forwarded:Q run_estimation:I estimates:I now_ns:Q",
     aligned={"index": 2, "address_mark": 1, "verdicts": 8},
 )
 
 SERVICE = _record(
     "service",
     "set:I scheduler:B flags:B scheduler_flags:B in_use:B persistence:I persistence_seconds:I mask:16s key:20s "
-    "netmask:I generation:I next:I epoch:I pad:I base_connections:Q base_packets:Q base_bytes:Q",
+    "netmask:I generation:I next:I epoch:I pad:I",
 )
 
 SERVER_SET = _record("server_set", "count:I units:I gcd:I max_weight:I cursor:Q scheduler:I flags:I epoch:I pad:I reserved:216s", aligned={"reserved": 8})
@@ -135,6 +137,12 @@ SERVER = _record(
 )
 
 SERVER_COUNT = _record("server_count", "packets:Q bytes:Q")
+
+STATISTICS = _record(
+    "statistics",
+    "count_connections:Q count_packets:Q count_bytes:Q last_connections:Q last_packets:Q last_bytes:Q "
+    "rate_connections:Q rate_packets:Q rate_bytes:Q zero_connections:Q zero_packets:Q zero_bytes:Q",
+)
 
 CONNECTION = _record(
     "connection",

@@ -26,6 +26,10 @@ class Shared:
 
 LOOK = "look"
 """Name of the pin of the program that looks one server's next hop up."""
+ACCOUNT = "account"
+"""Name of the pin of the program that takes one server's counters down."""
+PROGRAMS = {LOOK: "directrix_look", ACCOUNT: "directrix_account"}
+"""The programs that user space runs, by the names of their pins."""
 
 
 def pin_name(map_name: str) -> str:
@@ -89,6 +93,11 @@ class Maps:
     def server_stats(self) -> Shared:
         """struct server_count, a row of MAX_SERVERS for each CPU."""
         return self._shared("server_stats", self.cpus * layout.MAX_SERVERS * layout.SERVER_COUNT.size)
+
+    @cached_property
+    def service_stats(self) -> Shared:
+        """struct statistics by service number; the last is of all."""
+        return self._shared("service_stats", (layout.MAX_SERVICES + 1) * layout.STATISTICS.size)
 
     @cached_property
     def devices(self) -> Shared:
