@@ -149,11 +149,11 @@ class Table(abc.ABC):
         """
 
     @abc.abstractmethod
-    def remove_mark(self, match: MarkMatch) -> None:
-        """Remove a mark rule; connections it led to stay.
+    def remove_mark(self, match: MarkMatch, mark: int | None = None) -> None:
+        """Remove a mark rule, of this mark if one is given; connections it led to stay.
 
         Raises:
-            NoSuchMark: there is none for exactly these packets.
+            NoSuchMark: there is none for exactly these packets, or it gives another mark.
             MarkedElsewhere: marks are none of this make's business.
         """
 

@@ -70,15 +70,16 @@ class MarkRules:
         alike.append(rule)
         self._rules[match] = rule
 
-    def remove(self, match: MarkMatch) -> None:
-        """Remove the rule for these packets.
+    def remove(self, match: MarkMatch, mark: int | None = None) -> None:
+        """Remove the rule for these packets, of this mark if one is given.
 
         Raises:
-            NoSuchMark: there is none.
+            NoSuchMark: there is none, or it gives another mark.
         """
-        rule = self._rules.pop(match, None)
-        if rule is None:
-            raise NoSuchMark(match)
+        rule = self._rules.get(match)
+        if rule is None or mark not in (None, rule.mark):
+            raise NoSuchMark(match, rule.mark if rule else None)
+        del self._rules[match]
         self._alike[match.network, match.protocol].remove(rule)
 
     def mark_of(self, protocol: Protocol, address: Address, port: int) -> int:

@@ -117,7 +117,7 @@ class IpvsTable(Table):
     def add_mark(self, rule: MarkRule) -> None:
         raise MarkedElsewhere(f"nft '{marking.adding(rule)}'")
 
-    def remove_mark(self, match: MarkMatch) -> None:
+    def remove_mark(self, match: MarkMatch, mark: int | None = None) -> None:
         raise MarkedElsewhere(f"nft -a list chain {marking.CHAIN}, and nft delete rule with the handle it shows")
 
     def set_marks(self, rules: Sequence[MarkRule]) -> None:

@@ -126,8 +126,8 @@ class Control(Table):
     def add_mark(self, rule: MarkRule) -> None:
         self._marks.add(rule)
 
-    def remove_mark(self, match: MarkMatch) -> None:
-        self._marks.remove(match)
+    def remove_mark(self, match: MarkMatch, mark: int | None = None) -> None:
+        self._marks.remove(match, mark)
 
     def set_marks(self, rules: Sequence[MarkRule]) -> None:
         self._marks = MarkRules(rules)

@@ -326,10 +326,10 @@ class XdpTable(Table):
             rules.add(rule)
             self._put_marks(index, rules)
 
-    def remove_mark(self, match: MarkMatch) -> None:
+    def remove_mark(self, match: MarkMatch, mark: int | None = None) -> None:
         with self._changing() as index:
             rules = MarkRules(self._marks.rules())
-            rules.remove(match)
+            rules.remove(match, mark)
             self._put_marks(index, rules)
 
     def set_marks(self, rules: Sequence[MarkRule]) -> None:
