@@ -28,6 +28,7 @@ OPTIONS = (*SERVICES, PROTO, DESTINATION, DPORT, MARK)
 PROTOCOLS: dict[str, Protocol | None] = {**{protocol.name.lower(): protocol for protocol in Protocol}, "all": None}
 """What --proto takes."""
 
+_TEXT = re.compile(r"\S+")
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]+")
 _IN_BRACKETS = re.compile(r"\[([^\]/]*)(?:(/[^\]]*)\]|\](/[^:]*)?)(?::(.*))?")
 
@@ -50,20 +51,45 @@ class Names(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """An option and what was given with it. `column` is where that begins in its line, from 1 on."""
+    """An option in its long form, and what was given with it. `column` is where that begins in its line, from 1 on."""
 
     option: str
     text: str
-    column: int = 1
+    column: int = 0
 
 
 class BadWords(Exception):
-    """Words that make no rule: what is wrong, and the column of the word that is."""
+    """Words that make no rule: what is wrong, and the column of the word that is; 0 if it is none of them."""
 
-    def __init__(self, reason: str, column: int = 1) -> None:
+    def __init__(self, reason: str, column: int = 0) -> None:
         self.reason = reason
         self.column = column
         super().__init__(reason)
+
+
+def cut(line: str) -> list[Word]:
+    """The words of a line, blanks between them.
+
+    Raises:
+        BadWords: there are others than those of a mark rule, or one lacks its value.
+    """
+    words: list[Word] = []
+    found = iter(_TEXT.finditer(line))
+    for one in found:
+        text, column = one[0], one.start() + 1
+        option, equals, value = text.partition("=")
+        option = SHORT.get(option, option) if not equals else option
+        if option not in OPTIONS:
+            raise BadWords(f"{text!r} is no word of a mark rule; those are {', '.join((*SHORT, *OPTIONS))}", column)
+        if equals:
+            column += len(option) + 1
+        else:
+            following = next(found, None)
+            if following is None:
+                raise BadWords(f"{text} needs a value", column)
+            value, column = following[0], following.start() + 1
+        words.append(Word(option, value, column))
+    return words
 
 
 def read_rule(words: Sequence[Word], names: Names) -> MarkRule:

@@ -14,10 +14,11 @@ import traceback
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[2] / "src")]
 
 from guest import ENVIRONMENT, LIBC, REBOOT_POWER_OFF, prepare  # noqa: E402
 from listings import CONNECTIONS, TITLES, settled  # noqa: E402
+from netfilter import MODULES, Netfilter  # noqa: E402
 from player import Player  # noqa: E402
 from scenario import Answer, read_scenario, transcript  # noqa: E402
 from waiting import longest_first  # noqa: E402
@@ -53,7 +54,7 @@ def _run(words: list[str], stdin: str) -> subprocess.CompletedProcess[str]:
 def play(path: Path, output: Path) -> None:
     """Play a scenario and write its transcript, or why there is none."""
     try:
-        player = Player(ipvsadm)
+        player = Player(ipvsadm=ipvsadm, mark=Netfilter().mark)
         try:
             (output / path.name).write_text(transcript(read_scenario(path), player.execute))
         finally:
@@ -64,7 +65,7 @@ def play(path: Path, output: Path) -> None:
 
 def main() -> None:
     output = prepare()
-    subprocess.run(["modprobe", "-d", "/run/root", "-a", "veth", "bridge"], check=True, env=ENVIRONMENT)
+    subprocess.run(["modprobe", "-d", "/run/root", "-a", "veth", "bridge", *MODULES], check=True, env=ENVIRONMENT)
     playing: set[int] = set()
     for path in longest_first(Path(os.environ["CONFORMANCE_SCENARIOS"])):
         if len(playing) == AT_ONCE:

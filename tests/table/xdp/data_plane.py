@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any
 
-from directrix.lvs import Address, Protocol, RealServer, ServerState, ServiceKey, Timeouts, VirtualService
+from directrix.lvs import Address, Family, Protocol, RealServer, ServerState, ServiceKey, Timeouts, VirtualService
 from directrix.lvs.service import default_netmask
 from directrix.system import namespaces
 from directrix.table.xdp import director, layout, libbpf, loader, pins
@@ -225,6 +225,8 @@ class DataPlane:
         front.pack_into(fresh, 0, timeout=loader.timeout_ticks(Timeouts(), self.ticks), **keep)
         maps.front.bytes[: front.size] = fresh
         layout.FRONT.pack_into(maps.front.bytes, 0, now=self.tick())
+        maps.fwmarks.words[layout.FWMARKS.offsets["in_force"] // 4] = 0
+        _wipe(maps.fwmark_rules.bytes, 0, layout.FWMARK_RULE_ROW.size)
         self.table = XdpTable(self.place)
 
     @property
@@ -376,8 +378,7 @@ class DataPlane:
     @staticmethod
     def real_server(key: ServiceKey, number: int, weight: int = 1, upper: int = 0, lower: int = 0) -> RealServer:
         """Real server `number` of a service."""
-        assert key.address is not None
-        address = real(number, key.address.version)
+        address = real(number, 4 if key.family is Family.INET else 6)
         return RealServer(address, key.port, weight=weight, upper_threshold=upper, lower_threshold=lower)
 
     def state(self, key: ServiceKey, number: int) -> ServerState:

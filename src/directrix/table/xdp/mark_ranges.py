@@ -24,14 +24,15 @@ class Range(NamedTuple):
 
 
 Ranges = tuple[Range, ...]
+Plan = dict[tuple[Protocol, Network], Ranges]
 
 
-def plan(rules: Iterable[MarkRule]) -> dict[tuple[Protocol, Network], Ranges]:
+def plan(rules: Iterable[MarkRule]) -> Plan:
     """The ranges under each prefix that a rule names, by protocol."""
     by_place: dict[tuple[Network, Protocol | None], list[MarkRule]] = {}
     for rule in rules:
         by_place.setdefault((rule.match.network, rule.match.protocol), []).append(rule)
-    planned: dict[tuple[Protocol, Network], Ranges] = {}
+    planned: Plan = {}
     for protocol in Protocol:
         networks = {network for network, named in by_place if named in (None, protocol)}
         lengths = sorted({network.prefixlen for network in networks}, reverse=True)
