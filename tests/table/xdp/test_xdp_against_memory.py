@@ -21,8 +21,9 @@ from data_plane import DNS, DNS6, HTTP, HTTP6, VIP, VIP6, DataPlane, real, servi
 from frames import ACK, FIN, RST, SYN, TCP, packet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mark_contract import a_match
 
-from directrix.lvs import Address, Connection, Protocol, RealServer, ServiceKey, TableError
+from directrix.lvs import Address, Connection, Family, MarkRule, Protocol, RealServer, ServiceKey, TableError
 from directrix.lvs.tcp import TcpFlags
 from directrix.table.interface import Table
 from directrix.table.memory import MemoryTable, Packet
@@ -34,6 +35,15 @@ ANY = ServiceKey.of(Protocol.TCP, VIP, 0)
 FTP = ServiceKey.of(Protocol.TCP, VIP, 21)
 ANY6 = ServiceKey.of(Protocol.UDP, VIP6, 0)
 KEYS = [HTTP, HTTP6, DNS, DNS6, ANY, FTP, ANY6]
+MARK, MARK6 = ServiceKey.mark(5), ServiceKey.mark(5, Family.INET6)
+MATCHES = [
+    a_match(str(VIP)),
+    a_match(str(VIP), first=80, last=443),
+    a_match(str(VIP), protocol=None, first=0, last=65535),
+    a_match("10.0.0.0/8", protocol=Protocol.UDP, first=0, last=65535),
+    a_match(str(VIP6), protocol=None, first=0, last=65535),
+    a_match("::/0", first=443),
+]
 PASSED = ("not_ours", "no_service", "no_connection")
 """Why a packet is passed on to the host is told in other words where that costs less."""
 
@@ -51,7 +61,7 @@ class Service:
     def do(self, table: Table) -> None:
         values: dict[str, Any] = {"persistence": self.persistence, "one_packet": self.one_packet}
         if self.wide:
-            values["netmask"] = 0xFFFFFFFE if self.key.address == VIP else 127
+            values["netmask"] = 0xFFFFFFFE if self.key.family is Family.INET else 127
         wanted = service(self.key, self.scheduler, **values)
         if any(state.service.key == self.key for state in table.services()):
             table.edit_service(wanted)
@@ -70,8 +80,7 @@ class Server:
     lower: int
 
     def do(self, table: Table) -> None:
-        assert self.key.address
-        address = real(self.number, self.key.address.version)
+        address = real(self.number, 4 if self.key.family is Family.INET else 6)
         server = RealServer(
             address, self.key.port, weight=self.weight, upper_threshold=self.upper, lower_threshold=self.lower
         )
@@ -89,8 +98,21 @@ class Remove:
     number: int
 
     def do(self, table: Table) -> None:
-        assert self.key.address
-        table.delete_server(self.key, real(self.number, self.key.address.version), self.key.port)
+        address = real(self.number, 4 if self.key.family is Family.INET else 6)
+        table.delete_server(self.key, address, self.key.port)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Add a mark rule, or remove it if there is one for these packets."""
+
+    rule: MarkRule
+
+    def do(self, table: Table) -> None:
+        if any(rule.match == self.rule.match for rule in table.marks()):
+            table.remove_mark(self.rule.match)
+        else:
+            table.add_mark(self.rule)
 
 
 @dataclass(frozen=True)
@@ -124,8 +146,16 @@ class Send:
 
     @property
     def address(self) -> Address:
-        base = ip_address("192.0.2.8" if self.key.address == VIP else "2001:db8::8")
+        base = ip_address("192.0.2.8" if self.key.family is Family.INET else "2001:db8::8")
         return base + self.client
+
+    @property
+    def protocol(self) -> Protocol:
+        return self.key.protocol or (Protocol.UDP if self.client_port % 2 else Protocol.TCP)
+
+    @property
+    def virtual(self) -> Address:
+        return self.key.address or (VIP if self.key.family is Family.INET else VIP6)
 
     @property
     def target(self) -> int:
@@ -139,7 +169,7 @@ class Wait:
     seconds: int
 
 
-Step = Service | Server | Remove | Command | Send | Wait
+Step = Service | Server | Remove | Mark | Command | Send | Wait
 
 
 @dataclass
@@ -162,19 +192,17 @@ class Both:
         assert self._listing(self.plane.table) == self._listing(self.memory), step
 
     def _send(self, step: Send) -> None:
-        assert step.key.protocol
-        assert step.key.address
         self.plane.keep_hops()
-        protocol = int(step.key.protocol)
-        frame = packet(protocol, step.key.address, step.target, step.client_port, step.flags, step.address)
+        protocol = int(step.protocol)
+        frame = packet(protocol, step.virtual, step.target, step.client_port, step.flags, step.address)
         flags = TcpFlags(step.flags) if protocol == TCP else TcpFlags.NONE
-        parts = (step.address, step.client_port, step.key.address, step.target)
-        wanted = self.memory.packet(Packet(step.key.protocol, *parts, flags, len(frame) - 14), self.now)
+        parts = (step.address, step.client_port, step.virtual, step.target)
+        wanted = self.memory.packet(Packet(step.protocol, *parts, flags, len(frame) - 14), self.now)
         name, after = self.plane.deliver(step.hook, frame)
         ours = "passed" if name in PASSED else name
         assert ours == ("passed" if wanted.name in PASSED else str(wanted.name)), step
         if wanted.server is not None:
-            assert real(after[5], step.key.address.version) == wanted.server.address, step
+            assert real(after[5], step.virtual.version) == wanted.server.address, step
 
     def _wait(self, seconds: int) -> None:
         self.now += seconds
@@ -198,7 +226,7 @@ class Both:
             )
             for state in table.services()
         }
-        return services, table.totals()[0], sorted(_entry(c) for c in table.connections())
+        return services, set(table.marks()), table.totals()[0], sorted(_entry(c) for c in table.connections())
 
 
 def _entry(c: Connection) -> tuple[object, ...]:
@@ -242,6 +270,8 @@ def steps(keys: list[ServiceKey], persistence: list[int], waits: bool) -> st.Sea
     )
     rare = st.builds(Command, st.sampled_from(["flush", "zero", "zero all", "delete"]), key)
     kinds = [send] * 10 + [server] * 3 + [bounded, make, rare, st.builds(Remove, key, number)]
+    if MARK in keys:
+        kinds += [st.builds(Mark, st.builds(MarkRule, st.sampled_from(MATCHES), st.sampled_from([5, 5, 5, 6])))] * 3
     if waits:
         kinds.append(st.builds(Wait, st.sampled_from([4, 12, 64])))
     # a service with two servers and a client to begin with: histories without are tried soon enough
@@ -256,6 +286,7 @@ HISTORIES = {
     "every kind of service": (KEYS, [0, 0, 100], False),
     "one persistent service": ([HTTP], [100], False),
     "ports shared by services": ([HTTP, ANY, FTP], [0, 100], False),
+    "firewall marks": ([MARK, MARK6, MARK, HTTP, FTP, DNS6], [0, 100], False),
     "TCP and time": ([HTTP, HTTP6], [0], True),
 }
 
