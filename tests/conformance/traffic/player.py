@@ -2,6 +2,7 @@
 
     ipvsadm …                                in the director
     script NAME [WORD…]                      one of `scripts`, there too, which calls ipvsadm's programs; all it says
+    mark …                                   the same: `directrix mark`, or in front of IPVS the same by iptables
     ask tcp|udp TARGET [from SOURCE] [times N]   connect, ask who is there, close; who answered each time
     hold NAME… TARGET [from SOURCE]          connect over TCP and ask, and stay connected, once for each name
     say NAME…                                ask again over a connection held
@@ -40,18 +41,18 @@ PATIENCE = 2.5
 
 STAGE = Path(__file__).resolve().parent / "stage.sh"
 
-Ipvsadm = Callable[[list[str], str], Answer]
+Program = Callable[[list[str], str], Answer]
 
 
 class Player:
-    """Carries out the steps of a scenario. `ipvsadm` runs it with words and standard input, in the director.
+    """Carries out the steps of a scenario. `programs` run with words and standard input, in the director.
 
     `totals` tells there what the whole table has counted. Scripts find the programs that are
     installed, or names of the directrix that the interpreter `python` has.
     """
 
-    def __init__(self, ipvsadm: Ipvsadm, totals: measuring.Totals, python: str = "") -> None:
-        self._ipvsadm = ipvsadm
+    def __init__(self, totals: measuring.Totals, python: str = "", **programs: Program) -> None:
+        self._programs = programs
         self._totals = totals
         self._python = python
         self.hosts = topology.build()
@@ -79,15 +80,15 @@ class Player:
     def execute(self, step: Step) -> Answer:
         """Carry out a step."""
         verb, *words = step.words
-        if verb == "ipvsadm":
-            return self._call_ipvsadm(words, step.stdin)
+        if verb in self._programs:
+            return self._call(self._programs[verb], words, step.stdin)
         if verb == "script":
             return self._run_script(words)
         return Answer(0, "".join(f"{line}\n" for line in self._verbs[verb](words)), "")
 
-    def _call_ipvsadm(self, words: list[str], stdin: str) -> Answer:
+    def _call(self, program: Program, words: list[str], stdin: str) -> Answer:
         with self.hosts["director"].entered():
-            answer = self._ipvsadm(words, stdin)
+            answer = program(words, stdin)
         # As a shell shows it: -1 is 255.
         return Answer(answer.status & 255, settled(answer.stdout), answer.stderr)
 
@@ -98,6 +99,7 @@ class Player:
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
             )
         return Answer(done.returncode & 255, done.stdout, "")
+
     def _tell_totals(self) -> list[str]:
         with self.hosts["director"].entered():
             return measuring.listed(self._totals)

@@ -18,6 +18,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parents[2] / "src")]
 
 from guest import ENVIRONMENT, LIBC, REBOOT_POWER_OFF, prepare  # noqa: E402
 from listings import CONNECTIONS, TITLES, settled  # noqa: E402
+from netfilter import MODULES, Netfilter  # noqa: E402
 from player import Player  # noqa: E402
 from scenario import Answer, read_scenario, transcript  # noqa: E402
 from waiting import longest_first, needs_calm  # noqa: E402
@@ -57,9 +58,10 @@ def play(path: Path, output: Path) -> None:
     """Play a scenario and write its transcript, or why there is none."""
     try:
         player = Player(
-            ipvsadm,
             lambda: read_totals(Path("/proc/net/ip_vs_stats").read_text()),
             os.environ.get("CONFORMANCE_PYTHON", ""),
+            ipvsadm=ipvsadm,
+            mark=Netfilter().mark,
         )
         try:
             (output / path.name).write_text(transcript(read_scenario(path), player.execute))
@@ -71,7 +73,7 @@ def play(path: Path, output: Path) -> None:
 
 def main() -> None:
     output = prepare()
-    subprocess.run(["modprobe", "-d", "/run/root", "-a", "veth", "bridge"], check=True, env=ENVIRONMENT)
+    subprocess.run(["modprobe", "-d", "/run/root", "-a", "veth", "bridge", *MODULES], check=True, env=ENVIRONMENT)
     playing: set[int] = set()
     for path in longest_first(Path(os.environ["CONFORMANCE_SCENARIOS"])):
         while len(playing) >= (AT_ONCE_IN_CALM if needs_calm(path) else AT_ONCE):

@@ -24,6 +24,7 @@ from typing import Any
 from directrix.lvs import (
     Address,
     Counters,
+    Family,
     Protocol,
     Rates,
     RealServer,
@@ -264,6 +265,8 @@ class DataPlane:
         front.pack_into(fresh, 0, timeout=loader.timeout_ticks(Timeouts(), self.ticks), **keep)
         maps.front.bytes[: front.size] = fresh
         layout.FRONT.pack_into(maps.front.bytes, 0, now=self.tick(), now_ns=time.monotonic_ns())
+        maps.fwmarks.words[layout.FWMARKS.offsets["in_force"] // 4] = 0
+        _wipe(maps.fwmark_rules.bytes, 0, layout.FWMARK_RULE_ROW.size)
         self.table = LiveTable(self.place)
 
     @property
@@ -419,8 +422,7 @@ class DataPlane:
     @staticmethod
     def real_server(key: ServiceKey, number: int, weight: int = 1, upper: int = 0, lower: int = 0) -> RealServer:
         """Real server `number` of a service."""
-        assert key.address is not None
-        address = real(number, key.address.version)
+        address = real(number, 4 if key.family is Family.INET else 6)
         return RealServer(address, key.port, weight=weight, upper_threshold=upper, lower_threshold=lower)
 
     def state(self, key: ServiceKey, number: int) -> ServerState:
