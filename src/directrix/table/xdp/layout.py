@@ -120,7 +120,11 @@ SERVICE = _record(
     "netmask:I generation:I next:I epoch:I pad:I",
 )
 
-SERVER_SET = _record("server_set", "count:I units:I gcd:I max_weight:I cursor:Q scheduler:I flags:I epoch:I pad:I reserved:216s", aligned={"reserved": 8})
+SERVER_SET = _record(
+    "server_set",
+    "count:I units:I gcd:I max_weight:I cursor:Q scheduler:I flags:I epoch:I pad:I reserved:216s",
+    aligned={"reserved": 8},
+)
 
 SET_ENTRY = _record("set_entry", "server:I weight:I", align=4)
 

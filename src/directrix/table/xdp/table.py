@@ -476,9 +476,7 @@ class XdpTable(Table):
         incarnation = self._server_number(number, "incarnation") + 1 & 0xFFFFFFFF
         self._maps.servers.bytes[number * _SERVER.size : (number + 1) * _SERVER.size] = bytes(_SERVER.size)
         family, address, port = identity
-        self._set_server(
-            number, family=family, address=address, port=port, key=service_key, incarnation=incarnation
-        )
+        self._set_server(number, family=family, address=address, port=port, key=service_key, incarnation=incarnation)
         start = number * layout.HOP.size
         self._maps.hops.bytes[start : start + layout.HOP.size] = bytes(layout.HOP.size)
         return number
