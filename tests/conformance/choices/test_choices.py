@@ -1,4 +1,4 @@
-"""The memory table chooses the real servers that IPVS chose when the transcripts were recorded.
+"""The memory table and the data plane choose the real servers that IPVS chose when the transcripts were recorded.
 
 `record` beside this file records them anew.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import machine
 import pytest
+from choice_plane import Chooser, chooser
 from choice_steps import REFUSED, Segment, label, perform
 from in_process import FileNames, execute
 from scenario import Answer, Step, read_scenario, transcript
@@ -58,12 +59,31 @@ class Director:
             yield label(verdict.server.address) if verdict.server else REFUSED
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_choices_are_those_of_ipvs(name: str) -> None:
+def assert_as_recorded(name: str, ours: str) -> None:
     theirs = (TRANSCRIPTS / name).read_text()
-    ours = transcript(read_scenario(SCENARIOS / name), Director().perform)
     difference = unified_diff(theirs.split("\n"), ours.split("\n"), "IPVS", "ours", n=5, lineterm="")
     assert not (text := "\n".join(difference)), text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_choices_are_those_of_ipvs(name: str) -> None:
+    assert_as_recorded(name, transcript(read_scenario(SCENARIOS / name), Director().perform))
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[Chooser]:
+    """The data plane, with a table of its own."""
+    with chooser() as made:
+        yield made
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("name", NAMES)
+def test_choices_of_the_data_plane_are_too(name: str, plane: Chooser) -> None:
+    steps = read_scenario(SCENARIOS / name)
+    if refusal := plane.refusal(steps):
+        pytest.skip(refusal)
+    assert_as_recorded(name, plane.play(steps))
 
 
 def test_every_transcript_has_its_scenario() -> None:

@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""Inside the conformance machine: plays the traffic scenarios against the real IPVS and ipvsadm, as init.
+"""Inside the conformance machine: the traffic scenarios, played against the real IPVS and ipvsadm.
 
 Several at a time: most of a scenario's life is waiting. Each has a cluster of its own, and with
 its director an IPVS of its own.
@@ -7,20 +6,14 @@ its director an IPVS of its own.
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
-import traceback
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-
-from guest import ENVIRONMENT, LIBC, REBOOT_POWER_OFF, prepare  # noqa: E402
-from listings import CONNECTIONS, TITLES, settled  # noqa: E402
-from player import Player  # noqa: E402
-from scenario import Answer, read_scenario, transcript  # noqa: E402
-from waiting import longest_first  # noqa: E402
+from guest import ENVIRONMENT, play_each, scenarios
+from listings import CONNECTIONS, TITLES, settled
+from player import Player
+from scenario import Answer, read_scenario, transcript
+from waiting import longest_first
 
 AT_ONCE = 8
 
@@ -50,39 +43,13 @@ def _run(words: list[str], stdin: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["ipvsadm", *words], input=stdin, capture_output=True, text=True, env=ENVIRONMENT)
 
 
-def play(path: Path, output: Path) -> None:
-    """Play a scenario and write its transcript, or why there is none."""
+def play(path: Path) -> str:
+    player = Player(ipvsadm)
     try:
-        player = Player(ipvsadm)
-        try:
-            (output / path.name).write_text(transcript(read_scenario(path), player.execute))
-        finally:
-            player.close()
-    except BaseException:
-        (output / f"{path.name}.error").write_text(traceback.format_exc())
-
-
-def main() -> None:
-    output = prepare()
-    subprocess.run(["modprobe", "-d", "/run/root", "-a", "veth", "bridge"], check=True, env=ENVIRONMENT)
-    playing: set[int] = set()
-    for path in longest_first(Path(os.environ["CONFORMANCE_SCENARIOS"])):
-        if len(playing) == AT_ONCE:
-            playing.discard(os.wait()[0])
-        if process := os.fork():
-            playing.add(process)
-        else:
-            play(path, output)
-            os._exit(0)
-    for process in playing:
-        os.waitpid(process, 0)
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except BaseException:
-        traceback.print_exc()
+        return transcript(read_scenario(path), player.execute)
     finally:
-        os.sync()
-        LIBC.reboot(REBOOT_POWER_OFF)
+        player.close()
+
+
+def main(output: Path) -> None:
+    play_each(play, output, at_once=AT_ONCE, order=longest_first(scenarios()))
