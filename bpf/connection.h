@@ -155,6 +155,18 @@ static __always_inline __u32 deadline(__u32 now, __u32 state)
 	return now + front.timeout[state % STATES];
 }
 
+/* Its scheduler, if it looks at loads, finds the server's unit changed. Called after the change. */
+static __always_inline void load_changed(struct server *s)
+{
+	struct summary *summary;
+
+	if (!s->unit)
+		return;
+	summary = summary_at(s->unit);
+	if (summary)
+		__sync_fetch_and_add(&summary->version, 1);
+}
+
 /* IPVS's thresholds: full at the upper one, open again below the lower one. */
 static __always_inline void threshold_reached(struct server *s)
 {
@@ -188,6 +200,7 @@ static __always_inline void bind_server(struct server *s, __u32 status)
 		__sync_fetch_and_add(&s->connections, 1);
 	}
 	threshold_reached(s);
+	load_changed(s);
 }
 
 static __always_inline void unbind_server(struct server *s, __u32 status)
@@ -197,6 +210,7 @@ static __always_inline void unbind_server(struct server *s, __u32 status)
 	else
 		__sync_fetch_and_add(status & CONNECTION_ACTIVE ? &s->active : &s->inactive, -1);
 	threshold_left(s);
+	load_changed(s);
 }
 
 /*
@@ -343,7 +357,7 @@ static __always_inline void assure(__u32 control)
 }
 
 /* Move to another state and keep the server's counts true. */
-static __always_inline void connection_move(struct connection *c, __u32 state)
+static __noinline int connection_move(struct connection *c, __u32 state)
 {
 	__u32 status = c->status, next = (status & ~(0xff | CONNECTION_ACTIVE)) | state;
 	struct server *s;
@@ -351,18 +365,20 @@ static __always_inline void connection_move(struct connection *c, __u32 state)
 	if (tcp_active(state))
 		next |= CONNECTION_ACTIVE;
 	if (__sync_val_compare_and_swap(&c->status, status, next) != status)
-		return;
+		return 0;
 	if ((status ^ next) & CONNECTION_ACTIVE) {
 		__s32 up = next & CONNECTION_ACTIVE ? 1 : -1;
 
 		s = server_at(c->server);
 		if (!s)
-			return;
+			return 0;
 		__sync_fetch_and_add(&s->active, up);
 		__sync_fetch_and_add(&s->inactive, -up);
+		load_changed(s);
 	}
 	if (state == TCP_S_ESTABLISHED && c->control)
 		assure(c->control);
+	return 0;
 }
 
 /* Push the deadline out, or pull it nearer if the state has a shorter one. */
