@@ -9,13 +9,12 @@ system is the host's, mounted read-only; whatever must be written to lies under 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import traceback
 from pathlib import Path
 from runpy import run_path
 
-from guest import ENVIRONMENT, HERE, LIBC, MODULES, MS_BIND, mount
+from guest import HERE, LIBC, MODULES, MS_BIND, load, mount
 
 REBOOT_POWER_OFF = 0x4321FEDC
 
@@ -36,14 +35,14 @@ def prepare() -> Path:
     # The kernel's own calls for a scheduler's module find nothing on the host, so load all.
     Path("/run/root/lib").mkdir(parents=True)
     Path("/run/root/lib/modules").symlink_to("/usr/lib/uml/modules")
-    subprocess.run(["modprobe", "-d", "/run/root", "-a", "veth", "bridge", *MODULES], check=True, env=ENVIRONMENT)
+    load("veth", "bridge", *MODULES)
     return output
 
 
 def main() -> None:
     part = Path(os.environ["CONFORMANCE_PART"])
     sys.dont_write_bytecode = True
-    sys.path.insert(0, str(part.parent))
+    sys.path[:0] = [str(part.parent), str(HERE.parents[1] / "src")]
     output = prepare()
     run_path(str(part))["main"](output)
 

@@ -84,10 +84,11 @@ def record(
     part: Path = HERE / "command_guest.py",
     names: Iterable[str] = (),
     progress: Progress = lambda files: None,
+    **environment: object,
 ) -> dict[str, str]:
     """Play the scenarios of a directory against the real IPVS, all or those named: file name to transcript.
 
-    `part` is the file that plays them inside.
+    `part` is the file that plays them inside, and may look at `environment`.
 
     Raises:
         RuntimeError: the machine did not boot, or a scenario could not be run; the text says why.
@@ -96,7 +97,7 @@ def record(
     with tempfile.TemporaryDirectory(prefix="conformance-scenarios-") as chosen:
         for name in expected:
             shutil.copy(scenarios / name, chosen)
-        written, console = boot(part, progress, CONFORMANCE_SCENARIOS=chosen)
+        written, console = boot(part, progress, CONFORMANCE_SCENARIOS=chosen, **environment)
     if set(written) != expected:
         errors = "".join(text for name, text in written.items() if name.endswith(".error"))
         raise RuntimeError(f"{errors}{console}")

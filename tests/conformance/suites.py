@@ -125,6 +125,12 @@ SUITES = (
         _by_stem(host_half.DELIBERATE | traffic.NOT_YET),
     ),
     Suite("choices, memory", CHOICES, CHOICES / "choice_guest.py", _choose_in_memory, {}),
-    Suite("choices, xdp", CHOICES, CHOICES / "choice_guest.py", _choose_on_the_data_plane, {}),
+    Suite(
+        "choices, xdp",
+        CHOICES,
+        CHOICES / "choice_guest.py",
+        _choose_on_the_data_plane,
+        _by_stem(test_choices.DELIBERATE),
+    ),
     Suite("selftest", HERE / "selftest", HERE / "selftest" / "selftest_guest.py", _play_selftest, {}),
 )

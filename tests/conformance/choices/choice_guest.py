@@ -5,10 +5,7 @@ Every scenario has a network namespace, and so an IPVS, of its own.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-
-sys.path.insert(1, str(Path(__file__).resolve().parents[3] / "src"))
 
 from choice_steps import perform
 from choice_wire import Wire

@@ -1,6 +1,6 @@
 """The memory table and the data plane choose the real servers that IPVS chose when the transcripts were recorded.
 
-`record` beside this file records them anew.
+`scripts/conformance --record 'choices*'` records them anew.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import machine
 import pytest
+from _pytest.mark import ParameterSet
 from choice_plane import Chooser, chooser
 from choice_steps import REFUSED, Segment, label, perform
 from in_process import FileNames, execute
@@ -24,6 +25,12 @@ from directrix.table.memory import MemoryTable, Packet
 HERE = Path(__file__).resolve().parent
 SCENARIOS, TRANSCRIPTS = HERE / "scenarios", HERE / "transcripts"
 NAMES = sorted(path.name for path in SCENARIOS.glob("*.txt"))
+
+
+DELIBERATE = {
+    "lblcr_two_hundred.txt": "a destination's set of lblcr holds 30 real servers in the data plane; IPVS's any number",
+}
+"""Scenarios in which the data plane differs from IPVS on purpose, and why."""
 
 
 class Director:
@@ -77,8 +84,14 @@ def plane() -> Iterator[Chooser]:
         yield made
 
 
+def case(name: str) -> ParameterSet:
+    """A scenario to compare; one that can't be the same must not be, so that it is noticed when it is."""
+    marks = [pytest.mark.xfail(reason=DELIBERATE[name], strict=True)] if name in DELIBERATE else []
+    return pytest.param(name, marks=marks)
+
+
 @pytest.mark.root
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [case(name) for name in NAMES])
 def test_choices_of_the_data_plane_are_too(name: str, plane: Chooser) -> None:
     steps = read_scenario(SCENARIOS / name)
     if refusal := plane.refusal(steps):

@@ -52,4 +52,4 @@ def play(path: Path) -> str:
 
 
 def main(output: Path) -> None:
-    play_each(play, output, at_once=AT_ONCE, order=longest_first(scenarios()))
+    play_each(play, output, order=longest_first(scenarios()), at_once=lambda path: AT_ONCE)
