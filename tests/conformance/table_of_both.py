@@ -87,7 +87,7 @@ def rows(words: list[str], boot: bool, record: bool) -> Iterator[Row]:
                 for name, text in fresh[suite.directory].items():
                     suite.record(name, text)
         yield from _played(suite, names, fresh.get(suite.directory, {}))
-    if boot and (chosen := wanted(words, KERNEL_TABLE, list(kernel_table.PARTS))):
+    if boot and (chosen := wanted(words, KERNEL_TABLE, kernel_table.PARTS)):
         yield from _over_the_kernels_table(chosen)
 
 
@@ -128,9 +128,11 @@ def _over_the_kernels_table(chosen: list[str]) -> Iterator[Row]:
     for part in parts:
         if part.name in chosen:
             fine = f"{part.tests - len(part.wrong)} fine"
-            verdict = DIFFERS if part.wrong else SAME
+            right = bool(part.tests) and not part.wrong
             difference = "\n".join(part.wrong)
-            yield Row(KERNEL_TABLE, part.name, f"{part.tests} tests", fine, verdict, "", not part.wrong, difference)
+            yield Row(
+                KERNEL_TABLE, part.name, f"{part.tests} tests", fine, SAME if right else DIFFERS, "", right, difference
+            )
 
 
 def _lines(text: str) -> str:
@@ -175,7 +177,7 @@ def main() -> int:
         print("\n".join(f"{title}/{name}" for title, names in titles.items() for name in names))
         return 0
     boot = given.boot or given.record
-    kernel = wanted(given.scenario, KERNEL_TABLE, list(kernel_table.PARTS))
+    kernel = wanted(given.scenario, KERNEL_TABLE, kernel_table.PARTS)
     if not any(titles.values()) and not (boot and kernel):
         parser.error(f"no scenario is called {' or '.join(given.scenario)}; --list names them")
     if boot and not machine.available():

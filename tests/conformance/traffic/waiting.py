@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from scenario import read_scenario
@@ -16,6 +15,6 @@ def waits(scenario: Path) -> float:
     return sum(float(step.words[1]) for step in read_scenario(scenario) if step.words[0] == "wait")
 
 
-def longest_first(scenarios: Iterable[Path]) -> list[Path]:
-    """Scenarios in the order that ends soonest when several are played at a time."""
-    return sorted(scenarios, key=lambda path: (-waits(path), path.name))
+def longest_first(scenarios: Path) -> list[Path]:
+    """The scenarios of a directory in the order that ends soonest when several are played at a time."""
+    return sorted(scenarios.glob("*.txt"), key=lambda path: (-waits(path), path.name))
