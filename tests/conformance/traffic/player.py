@@ -9,7 +9,8 @@
     close NAME… | reset NAME…                end connections held, by FIN or by RST
     send WHAT SOURCE TARGET [times N]        a raw packet; where it turned up. WHAT is TCP flags (syn, fin+ack, none…),
                                              udp, or port-unreachable, too-big, time-exceeded: what SOURCE's host
-                                             says over ICMP about a segment from TARGET
+                                             says over ICMP about a segment from TARGET. A SOURCE of
+                                             ADDRESS+N:PORT+M is N addresses and M ports more, in turn
     wait SECONDS
     burst, watch, totals                     statistics: measuring.py
 
@@ -38,6 +39,8 @@ from scenario import Answer, Step
 
 PATIENCE = 2.5
 """Seconds a client waits. A refusal that comes while connect() holds the socket is lost: TCP asks again after 1 s."""
+A_LINE = 20
+"""Answers of raw packets a line."""
 
 STAGE = Path(__file__).resolve().parent / "stage.sh"
 
@@ -114,8 +117,7 @@ class Player:
         try:
             with self._connected(target, source) as connection:
                 name = _question(connection)
-                connection.shutdown(socket.SHUT_WR)
-                connection.recv(1)
+                _finish(connection)
                 return name
         except OSError as error:
             return _mishap(error)
@@ -159,8 +161,7 @@ class Player:
             if name not in self._held:
                 continue
             with self._held.pop(name) as connection, suppress(OSError):
-                connection.shutdown(socket.SHUT_WR)
-                connection.recv(1)
+                _finish(connection)
         return []
 
     def _reset(self, names: list[str]) -> list[str]:
@@ -174,7 +175,9 @@ class Player:
     def _send(self, words: list[str]) -> list[str]:
         what, source, target, *rest = words
         _, times = _options(rest)
-        return [_in_short([self._wire.send(what, Endpoint.of(source), Endpoint.of(target)) for _ in range(times)])]
+        to, sources = Endpoint.of(target), list(Endpoint.each(source))
+        answers = [self._wire.send(what, one, to) for one in sources for _ in range(times)]
+        return [_in_short(answers[start : start + A_LINE]) for start in range(0, len(answers), A_LINE)]
 
     def _wait(self, words: list[str]) -> list[str]:
         time.sleep(float(words[0]))
@@ -212,7 +215,16 @@ def _options(words: list[str]) -> tuple[str, int]:
 
 def _question(connection: socket.socket) -> str:
     connection.sendall(b"who?\n")
-    return connection.recv(100).decode().strip() or "closed"
+    answer = connection.recv(100).decode().split()
+    # An earlier question may have been answered late, together with this one.
+    return answer[0] if answer else "closed"
+
+
+def _finish(connection: socket.socket) -> None:
+    """End it as one who has read everything: with an answer unread, TCP would send RST."""
+    connection.shutdown(socket.SHUT_WR)
+    while connection.recv(100):
+        pass
 
 
 def _mishap(error: OSError) -> str:
