@@ -90,9 +90,10 @@ class Chooser:
     def _choose(self, sent: Iterable[Segment]) -> Iterator[str]:
         segments = iter(sent)
         while some := list(islice(segments, A_WHILE)):
-            self._plane.keep_hops()
             for segment in some:
                 self._mark(segment)
+            self._plane.keep_hops()
+            for segment in some:
                 result, after = self._plane.tc(frame(segment, WIRE_MAC, GATEWAY_MAC))
                 yield (served(after, segment) if result == TC_REDIRECT else "") or REFUSED
 
