@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 TICK_SHIFT = 2
 BUCKET_SLOTS = 8
 HEADS_IN_LINE = 8
