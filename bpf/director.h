@@ -7,6 +7,8 @@
 #ifndef DIRECTRIX_DIRECTOR_H
 #define DIRECTRIX_DIRECTOR_H
 
+#include "estimator.h"
+#include "mark.h"
 #include "persistence.h"
 
 /* The real server of a new connection, and the template that controls it if there is one. */
@@ -15,8 +17,8 @@ static __always_inline int choose(const struct packet *p, __u32 number, struct s
 {
 	bool persistent = service->flags & SERVICE_PERSISTENT;
 
-	if (service->key.port != port_of(p) && !persistent)
-		return NO_SERVER;	/* IPVS: a service for more than its port works only with persistence */
+	if (service->key.port != port_of(p) && !persistent && service->key.protocol)
+		return NO_SERVER;	/* IPVS: a service for more than its port works only with persistence, or by mark */
 	if (persistent && persistent_server(p, number, now, choice))
 		return CONTINUE;
 	choice->control = 0;
@@ -30,7 +32,8 @@ static __always_inline int choose(const struct packet *p, __u32 number, struct s
  * Put the new connection into the table, in place of one of this flow that is over. If another
  * CPU was quicker, its connection counts.
  */
-static __always_inline int enter(const struct packet *p, struct making *making, struct server *s, __u32 now)
+static __always_inline int enter(const struct packet *p, __u32 number, struct making *making, struct server *s,
+				 __u32 now)
 {
 	struct head *h = head_of(making->place.bucket[0]);
 	int verdict = CONTINUE;
@@ -46,6 +49,7 @@ static __always_inline int enter(const struct packet *p, struct making *making, 
 		if (making->control) {
 			struct connection *template = connection_at(making->control - 1);
 
+			count_as_taken_by(number, s);
 			if (template)
 				__sync_fetch_and_add(&template->children, 1);
 		}
@@ -62,13 +66,16 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 	struct service *service;
 	struct server *s;
 	__u32 number;
+	bool mapped;
 	int verdict;
 
 	if (is_ipv4(p) ? martian4(p->address[0]) : martian6(p))
 		return MALFORMED;
 	if (client_port_of(p) == bpf_htons(FTP_DATA_PORT))
 		return NO_CONNECTION;	/* IPVS leaves what looks like active FTP's data to the host */
-	number = service_find(p);
+	number = fwmarks.in_force ? mark_service(p) : NOBODY;
+	if (number == NOBODY)
+		number = service_find(p);
 	service = service_at(number);
 	if (!service)
 		return NO_SERVICE;
@@ -94,14 +101,16 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 	*server = choice.server;
 	if (service->flags & SERVICE_ONE_PACKET && protocol_of(p) == IPPROTO_UDP) {
 		__sync_fetch_and_add(&s->connections, 1);
+		count_as_taken_by(number, s);
 		return CONTINUE;
 	}
 	making.place = place_of(p);
 	making.server = choice.server;
 	making.control = choice.control;
 	making.expires = deadline(now, making.status & 0xff);
-	making.server_port = port_of(p) == service->key.port && s->port ? s->port : port_of(p);
-	verdict = enter(p, &making, s, now);
+	mapped = port_of(p) == service->key.port || !(service->flags & SERVICE_PERSISTENT);
+	making.server_port = mapped && s->port ? s->port : port_of(p);
+	verdict = enter(p, number, &making, s, now);
 	*server = making.server;
 	return verdict;
 }

@@ -86,13 +86,14 @@ static int clock_turn(void *map, int *key, struct clock *c)
 	__u32 lines = (parameters.head_lines + TURNS_A_ROUND - 1) / TURNS_A_ROUND;
 	__u64 ns;
 
+	front.now_ns = bpf_ktime_get_ns();
 	front.now = sweep.now;
 	if (front.connections)
 		bpf_loop(lines, line_visit, &sweep, 0);
 	c->hand += lines;
 	if (c->hand >= parameters.head_lines)
 		c->hand -= parameters.head_lines;
-	estimate(c->turn++);
+	estimate(c);
 	ns = bpf_ktime_get_ns();
 	c->next += TURN_NS;
 	if (c->next < ns || c->next > ns + TURN_NS)

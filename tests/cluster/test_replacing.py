@@ -7,7 +7,7 @@ import socket
 import threading
 
 import pytest
-from hosts import VIP, Cluster, service
+from hosts import VIP, Cluster, service, until
 from traffic import Load, Server, open_socket, serve, upload
 from wire import watching
 
@@ -96,6 +96,7 @@ def test_a_renewed_program_keeps_services_connections_and_counters(one: Cluster)
     echo = Echo(one["client"])
     for _ in range(5):
         ask(one["client"])
+    until("its connection and five others are counted", lambda: re.search(r"TCP.* 6 ", director.ipvsadm("-Ln --stats")))
     before = [director.ipvsadm(words) for words in ("-Ln", "-Ln --stats", "-Sn")]
     connections = director.status()["connections"]
     director.up()

@@ -22,7 +22,7 @@ class Packet:
         tcp_flags: flags of a TCP header.
         sctp_event: what the chunks of an SCTP packet say.
         length: bytes from the IP header on.
-        fwmark: firewall mark, 0 for none.
+        fwmark: firewall mark it comes with; 0 for none, then the table's mark rules may give it one.
     """
 
     protocol: Protocol

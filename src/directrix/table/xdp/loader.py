@@ -23,7 +23,7 @@ from directrix.system import namespaces
 from directrix.table.xdp import layout, libbpf
 from directrix.table.xdp.clock import Ticks, jiffies_a_second, timeout_ticks
 from directrix.table.xdp.host import OBJECT
-from directrix.table.xdp.maps import LOOK, Maps, pin_name
+from directrix.table.xdp.maps import PROGRAMS, Maps, pin_name
 from directrix.table.xdp.pins import Place, all_places, make_room
 
 DEFAULT_CONNECTIONS = 1_000_000
@@ -97,6 +97,7 @@ def _prepare_new(data_plane: libbpf.Object, connections: int) -> None:
         lblc_expiration=ticks.from_seconds(EXPIRATION),
         lblcr_expiration=ticks.from_seconds(EXPIRATION),
         timeout=timeout_ticks(Timeouts(), ticks),
+        run_estimation=1,
     )
     data_plane.set_value(".data.front", bytes(front))
 
@@ -132,7 +133,7 @@ def loaded(
     fresh = not place.loaded()
     data_plane = libbpf.Object.open(OBJECT)
     try:
-        data_plane.only({*hooks, "directrix_clock", "directrix_look"})
+        data_plane.only({*hooks, "directrix_clock", *PROGRAMS.values()})
         if fresh:
             place.unpin()
             make_room(place)
@@ -145,7 +146,7 @@ def loaded(
             raise _explain(error) from None
         if fresh:
             _pin_maps(place, data_plane)
-        _pin_program(place, data_plane)
+        _pin_programs(place, data_plane)
         start_clock(data_plane)
         yield data_plane
     except BaseException:
@@ -188,11 +189,12 @@ def _pin_maps(place: Place, data_plane: libbpf.Object) -> None:
         libbpf.pin(data_plane.map_fd(name), place.pins / pin_name(name))
 
 
-def _pin_program(place: Place, data_plane: libbpf.Object) -> None:
-    draft = place.pins / f"{LOOK}_new"
-    draft.unlink(missing_ok=True)
-    libbpf.pin(data_plane.program("directrix_look"), draft)
-    draft.rename(place.pins / LOOK)
+def _pin_programs(place: Place, data_plane: libbpf.Object) -> None:
+    for pin, program in PROGRAMS.items():
+        draft = place.pins / f"{pin}_new"
+        draft.unlink(missing_ok=True)
+        libbpf.pin(data_plane.program(program), draft)
+        draft.rename(place.pins / pin)
 
 
 def start_clock(data_plane: libbpf.Object) -> None:
