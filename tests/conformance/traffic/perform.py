@@ -57,7 +57,7 @@ def attach(player: Player, hook: str) -> None:
 
 
 def main() -> None:
-    player = Player(lambda words, stdin: directrix(["ipvsadm", *words], stdin))
+    player = Player(lambda words, stdin: directrix(["ipvsadm", *words], stdin), sys.executable)
     try:
         if sys.argv[2:]:
             attach(player, sys.argv[2])

@@ -1,6 +1,7 @@
 """Plays a scenario on a cluster of its own: what each of its commands does.
 
     ipvsadm …                                in the director
+    script NAME [WORD…]                      one of `scripts`, there too, which calls ipvsadm's programs; all it says
     ask tcp|udp TARGET [from SOURCE] [times N]   connect, ask who is there, close; who answered each time
     hold NAME… TARGET [from SOURCE]          connect over TCP and ask, and stay connected, once for each name
     say NAME…                                ask again over a connection held
@@ -20,10 +21,12 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import groupby
+from pathlib import Path
 
 import answering
 import topology
@@ -36,14 +39,20 @@ PATIENCE = 2.5
 A_LINE = 20
 """Answers of raw packets a line."""
 
+STAGE = Path(__file__).resolve().parent / "stage.sh"
+
 Ipvsadm = Callable[[list[str], str], Answer]
 
 
 class Player:
-    """Carries out the steps of a scenario. `ipvsadm` runs it with words and standard input, in the director."""
+    """Carries out the steps of a scenario. `ipvsadm` runs it with words and standard input, in the director.
 
-    def __init__(self, ipvsadm: Ipvsadm) -> None:
+    Scripts find the programs that are installed, or names of the directrix that the interpreter `python` has.
+    """
+
+    def __init__(self, ipvsadm: Ipvsadm, python: str = "") -> None:
         self._ipvsadm = ipvsadm
+        self._python = python
         self.hosts = topology.build()
         self._servers = answering.start(self.hosts)
         self._wire = Wire(self.hosts)
@@ -68,6 +77,8 @@ class Player:
         verb, *words = step.words
         if verb == "ipvsadm":
             return self._call_ipvsadm(words, step.stdin)
+        if verb == "script":
+            return self._run_script(words)
         return Answer(0, "".join(f"{line}\n" for line in self._verbs[verb](words)), "")
 
     def _call_ipvsadm(self, words: list[str], stdin: str) -> Answer:
@@ -75,6 +86,14 @@ class Player:
             answer = self._ipvsadm(words, stdin)
         # As a shell shows it: -1 is 255.
         return Answer(answer.status & 255, settled(answer.stdout), answer.stderr)
+
+    def _run_script(self, words: list[str]) -> Answer:
+        command = ["unshare", "--mount", str(STAGE), self._python, *words]
+        with self.hosts["director"].entered():
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+        return Answer(done.returncode & 255, done.stdout, "")
 
     def _ask(self, words: list[str]) -> list[str]:
         kind, target, *rest = words

@@ -6,6 +6,7 @@ its director an IPVS of its own.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def _run(words: list[str], stdin: str) -> subprocess.CompletedProcess[str]:
 
 
 def play(path: Path) -> str:
-    player = Player(ipvsadm)
+    player = Player(ipvsadm, os.environ.get("CONFORMANCE_PYTHON", ""))
     try:
         return transcript(read_scenario(path), player.execute)
     finally:
