@@ -8,6 +8,7 @@
 #define DIRECTRIX_DIRECTOR_H
 
 #include "estimator.h"
+#include "mark.h"
 #include "persistence.h"
 
 /* The real server of a new connection, and the template that controls it if there is one. */
@@ -16,8 +17,8 @@ static __always_inline int choose(const struct packet *p, __u32 number, struct s
 {
 	bool persistent = service->flags & SERVICE_PERSISTENT;
 
-	if (service->key.port != port_of(p) && !persistent)
-		return NO_SERVER;	/* IPVS: a service for more than its port works only with persistence */
+	if (service->key.port != port_of(p) && !persistent && service->key.protocol)
+		return NO_SERVER;	/* IPVS: a service for more than its port works only with persistence, or by mark */
 	if (persistent && persistent_server(p, number, now, choice))
 		return CONTINUE;
 	choice->control = 0;
@@ -65,13 +66,16 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 	struct service *service;
 	struct server *s;
 	__u32 number;
+	bool mapped;
 	int verdict;
 
 	if (is_ipv4(p) ? martian4(p->address[0]) : martian6(p))
 		return MALFORMED;
 	if (client_port_of(p) == bpf_htons(FTP_DATA_PORT))
 		return NO_CONNECTION;	/* IPVS leaves what looks like active FTP's data to the host */
-	number = service_find(p);
+	number = fwmarks.in_force ? mark_service(p) : NOBODY;
+	if (number == NOBODY)
+		number = service_find(p);
 	service = service_at(number);
 	if (!service)
 		return NO_SERVICE;
@@ -100,7 +104,8 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 	making.server = choice.server;
 	making.control = choice.control;
 	making.expires = deadline(now, making.status & 0xff);
-	making.server_port = port_of(p) == service->key.port && s->port ? s->port : port_of(p);
+	mapped = port_of(p) == service->key.port || !(service->flags & SERVICE_PERSISTENT);
+	making.server_port = mapped && s->port ? s->port : port_of(p);
 	verdict = enter(p, number, &making, s, now);
 	*server = making.server;
 	return verdict;

@@ -17,6 +17,7 @@
  *               in one of eight slots of one cache line each
  *   heads       one word pair a bucket, dense: a lock, and when the bucket needs a visit next
  *   clock       one timer that walks the heads (expiry.h) and feeds the estimator
+ *   fwmark_*    which packets have a firewall mark
  *
  * Time is counted in ticks of four jiffies, in 32 bits that wrap; only differences are compared. Ports and addresses are in network order, everything else in
  * the host's.
@@ -24,19 +25,19 @@
 #ifndef DIRECTRIX_TABLE_H
 #define DIRECTRIX_TABLE_H
 
-#define LAYOUT_VERSION 1
+#define LAYOUT_VERSION 2
 #define TICK_SHIFT 2		/* a tick is so many jiffies: 4 to 40 ms; 31 days still fit */
 #define BUCKET_SLOTS 8
 #define HEADS_IN_LINE 8
-#define SET_UNIT_ENTRIES 16
-#define SET_UNIT_PLACES 64
+#define SET_UNIT_ENTRIES 32
+#define SET_UNIT_PLACES 128
 #define INDEX_SIZE 32768
 #define INDEX_GHOST 0xffff
 #define ADDRESS_MARKS 4096
 #define MAX_CPUS 256
 #define MAX_SERVICES 16384
 #define MAX_SERVERS 65536
-#define MAX_SET_UNITS 131072
+#define MAX_SET_UNITS 65536
 #define MAX_DEVICES 4096
 #define MAX_LOCALITIES 65536
 #define MAX_REPLICA_SETS 16384
@@ -133,7 +134,7 @@ struct server_set {
 	__u32 flags;		/* of the scheduler */
 	__u32 epoch;		/* no other service, and no other scheduler of this one, ever had it */
 	__u32 pad;
-	__u64 reserved[11];
+	__u64 reserved[27];
 };
 
 struct set_entry {
@@ -326,6 +327,52 @@ struct clock {
 	/* the estimator's round: where it is, and how many servers and services it has */
 	__u32 estimated, round_servers, round_services;
 	__u32 pad;
+};
+
+/*
+ * Rules that give packets a firewall mark (mark.h). Ports are in the host's order here.
+ */
+#define MAX_FWMARK_RULES 4096
+#define MAX_FWMARK_PREFIXES 24576	/* what the rules in force and those before them can come to */
+#define MAX_FWMARK_RANGES 32768		/* of either generation */
+
+/* Generations of rules take turns: written whole beside the one in force, then put in force by one store. */
+struct fwmarks {
+	__u32 in_force;		/* generation that packets look at; 0: there are no rules */
+	__u32 last;		/* generation written last */
+};
+
+enum fwmark_state { FWMARK_RULE = 1, FWMARK_GHOST = 2 /* removed, but connections may be left of it */ };
+
+/* A rule as the operator gave it: user space's own record, ended by a row of state 0. */
+struct fwmark_rule {
+	__u32 address[4];
+	__u32 mark;
+	__u16 first, last;	/* ports */
+	__u8 prefix;
+	__u8 protocol;		/* 0: all */
+	__u8 family;		/* 4 or 6 */
+	__u8 state;		/* enum fwmark_state */
+};
+
+/* Key of the trie of destinations; its value says where in fwmark_ranges the ports of a destination are. */
+struct fwmark_prefix {
+	__u32 bits;		/* how many of those that follow count */
+	__u32 generation;
+	__u8 protocol;
+	__u8 family;
+	__u16 pad;
+	__u32 address[4];
+};
+
+struct fwmark_run {
+	__u32 start;
+	__u32 count;
+};
+
+struct fwmark_range {
+	__u16 first, last;
+	__u32 mark;
 };
 
 #endif

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import abc
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import IPv6Address
 
 from directrix.lvs import (
@@ -18,6 +18,8 @@ from directrix.lvs import (
     Counters,
     Family,
     ForwardingMethod,
+    MarkMatch,
+    MarkRule,
     Rates,
     RealServer,
     ServiceKey,
@@ -128,6 +130,41 @@ class Table(abc.ABC):
     def connections(self) -> Iterator[Connection]:
         """All live connection entries and templates, in no particular order."""
 
+    @abc.abstractmethod
+    def marks(self) -> list[MarkRule]:
+        """The rules that give packets a firewall mark; order is the table's own.
+
+        Raises:
+            MarkedElsewhere: marks are none of this make's business.
+        """
+
+    @abc.abstractmethod
+    def add_mark(self, rule: MarkRule) -> None:
+        """Add a mark rule. Of the rules that fit a packet the most specific one gives the mark.
+
+        Raises:
+            MarkExists: there is a rule for the same packets.
+            InvalidRequest: it makes no sense, or overlaps another one so that neither is more specific.
+            MarkedElsewhere: marks are none of this make's business.
+        """
+
+    @abc.abstractmethod
+    def remove_mark(self, match: MarkMatch, mark: int | None = None) -> None:
+        """Remove a mark rule, of this mark if one is given; connections it led to stay.
+
+        Raises:
+            NoSuchMark: there is none for exactly these packets, or it gives another mark.
+            MarkedElsewhere: marks are none of this make's business.
+        """
+
+    @abc.abstractmethod
+    def set_marks(self, rules: Sequence[MarkRule]) -> None:
+        """Have these mark rules in place of all others, at once: a packet sees the old ones or the new ones.
+
+        Raises:
+            MarkExists, InvalidRequest, MarkedElsewhere: as `add_mark`.
+        """
+
     @property
     @abc.abstractmethod
     def size(self) -> int:
@@ -156,6 +193,16 @@ class Table(abc.ABC):
         """
         raise NotSupportedYet("connection synchronization")
 
+    def vet_service(self, service: VirtualService) -> None:  # noqa: B027
+        """Refuse of a service what IPVS takes and this make does not; nothing is changed.
+
+        Raises:
+            NotSupportedYet: it can't be added, nor edited so.
+        """
+
+    def vet_server(self, key: ServiceKey, server: RealServer) -> None:  # noqa: B027
+        """The same of a real server."""
+
     def begin(self) -> None:  # noqa: B027
         """Start of many changes (restore). A make may hold them back until `commit`."""
 
@@ -167,6 +214,9 @@ class Table(abc.ABC):
 
 
 MAX_CONNECTION_COUNT = 0x7FFFFFFF
+
+_BROADCAST = (0xFFFFFFFF, 0x7FFFFFFF)
+"""255.255.255.255, and that of the network every host has on lo."""
 
 
 def check_netmask(service: VirtualService) -> None:
@@ -206,5 +256,5 @@ def check_address(address: Address) -> None:
         raise InvalidRequest(f"{address} is not a unicast address")
     if isinstance(address, IPv6Address) and (address.is_link_local or address.ipv4_mapped):
         raise InvalidRequest(f"{address} is a {'link-local' if address.is_link_local else 'mapped'} address")
-    if address.version == 4 and int(address) == 0xFFFFFFFF:
-        raise InvalidRequest(f"{address} is the broadcast address")
+    if address.version == 4 and int(address) in _BROADCAST:
+        raise InvalidRequest(f"{address} is a broadcast address")

@@ -21,6 +21,7 @@ from scenario import Answer, read_scenario, transcript  # noqa: E402
 
 import directrix.cli.ipvsadm  # noqa: E402
 import directrix.ipvsadm.command  # noqa: E402
+import directrix.marks.words  # noqa: E402
 import directrix.table.xdp.director  # noqa: E402
 from directrix.cli.main import main as directrix_main  # noqa: E402
 from directrix.lvs import Counters, Rates  # noqa: E402
@@ -66,7 +67,12 @@ def attach(player: Player, hook: str) -> None:
 
 
 def main() -> None:
-    player = Player(lambda words, stdin: directrix(["ipvsadm", *words], stdin), totals)
+    player = Player(
+        totals,
+        sys.executable,
+        ipvsadm=lambda words, stdin: directrix(["ipvsadm", *words], stdin),
+        mark=lambda words, stdin: directrix(["mark", *words], stdin),
+    )
     try:
         if sys.argv[2:]:
             attach(player, sys.argv[2])

@@ -1,13 +1,16 @@
 """Plays a scenario on a cluster of its own: what each of its commands does.
 
     ipvsadm …                                in the director
+    script NAME [WORD…]                      one of `scripts`, there too, which calls ipvsadm's programs; all it says
+    mark …                                   the same: `directrix mark`, or in front of IPVS the same by iptables
     ask tcp|udp TARGET [from SOURCE] [times N]   connect, ask who is there, close; who answered each time
     hold NAME… TARGET [from SOURCE]          connect over TCP and ask, and stay connected, once for each name
     say NAME…                                ask again over a connection held
     close NAME… | reset NAME…                end connections held, by FIN or by RST
     send WHAT SOURCE TARGET [times N]        a raw packet; where it turned up. WHAT is TCP flags (syn, fin+ack, none…),
                                              udp, or port-unreachable, too-big, time-exceeded: what SOURCE's host
-                                             says over ICMP about a segment from TARGET
+                                             says over ICMP about a segment from TARGET. A SOURCE of
+                                             ADDRESS+N:PORT+M is N addresses and M ports more, in turn
     wait SECONDS
     burst, watch, totals                     statistics: measuring.py
 
@@ -20,10 +23,12 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import groupby
+from pathlib import Path
 
 import answering
 import measuring
@@ -34,19 +39,25 @@ from scenario import Answer, Step
 
 PATIENCE = 2.5
 """Seconds a client waits. A refusal that comes while connect() holds the socket is lost: TCP asks again after 1 s."""
+A_LINE = 20
+"""Answers of raw packets a line."""
 
-Ipvsadm = Callable[[list[str], str], Answer]
+STAGE = Path(__file__).resolve().parent / "stage.sh"
+
+Program = Callable[[list[str], str], Answer]
 
 
 class Player:
-    """Carries out the steps of a scenario. `ipvsadm` runs it with words and standard input, in the director.
+    """Carries out the steps of a scenario. `programs` run with words and standard input, in the director.
 
-    `totals` tells there what the whole table has counted.
+    `totals` tells there what the whole table has counted. Scripts find the programs that are
+    installed, or names of the directrix that the interpreter `python` has.
     """
 
-    def __init__(self, ipvsadm: Ipvsadm, totals: measuring.Totals) -> None:
-        self._ipvsadm = ipvsadm
+    def __init__(self, totals: measuring.Totals, python: str = "", **programs: Program) -> None:
+        self._programs = programs
         self._totals = totals
+        self._python = python
         self.hosts = topology.build()
         self._servers = answering.start(self.hosts)
         self._wire = Wire(self.hosts)
@@ -72,15 +83,25 @@ class Player:
     def execute(self, step: Step) -> Answer:
         """Carry out a step."""
         verb, *words = step.words
-        if verb == "ipvsadm":
-            return self._call_ipvsadm(words, step.stdin)
+        if verb in self._programs:
+            return self._call(self._programs[verb], words, step.stdin)
+        if verb == "script":
+            return self._run_script(words)
         return Answer(0, "".join(f"{line}\n" for line in self._verbs[verb](words)), "")
 
-    def _call_ipvsadm(self, words: list[str], stdin: str) -> Answer:
+    def _call(self, program: Program, words: list[str], stdin: str) -> Answer:
         with self.hosts["director"].entered():
-            answer = self._ipvsadm(words, stdin)
+            answer = program(words, stdin)
         # As a shell shows it: -1 is 255.
         return Answer(answer.status & 255, settled(answer.stdout), answer.stderr)
+
+    def _run_script(self, words: list[str]) -> Answer:
+        command = ["unshare", "--mount", str(STAGE), self._python, *words]
+        with self.hosts["director"].entered():
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+        return Answer(done.returncode & 255, done.stdout, "")
 
     def _tell_totals(self) -> list[str]:
         with self.hosts["director"].entered():
@@ -96,8 +117,7 @@ class Player:
         try:
             with self._connected(target, source) as connection:
                 name = _question(connection)
-                connection.shutdown(socket.SHUT_WR)
-                connection.recv(1)
+                _finish(connection)
                 return name
         except OSError as error:
             return _mishap(error)
@@ -141,8 +161,7 @@ class Player:
             if name not in self._held:
                 continue
             with self._held.pop(name) as connection, suppress(OSError):
-                connection.shutdown(socket.SHUT_WR)
-                connection.recv(1)
+                _finish(connection)
         return []
 
     def _reset(self, names: list[str]) -> list[str]:
@@ -156,7 +175,9 @@ class Player:
     def _send(self, words: list[str]) -> list[str]:
         what, source, target, *rest = words
         _, times = _options(rest)
-        return [_in_short([self._wire.send(what, Endpoint.of(source), Endpoint.of(target)) for _ in range(times)])]
+        to, sources = Endpoint.of(target), list(Endpoint.each(source))
+        answers = [self._wire.send(what, one, to) for one in sources for _ in range(times)]
+        return [_in_short(answers[start : start + A_LINE]) for start in range(0, len(answers), A_LINE)]
 
     def _wait(self, words: list[str]) -> list[str]:
         time.sleep(float(words[0]))
@@ -194,7 +215,16 @@ def _options(words: list[str]) -> tuple[str, int]:
 
 def _question(connection: socket.socket) -> str:
     connection.sendall(b"who?\n")
-    return connection.recv(100).decode().strip() or "closed"
+    answer = connection.recv(100).decode().split()
+    # An earlier question may have been answered late, together with this one.
+    return answer[0] if answer else "closed"
+
+
+def _finish(connection: socket.socket) -> None:
+    """End it as one who has read everything: with an answer unread, TCP would send RST."""
+    connection.shutdown(socket.SHUT_WR)
+    while connection.recv(100):
+        pass
 
 
 def _mishap(error: OSError) -> str:

@@ -6,6 +6,7 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -42,6 +43,16 @@ class Endpoint:
     def of(cls, text: str) -> Endpoint:
         address, _, port = text.rpartition(":")
         return cls(ip_address(address.strip("[]")), int(port))
+
+    @classmethod
+    def each(cls, text: str) -> Iterator[Endpoint]:
+        """Those that 10.0.0.1+3:80+1 means: this address and three after it, each with this port and the one after."""
+        addresses, _, ports = text.rpartition(":")
+        first, _, more = addresses.strip("[]").partition("+")
+        port, _, higher = ports.partition("+")
+        for number in range(int(more or 0) + 1):
+            for above in range(int(higher or 0) + 1):
+                yield cls(ip_address(first) + number, int(port) + above)
 
     @property
     def pair(self) -> tuple[str, int]:

@@ -98,6 +98,8 @@ def build() -> dict[str, Host]:
             host.set(all_arp_ignore=1, all_arp_announce=2)
             commands += [f"addr add {vip}{' nodad' * (':' in vip)} dev lo" for vip in VIPS]
         host.set(icmp_ratelimit=0)
+        with host.entered():
+            Path("/proc/sys/net/ipv6/icmp/ratelimit").write_text("0")
         if name == "client":
             host.set(tcp_tw_reuse=1)
             commands += ["route add blackhole fd01::/64"]  # else it would say that it has no route

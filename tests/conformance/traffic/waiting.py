@@ -6,15 +6,23 @@ from pathlib import Path
 
 from scenario import read_scenario
 
+CALL = 0.25
+"""What a line with ipvsadm in a script is taken for, in seconds: each starts programs, some of them many times."""
+
+SCRIPTS = Path(__file__).resolve().parent / "scripts"
+
 LONG = 6.0
 """Seconds of waiting from which on a scenario counts as slow."""
 
 
 def waits(scenario: Path) -> float:
-    """The seconds a scenario waits."""
+    """The seconds a scenario waits, for time to pass or for a script to end."""
     seconds = {"wait": 1.0, "watch": 2.0}
     steps = read_scenario(scenario)
-    return sum(float(step.words[1]) * seconds[step.words[0]] for step in steps if step.words[0] in seconds)
+    scripts = (SCRIPTS / step.words[1] for step in steps if step.words[0] == "script")
+    return sum(float(step.words[1]) * seconds[step.words[0]] for step in steps if step.words[0] in seconds) + sum(
+        CALL * script.read_text().count("ipvsadm ") for script in scripts
+    )
 
 
 def needs_calm(scenario: Path) -> bool:

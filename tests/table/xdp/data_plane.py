@@ -16,7 +16,7 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 from directrix.lvs import (
     Address,
     Counters,
+    Family,
     Protocol,
     Rates,
     RealServer,
@@ -105,19 +106,25 @@ addr add fd00:0:0:1::2/64 dev arm nodad
 
 
 @contextmanager
-def world(name: str) -> Iterator[DataPlane]:
-    """A network namespace with devices and a table. Both are gone afterwards."""
+def world(
+    name: str, set_up: str = _SET_UP, devices: Sequence[str] = ("wire", "arm"), connections: int = CONNECTIONS
+) -> Iterator[DataPlane]:
+    """A network namespace with devices and a table, attached to these. All are gone afterwards.
+
+    `set_up` makes the devices, veth with peers called DEVICE-far, one of them `wire`; what it says
+    goes to `ip -batch`.
+    """
     subprocess.run(["ip", "netns", "add", name], check=True)
     try:
         with namespaces.inside(name):
             for device in ("default", "all"):
                 with open(f"/proc/sys/net/ipv6/conf/{device}/router_solicitations", "w") as file:
                     file.write("0")
-            subprocess.run(["ip", "-batch", "-"], input=_SET_UP, text=True, check=True)
-            for device in ("wire-far", "arm-far"):
-                with open(f"/proc/sys/net/ipv6/conf/{device}/disable_ipv6", "w") as file:
+            subprocess.run(["ip", "-batch", "-"], input=set_up, text=True, check=True)
+            for device in devices:
+                with open(f"/proc/sys/net/ipv6/conf/{device}-far/disable_ipv6", "w") as file:
                     file.write("1")
-            director.bring_up(["wire", "arm"], hook="xdp", connections=CONNECTIONS)
+            director.bring_up(devices, hook="xdp", connections=connections)
             place = pins.here()
             try:
                 with loader.loaded(place) as programs:
@@ -264,6 +271,8 @@ class DataPlane:
         front.pack_into(fresh, 0, timeout=loader.timeout_ticks(Timeouts(), self.ticks), **keep)
         maps.front.bytes[: front.size] = fresh
         layout.FRONT.pack_into(maps.front.bytes, 0, now=self.tick(), now_ns=time.monotonic_ns())
+        maps.fwmarks.words[layout.FWMARKS.offsets["in_force"] // 4] = 0
+        _wipe(maps.fwmark_rules.bytes, 0, layout.FWMARK_RULE_ROW.size)
         self.table = LiveTable(self.place)
 
     @property
@@ -419,8 +428,7 @@ class DataPlane:
     @staticmethod
     def real_server(key: ServiceKey, number: int, weight: int = 1, upper: int = 0, lower: int = 0) -> RealServer:
         """Real server `number` of a service."""
-        assert key.address is not None
-        address = real(number, key.address.version)
+        address = real(number, 4 if key.family is Family.INET else 6)
         return RealServer(address, key.port, weight=weight, upper_threshold=upper, lower_threshold=lower)
 
     def state(self, key: ServiceKey, number: int) -> ServerState:

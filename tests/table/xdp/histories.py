@@ -15,14 +15,25 @@ from typing import Any
 from data_plane import DNS, DNS6, HTTP, HTTP6, VIP, VIP6, real, service
 from frames import ACK, FIN, RST, SYN
 from hypothesis import strategies as st
+from mark_contract import a_match
 
-from directrix.lvs import Address, Protocol, RealServer, ServiceKey
+from directrix.lvs import Address, Family, MarkRule, Protocol, RealServer, ServiceKey
 from directrix.table.interface import Table
 from directrix.table.xdp import layout
 
 ANY = ServiceKey.of(Protocol.TCP, VIP, 0)
 FTP = ServiceKey.of(Protocol.TCP, VIP, 21)
 ANY6 = ServiceKey.of(Protocol.UDP, VIP6, 0)
+
+MARK, MARK6 = ServiceKey.mark(5), ServiceKey.mark(5, Family.INET6)
+MATCHES = [
+    a_match(str(VIP)),
+    a_match(str(VIP), first=80, last=443),
+    a_match(str(VIP), protocol=None, first=0, last=65535),
+    a_match("10.0.0.0/8", protocol=Protocol.UDP, first=0, last=65535),
+    a_match(str(VIP6), protocol=None, first=0, last=65535),
+    a_match("::/0", first=443),
+]
 
 SCHEDULERS = [name for name in layout.SCHEDULERS if name != "twos"]
 """All that don't draw at random themselves."""
@@ -48,6 +59,7 @@ HISTORIES = {
     "every kind of service": Histories((HTTP, HTTP6, DNS, DNS6, ANY, FTP, ANY6), (0, 0, 100)),
     "one persistent service": Histories((HTTP,), (100,)),
     "ports shared by services": Histories((HTTP, ANY, FTP), (0, 100)),
+    "firewall marks": Histories((MARK, MARK6, MARK, HTTP, FTP, DNS6), (0, 100)),
     "TCP and time": Histories((HTTP, HTTP6), waits=(4, 12, 64)),
 }
 
@@ -65,7 +77,7 @@ class Service:
     def do(self, table: Table) -> None:
         values: dict[str, Any] = {"persistence": self.persistence, "one_packet": self.one_packet}
         if self.wide:
-            values["netmask"] = 0xFFFFFFFE if self.key.address == VIP else 127
+            values["netmask"] = 0xFFFFFFFE if self.key.family is Family.INET else 127
         wanted = service(self.key, self.scheduler, **values)
         if any(state.service.key == self.key for state in table.services()):
             table.edit_service(wanted)
@@ -84,8 +96,7 @@ class Server:
     lower: int
 
     def do(self, table: Table) -> None:
-        assert self.key.address
-        address = real(self.number, self.key.address.version)
+        address = real(self.number, 4 if self.key.family is Family.INET else 6)
         server = RealServer(
             address, self.key.port, weight=self.weight, upper_threshold=self.upper, lower_threshold=self.lower
         )
@@ -103,8 +114,21 @@ class Remove:
     number: int
 
     def do(self, table: Table) -> None:
-        assert self.key.address
-        table.delete_server(self.key, real(self.number, self.key.address.version), self.key.port)
+        address = real(self.number, 4 if self.key.family is Family.INET else 6)
+        table.delete_server(self.key, address, self.key.port)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Add a mark rule, or remove it if there is one for these packets."""
+
+    rule: MarkRule
+
+    def do(self, table: Table) -> None:
+        if any(rule.match == self.rule.match for rule in table.marks()):
+            table.remove_mark(self.rule.match)
+        else:
+            table.add_mark(self.rule)
 
 
 @dataclass(frozen=True)
@@ -138,8 +162,16 @@ class Send:
 
     @property
     def address(self) -> Address:
-        base = ip_address("192.0.2.8" if self.key.address == VIP else "2001:db8::8")
+        base = ip_address("192.0.2.8" if self.key.family is Family.INET else "2001:db8::8")
         return base + self.client
+
+    @property
+    def protocol(self) -> Protocol:
+        return self.key.protocol or (Protocol.UDP if self.client_port % 2 else Protocol.TCP)
+
+    @property
+    def virtual(self) -> Address:
+        return self.key.address or (VIP if self.key.family is Family.INET else VIP6)
 
     @property
     def target(self) -> int:
@@ -158,7 +190,7 @@ class Estimate:
     """The estimator has its turn."""
 
 
-Step = Service | Server | Remove | Command | Send | Wait | Estimate
+Step = Service | Server | Remove | Mark | Command | Send | Wait | Estimate
 
 
 def _service(of: Histories) -> st.SearchStrategy[Step]:
@@ -189,6 +221,12 @@ def _send(of: Histories) -> st.SearchStrategy[Step]:
     return st.builds(Send, _key(of), st.integers(0, 3), client_port, port, flags, st.sampled_from(HOOKS))
 
 
+def _mark(of: Histories) -> st.SearchStrategy[Step]:
+    if MARK not in of.keys:
+        return st.nothing()
+    return st.builds(Mark, st.builds(MarkRule, st.sampled_from(MATCHES), st.sampled_from([5, 5, 5, 6])))
+
+
 def _wait(of: Histories) -> st.SearchStrategy[Step]:
     return st.builds(Wait, st.sampled_from(of.waits)) if of.waits else st.nothing()
 
@@ -211,6 +249,7 @@ KINDS: list[tuple[int, Callable[[Histories], st.SearchStrategy[Step]]]] = [
     (1, _service),
     (1, _command),
     (1, _estimate),
+    (3, _mark),
     (1, _wait),
 ]
 """How often each kind of step is drawn beside the others, and how."""

@@ -131,6 +131,7 @@ def test_every_record_of_python_is_known_here() -> None:
     assert {record.name for record in RECORDS} == {
         "service_key", "parameters", "front", "service", "server_set", "set_entry", "hop", "server", "server_count",
         "statistics", "connection", "device", "vlan_key", "summary", "locality_key", "locality", "replicas",
+        "fwmarks", "fwmark_rule", "fwmark_prefix", "fwmark_run", "fwmark_range",
     }  # fmt: skip
 
 
@@ -189,6 +190,7 @@ def test_what_connections_change_does_not_share_a_cache_line_with_anything_else(
         "MAX_SERVICES", "MAX_SERVERS", "MAX_SET_UNITS", "MAX_DEVICES", "VERDICTS", "STATES", "CURSOR_AT_HEAD",
         "SLOT_CLAIMED", "INDEX_PRIME", "INDEX_SHIFT", "MARK_SHIFT", "INDEX_GHOST", "ADDRESS_MARKS", "TICK_SHIFT",
         "ALL_SERVERS",
+        "MAX_FWMARK_RULES", "MAX_FWMARK_PREFIXES", "MAX_FWMARK_RANGES", "FWMARK_HEAD_BITS",
     ],
 )  # fmt: skip
 def test_a_number_that_headers_define_is_pythons(name: str) -> None:
@@ -206,6 +208,7 @@ def test_the_state_of_udp_is_pythons() -> None:
         "SERVICE_PERSISTENT", "SERVICE_ONE_PACKET", "SERVER_AVAILABLE", "DEVICE_REDIRECT", "CONNECTION_ACTIVE",
         "CONNECTION_TEMPLATE", "CONNECTION_ASSURED", "CONNECTION_DEAD",
         "HOP_UNKNOWN", "HOP_RESOLVED", "HOP_UNRESOLVED", "HOP_NO_ROUTE",
+        "FWMARK_RULE", "FWMARK_GHOST",
     ],
 )  # fmt: skip
 def test_a_number_of_an_enumeration_is_pythons(name: str) -> None:

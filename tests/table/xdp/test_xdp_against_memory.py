@@ -59,19 +59,17 @@ class Both:
         assert self._listing(self.table) == self._listing(self.memory), step
 
     def _send(self, step: Send) -> None:
-        assert step.key.protocol
-        assert step.key.address
         self.plane.keep_hops()
-        protocol = int(step.key.protocol)
-        frame = packet(protocol, step.key.address, step.target, step.client_port, step.flags, step.address)
+        protocol = int(step.protocol)
+        frame = packet(protocol, step.virtual, step.target, step.client_port, step.flags, step.address)
         flags = TcpFlags(step.flags) if protocol == TCP else TcpFlags.NONE
-        parts = (step.address, step.client_port, step.key.address, step.target)
-        wanted = self.memory.packet(Packet(step.key.protocol, *parts, flags, len(frame) - 14), self.now)
+        parts = (step.address, step.client_port, step.virtual, step.target)
+        wanted = self.memory.packet(Packet(step.protocol, *parts, flags, len(frame) - 14), self.now)
         name, after = self.plane.deliver(step.hook, frame)
         ours = "passed" if name in PASSED else name
         assert ours == ("passed" if wanted.name in PASSED else str(wanted.name)), step
         if wanted.server is not None:
-            assert real(after[5], step.key.address.version) == wanted.server.address, step
+            assert real(after[5], step.virtual.version) == wanted.server.address, step
 
     def _wait(self, seconds: int) -> None:
         self.now += seconds
@@ -95,7 +93,7 @@ class Both:
             )
             for state in table.services()
         }
-        return services, table.totals(), sorted(_entry(c) for c in table.connections())
+        return services, set(table.marks()), table.totals(), sorted(_entry(c) for c in table.connections())
 
 
 def _entry(c: Connection) -> tuple[object, ...]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from directrix.lvs import (
     Address,
     Counters,
+    MarkMatch,
+    MarkRule,
     Rates,
     RealServer,
     ServiceKey,
@@ -14,6 +18,7 @@ from directrix.lvs import (
 )
 from directrix.lvs.errors import InvalidRequest, NoSuchService, ServerExists, ServiceExists
 from directrix.table.interface import Table, check_address, check_netmask, check_server
+from directrix.table.marks import MarkRules
 from directrix.table.memory.destination import Destination
 from directrix.table.memory.service import Service, check_names
 from directrix.table.memory.statistics import Statistics
@@ -29,6 +34,7 @@ class Control(Table):
         self._trash = Trash()
         self._totals = Statistics()
         self._timeouts = Timeouts()
+        self._marks = MarkRules()
 
     def services(self) -> list[ServiceState]:
         return [service.state() for service in self._services.values()]
@@ -113,6 +119,18 @@ class Control(Table):
             timeouts.tcp_fin or self._timeouts.tcp_fin,
             timeouts.udp or self._timeouts.udp,
         )
+
+    def marks(self) -> list[MarkRule]:
+        return list(self._marks)
+
+    def add_mark(self, rule: MarkRule) -> None:
+        self._marks.add(rule)
+
+    def remove_mark(self, match: MarkMatch, mark: int | None = None) -> None:
+        self._marks.remove(match, mark)
+
+    def set_marks(self, rules: Sequence[MarkRule]) -> None:
+        self._marks = MarkRules(rules)
 
     @property
     def size(self) -> int:

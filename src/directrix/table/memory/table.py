@@ -61,7 +61,7 @@ class MemoryTable(Control):
         """Direct a packet of a client.
 
         Raises:
-            NotSupportedYet: it needs a forwarding method or protocol that is only stored.
+            NotSupportedYet: it needs a forwarding method, protocol or persistence engine that is only stored.
         """
         self.expire(now)
         if not self._services:
@@ -133,6 +133,8 @@ class MemoryTable(Control):
             return VerdictName.NO_CONNECTION
         if packet.client_port == FTP_DATA:
             return VerdictName.NO_CONNECTION
+        if service.definition.engine:
+            raise NotSupportedYet(f"the persistence engine {service.definition.engine}")
         template: Entry | None = None
         if service.definition.persistence:
             template = self._template(service, packet)
@@ -149,8 +151,9 @@ class MemoryTable(Control):
     def _service_for(self, packet: Packet) -> Service | None:
         """The service a packet is for: by mark, by its port, as FTP data, as one for all ports."""
         keys = [_key(packet, packet.virtual_port)]
-        if packet.fwmark:
-            keys.insert(0, ServiceKey.mark(packet.fwmark, packet.family))
+        mark = packet.fwmark or self._marks.mark_of(packet.protocol, packet.virtual, packet.virtual_port)
+        if mark:
+            keys.insert(0, ServiceKey.mark(mark, packet.family))
         is_tcp = packet.protocol is Protocol.TCP
         if is_tcp and (packet.virtual_port == FTP_DATA or packet.virtual_port >= FIRST_UNPRIVILEGED_PORT):
             keys.append(_key(packet, FTP))
@@ -237,7 +240,7 @@ def _key(packet: Packet, port: int) -> ServiceKey:
 def _template_key(service: ServiceKey, netmask: int, packet: Packet) -> Key:
     """Which template serves a packet. One for all ports where the service takes more than one."""
     client = _network(packet.client, netmask)
-    if service.fwmark:
+    if service.fwmark and packet.virtual_port:
         return Key(0, client, 0, _mark_as_address(service.fwmark, packet.family), 0)
     port = service.port if service.port == packet.virtual_port != FTP else 0
     return Key(packet.protocol, client, 0, packet.virtual, port)

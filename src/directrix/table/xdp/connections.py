@@ -27,7 +27,7 @@ def listing(maps: Maps, ticks: Ticks) -> Iterator[Connection]:
         if not any(chunk):
             continue
         for raw in _CONNECTION.whole.iter_unpack(chunk):
-            if raw[2] and not raw[8] & layout.CONNECTION_DEAD:
+            if raw[3] and not raw[8] & layout.CONNECTION_DEAD:
                 entry = _entry(maps, ticks, now, raw)
                 if entry is not None:
                     yield entry

@@ -8,13 +8,13 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 TICK_SHIFT = 2
 BUCKET_SLOTS = 8
 HEADS_IN_LINE = 8
-SET_UNIT_ENTRIES = 16
-SET_UNIT_SIZE = 128
-SET_UNIT_PLACES = 64
+SET_UNIT_ENTRIES = 32
+SET_UNIT_SIZE = 256
+SET_UNIT_PLACES = 128
 SUMMARY_BITS = 35
 INDEX_SIZE = 32768
 INDEX_SHIFT = 49
@@ -28,11 +28,15 @@ MAX_CPUS = 256
 MAX_SERVICES = 16384
 MAX_SERVERS = 65536
 ALL_SERVERS = 0xFFFFFFFF
-MAX_SET_UNITS = 131072
+MAX_SET_UNITS = 65536
 MAX_DEVICES = 4096
 MAX_LOCALITIES = 65536
 MAX_REPLICA_SETS = 16384
 MAX_REPLICAS = 30
+MAX_FWMARK_RULES = 4096
+MAX_FWMARK_PREFIXES = 24576
+MAX_FWMARK_RANGES = 32768
+FWMARK_HEAD_BITS = 64
 VERDICTS = 32
 STATES = 32
 UDP_STATE = 16
@@ -47,6 +51,8 @@ CONNECTION_TEMPLATE = 0x200
 CONNECTION_ASSURED = 0x400
 CONNECTION_DEAD = 0x800
 SLOT_CLAIMED = 1
+FWMARK_RULE = 1
+FWMARK_GHOST = 2
 
 INDEX_PRIME = 0x9E3779B97F4A7C15
 
@@ -114,7 +120,11 @@ SERVICE = _record(
     "netmask:I generation:I next:I epoch:I pad:I",
 )
 
-SERVER_SET = _record("server_set", "count:I units:I gcd:I max_weight:I cursor:Q scheduler:I flags:I epoch:I pad:I reserved:88s", aligned={"reserved": 8})
+SERVER_SET = _record(
+    "server_set",
+    "count:I units:I gcd:I max_weight:I cursor:Q scheduler:I flags:I epoch:I pad:I reserved:216s",
+    aligned={"reserved": 8},
+)
 
 SET_ENTRY = _record("set_entry", "server:I weight:I", align=4)
 
@@ -156,6 +166,18 @@ HEAD_LINE_SIZE = 64
 DEVICE = _record("device", "ifindex:I wire:I tags:I flags:I mac:Q pad:Q")
 
 VLAN_KEY = _record("vlan_key", "wire:I tags:I", align=4)
+
+FWMARKS = _record("fwmarks", "in_force:I last:I", align=4)
+
+FWMARK_RULE_ROW = _record(
+    "fwmark_rule", "address:16s mark:I first:H last:H prefix:B protocol:B family:B state:B", align=4
+)
+
+FWMARK_PREFIX = _record("fwmark_prefix", "bits:I generation:I protocol:B family:B pad:H address:16s", align=4)
+
+FWMARK_RUN = _record("fwmark_run", "start:I count:I", align=4)
+
+FWMARK_RANGE = _record("fwmark_range", "first:H last:H mark:I", align=4)
 
 LOCALITY_KEY = _record("locality_key", "epoch:I address:16s", align=4)
 

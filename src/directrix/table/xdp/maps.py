@@ -115,6 +115,26 @@ class Maps:
         return self.descriptor("vlans")
 
     @cached_property
+    def fwmarks(self) -> Shared:
+        """struct fwmarks."""
+        return self._shared("fwmarks", layout.FWMARKS.size)
+
+    @cached_property
+    def fwmark_rules(self) -> Shared:
+        """struct fwmark_rule, rules and then ghosts of rules."""
+        return self._shared("fwmark_rules", 2 * layout.MAX_FWMARK_RULES * layout.FWMARK_RULE_ROW.size)
+
+    @cached_property
+    def fwmark_ranges(self) -> Shared:
+        """struct fwmark_range, those of the even generations first."""
+        return self._shared("fwmark_ranges", 2 * layout.MAX_FWMARK_RANGES * layout.FWMARK_RANGE.size)
+
+    @cached_property
+    def fwmark_prefixes(self) -> int:
+        """Descriptor of the trie from fwmark_prefix to fwmark_run."""
+        return self.descriptor("fwmark_prefixes")
+
+    @cached_property
     def _parameters(self) -> bytes:
         return libbpf.map_lookup(self.descriptor("parameters"), bytes(4), layout.PARAMETERS.size)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from socket import htons
@@ -20,6 +20,8 @@ from directrix.lvs import (
     Counters,
     Family,
     ForwardingMethod,
+    MarkMatch,
+    MarkRule,
     Rates,
     RealServer,
     ServiceKey,
@@ -38,7 +40,9 @@ from directrix.lvs.errors import (
     ServerExists,
     ServiceExists,
 )
+from directrix.lvs.service import PERSISTENCE_ENGINES
 from directrix.table.interface import Table, check_address, check_netmask, check_server
+from directrix.table.marks import MarkRules
 from directrix.table.xdp import connections, layout, libbpf
 from directrix.table.xdp.clock import Ticks, timeout_ticks
 from directrix.table.xdp.counting import Counting
@@ -46,6 +50,7 @@ from directrix.table.xdp.draft import Draft
 from directrix.table.xdp.index import ServiceIndex
 from directrix.table.xdp.keys import address_bytes, key_bytes, key_from
 from directrix.table.xdp.maps import LOOK, Maps
+from directrix.table.xdp.marks import Marks
 from directrix.table.xdp.pins import Place
 from directrix.table.xdp.reading import Reader
 from directrix.table.xdp.sets import Sets
@@ -78,7 +83,8 @@ class XdpTable(Table):
         self._sets = Sets(self._maps)
         self._counting = Counting(self._maps)
         self._reader = Reader(self._maps, self._sets, self._counting)
-        self._index = ServiceIndex(self._maps)
+        self._marks = Marks(self._maps)
+        self._index = ServiceIndex(self._maps, self._marks.of)
         self._ticks = Ticks(self._maps.parameter("hertz"))
         self._known = _Index()
         self._known_at = -1
@@ -101,6 +107,16 @@ class XdpTable(Table):
             yield self._refreshed()
             self._publish_drafts()
             self._count_change()
+
+    @contextmanager
+    def _changing_nothing(self) -> Iterator[None]:
+        """What takes more than one look shall not change between them."""
+        if self._many is not None:
+            yield
+            return
+        with self._place.lock():
+            self._refreshed()
+            yield
 
     def begin(self) -> None:
         """Hold the lock and keep sets back until `commit`."""
@@ -132,6 +148,7 @@ class XdpTable(Table):
             self._known = self._read_index()
             self._known_at = self._front("changes")
             self._sets.forget()
+            self._marks.forget()
         return self._known
 
     def _read_index(self) -> _Index:
@@ -194,12 +211,12 @@ class XdpTable(Table):
 
         if service.scheduler != registry.NO_SCHEDULER:
             registry.algorithm(service.scheduler)
+        if service.engine in PERSISTENCE_ENGINES:
+            raise NotSupportedYet(f"the persistence engine {service.engine}")
         if service.engine:
             raise NoSuchScheduler(service.engine)
         check_netmask(service)
         key = service.key
-        if key.fwmark:
-            raise NotSupportedYet("a firewall-mark service")
         if key.protocol is not None and key.protocol.name == "SCTP":
             raise NotSupportedYet("SCTP")
         flags = (layout.SERVICE_PERSISTENT if service.persistence else 0) | (
@@ -214,6 +231,9 @@ class XdpTable(Table):
             "mask": _mask_bytes(service),
             "netmask": service.netmask,
         }
+
+    def vet_service(self, service: VirtualService) -> None:
+        self._service_values(service)
 
     def add_service(self, service: VirtualService) -> None:
         with self._changing() as index:
@@ -287,9 +307,54 @@ class XdpTable(Table):
         index.servers.pop(number, None)
 
     def _settle_index(self, index: _Index) -> None:
-        """After services went. Without any service IPVS lets everything pass, so nothing haunts then."""
-        ghosts = {key for (key, _), number in index.aside.items() if index.services and self._references(number)}
-        self._index.settle(map(key_from, index.services), map(key_from, ghosts - index.services.keys()))
+        """After services or mark rules went.
+
+        Without any service IPVS lets everything pass, so nothing haunts then.
+        """
+        services = set(map(key_from, index.services))
+        left = self._left(index)
+        self._marks.settle(self._living(index))
+        self._index.settle(services, left - services if services else ())
+
+    def _left(self, index: _Index) -> set[ServiceKey]:
+        """The services, there or gone, that have connections to servers they had."""
+        return {key_from(key) for (key, _), number in index.aside.items() if self._references(number)}
+
+    def _living(self, index: _Index) -> Callable[[ServiceKey], bool]:
+        """Tells whether a service, there or gone, has connections."""
+        left = self._left(index)
+
+        def living(key: ServiceKey) -> bool:
+            service = index.services.get(key_bytes(key), -1)
+            return key in left or any(map(self._references, index.servers.get(service, {}).values()))
+
+        return living
+
+    # Mark rules.
+
+    def marks(self) -> list[MarkRule]:
+        with self._changing_nothing():
+            return self._marks.rules()
+
+    def add_mark(self, rule: MarkRule) -> None:
+        with self._changing() as index:
+            rules = MarkRules(self._marks.rules())
+            rules.add(rule)
+            self._put_marks(index, rules)
+
+    def remove_mark(self, match: MarkMatch, mark: int | None = None) -> None:
+        with self._changing() as index:
+            rules = MarkRules(self._marks.rules())
+            rules.remove(match, mark)
+            self._put_marks(index, rules)
+
+    def set_marks(self, rules: Sequence[MarkRule]) -> None:
+        with self._changing() as index:
+            self._put_marks(index, MarkRules(rules))
+
+    def _put_marks(self, index: _Index, rules: MarkRules) -> None:
+        self._marks.put(rules, self._living(index))
+        self._settle_index(index)
 
     # Sets.
 
@@ -318,6 +383,9 @@ class XdpTable(Table):
         check_server(key, server)
         if server.method is not ForwardingMethod.DIRECT:
             raise NotSupportedYet(f"the forwarding method {server.method.name.lower()}")
+
+    def vet_server(self, key: ServiceKey, server: RealServer) -> None:
+        self._check(key, server)
 
     def add_server(self, key: ServiceKey, server: RealServer) -> None:
         with self._changing() as index:
@@ -408,9 +476,7 @@ class XdpTable(Table):
         incarnation = self._server_number(number, "incarnation") + 1 & 0xFFFFFFFF
         self._maps.servers.bytes[number * _SERVER.size : (number + 1) * _SERVER.size] = bytes(_SERVER.size)
         family, address, port = identity
-        self._set_server(
-            number, family=family, address=address, port=port, key=service_key, incarnation=incarnation
-        )
+        self._set_server(number, family=family, address=address, port=port, key=service_key, incarnation=incarnation)
         start = number * layout.HOP.size
         self._maps.hops.bytes[start : start + layout.HOP.size] = bytes(layout.HOP.size)
         return number
