@@ -22,7 +22,7 @@ from player import Player  # noqa: E402
 from scenario import Answer, read_scenario, transcript  # noqa: E402
 from waiting import longest_first  # noqa: E402
 
-AT_ONCE = 8
+AT_ONCE = int(os.environ.get("CONFORMANCE_AT_ONCE", "8"))
 
 
 def ipvsadm(words: list[str], stdin: str) -> Answer:
