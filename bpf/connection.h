@@ -12,6 +12,10 @@
  * way. A connection past its time is as good as none, also before the clock comes to end it. New
  * connections of one key are serialised by the lock in the head of the key's first bucket.
  *
+ * A client that uses its port again gets the slot of the connection that was (reuse.h): the only
+ * packets that can still hold it are of the same flow, and every change they make is a
+ * compare-and-swap on what they have read. So however full the table is, a reused port has room.
+ *
  * `visit` in a bucket's head is never later than the first slot in it that needs the clock.
  */
 #ifndef DIRECTRIX_CONNECTION_H
@@ -237,13 +241,17 @@ static __always_inline bool slot_reuse(struct connection *c, __u32 now, __u32 *d
 	return true;
 }
 
-/* A SYN on a connection that is over: IPVS's conn_reuse_mode=1, which asks for no other flag. */
-static __always_inline bool starts_over(const struct connection *c, const struct packet *p)
+/* The connection or template with the key of `p`, also one past its time that nobody has ended: its slot. */
+static __always_inline __u32 slot_held(const struct bucket *b, const struct packet *p)
 {
-	__u32 state = c->status & 0xff;
-
-	return p->tcp_flags & TCP_SYN && !c->control && (state == TCP_S_TIME_WAIT || state == TCP_S_CLOSE);
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < BUCKET_SLOTS; i++)
+		if (b->slot[i].id == p->id && same_addresses(&b->slot[i], p) && !(b->slot[i].status & CONNECTION_DEAD))
+			return i;
+	return NO_SLOT;
 }
+
+#include "reuse.h"
 
 /* The first free slot. As slots fill in order, it tells about how full the bucket is. */
 static __always_inline __u32 first_free(const struct bucket *b)
@@ -278,10 +286,18 @@ struct making {
 	__u32 server_port;
 };
 
+/* End the connection in a slot and take the slot over for its successor, of the same key. */
+static __always_inline bool slot_take_over(struct connection *c, __u64 id, __u32 now)
+{
+	/* twice: a packet may just have refreshed it */
+	return (connection_end(c, c->expires, now) || connection_end(c, c->expires, now)) &&
+	       __sync_val_compare_and_swap(&c->id, id, SLOT_CLAIMED) == id;
+}
+
 /*
- * Fill a slot for `key`, in place of a connection of this key that is over. The caller holds the
- * lock of the key's first bucket. Returns the place (bucket * BUCKET_SLOTS + slot); SLOT_EXISTS
- * with making->server set if another CPU was quicker; NO_SLOT if the table is full.
+ * Fill a slot for `key`, that of a connection of this key that is over if there is one. The caller
+ * holds the lock of the key's first bucket. Returns the place (bucket * BUCKET_SLOTS + slot);
+ * SLOT_EXISTS with making->server set if another CPU was quicker; NO_SLOT if the table is full.
  */
 __noinline __u32 connection_add(const struct packet *key, struct making *making, __u32 now)
 {
@@ -294,19 +310,34 @@ __noinline __u32 connection_add(const struct packet *key, struct making *making,
 	if (!key || !making)
 		return NO_SLOT;
 	place = making->place;
-	c = connection_find(key, place, now);
-	if (c) {
-		if (!starts_over(c, key)) {
-			making->server = c->server;
-			return SLOT_EXISTS;
-		}
-		connection_end(c, c->expires, now);
-		visit_both(place, now + GRACE_TICKS);
-	}
 	at = place.bucket[0];
 	b = bucket_at(at);
 	second = bucket_at(place.bucket[1]);
-	if (!b || !second || front.connections >= parameters.max_connections)
+	if (!b || !second)
+		return NO_SLOT;
+	slot = slot_held(b, key);
+	if (slot == NO_SLOT) {
+		slot = slot_held(second, key);
+		if (slot != NO_SLOT) {
+			at = place.bucket[1];
+			b = second;
+		}
+	}
+	if (slot != NO_SLOT) {
+		c = &b->slot[slot % BUCKET_SLOTS];
+		if (reached(now, c->expires) ? c->children : !gives_way(c, key)) {
+			making->server = c->server;
+			return SLOT_EXISTS;
+		}
+		if (slot_take_over(c, key->id, now))
+			goto fill;
+		visit_both(place, now + GRACE_TICKS);
+		b = bucket_at(place.bucket[0]);
+		at = place.bucket[0];
+		if (!b)
+			return NO_SLOT;
+	}
+	if (front.connections >= parameters.max_connections)
 		return NO_SLOT;
 	slot = first_free(b);
 	if (slot && first_free(second) < slot) {
@@ -317,7 +348,9 @@ __noinline __u32 connection_add(const struct packet *key, struct making *making,
 	slot = claim_slot(b, slot);
 	if (slot == NO_SLOT)
 		return NO_SLOT;
+	__sync_fetch_and_add(&front.connections, 1);
 	c = &b->slot[slot % BUCKET_SLOTS];
+fill:
 	__builtin_memcpy(c->address, key->address, sizeof(c->address));
 	c->server = making->server;
 	c->expires = making->expires;
@@ -325,7 +358,6 @@ __noinline __u32 connection_add(const struct packet *key, struct making *making,
 	c->control = making->control;
 	c->children = 0;
 	c->server_port = making->server_port;
-	__sync_fetch_and_add(&front.connections, 1);
 	__sync_lock_test_and_set(&c->id, key->id);
 	h = head_of(at);
 	if (h)
@@ -361,7 +393,7 @@ static __always_inline void connection_move(struct connection *c, __u32 state)
 		__sync_fetch_and_add(&s->active, up);
 		__sync_fetch_and_add(&s->inactive, -up);
 	}
-	if (state == TCP_S_ESTABLISHED && c->control)
+	if ((state & STATE_MASK) == TCP_S_ESTABLISHED && c->control)
 		assure(c->control);
 }
 

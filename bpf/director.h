@@ -7,7 +7,10 @@
 #ifndef DIRECTRIX_DIRECTOR_H
 #define DIRECTRIX_DIRECTOR_H
 
+#include "defence.h"
 #include "persistence.h"
+
+#define KNOWN (CONTINUE + 1)	/* no verdict: the packet goes with the connection it has */
 
 /* The real server of a new connection, and the template that controls it if there is one. */
 static __always_inline int choose(const struct packet *p, __u32 number, struct service *service, __u32 now,
@@ -48,6 +51,8 @@ static __always_inline int enter(const struct packet *p, struct making *making, 
 
 			if (template)
 				__sync_fetch_and_add(&template->children, 1);
+			if ((making->status & STATE_MASK) == TCP_S_ESTABLISHED)
+				assure(making->control);
 		}
 	}
 	unlock(h);
@@ -66,8 +71,6 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 
 	if (is_ipv4(p) ? martian4(p->address[0]) : martian6(p))
 		return MALFORMED;
-	if (client_port_of(p) == bpf_htons(FTP_DATA_PORT))
-		return NO_CONNECTION;	/* IPVS leaves what looks like active FTP's data to the host */
 	number = service_find(p);
 	service = service_at(number);
 	if (!service)
@@ -75,10 +78,16 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 	if (protocol_of(p) == IPPROTO_TCP) {
 		if (!tcp_opens(p->tcp_flags))
 			return NO_CONNECTION;
-		making.status = TCP_S_SYN_RECV | CONNECTION_ACTIVE;
+		making.status = tcp_state_after(p->tcp_flags, TCP_S_NONE);
+		if (tcp_active(making.status))
+			making.status |= CONNECTION_ACTIVE;
 	}
 	if (service->flags & SERVICE_ONE_PACKET && protocol_of(p) == IPPROTO_UDP && p->from_xdp)
 		return HANDED_UP;	/* only tc has an end for every packet: this one must not be scheduled twice */
+	if (front.sysctl.drop_packet && to_drop_packet())
+		return DROP_PACKET;
+	if (client_port_of(p) == bpf_htons(FTP_DATA_PORT))
+		return NO_CONNECTION;	/* IPVS leaves what looks like active FTP's data to the host */
 	verdict = choose(p, number, service, now, &choice);
 	if (verdict == NO_SERVER && service->key.port == bpf_htons(FTP_PORT) && port_of(p) != bpf_htons(FTP_PORT))
 		return NO_CONNECTION;	/* it only might have been FTP's data: the host's */
@@ -95,7 +104,9 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 	making.place = place_of(p);
 	making.server = choice.server;
 	making.control = choice.control;
-	making.expires = deadline(now, making.status & 0xff);
+	making.expires = deadline(now, making.status & STATE_MASK);
+	if (front.sysctl.drop_entry)
+		making.status |= STATE_COUNTED | CONNECTION_PACKET;
 	making.server_port = port_of(p) == service->key.port && s->port ? s->port : port_of(p);
 	verdict = enter(p, &making, s, now);
 	*server = making.server;
@@ -103,28 +114,42 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 }
 
 /*
- * For a packet without a connection, or on one that is over: a global function, so that the
- * verifier looks at it once. Returns a verdict; with CONTINUE *server is set. The old connection
- * counts while the new one is scheduled and is gone afterwards, also if there is no new one (IPVS).
+ * For a packet without a connection, or with a `known` one that may not be good enough: a global
+ * function, so that the verifier looks at it once. Returns a verdict; CONTINUE: *server is set;
+ * KNOWN: its connection stays. The old connection counts while the new one is scheduled and is gone
+ * afterwards, also if there is no new one (IPVS).
  */
-__noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
+__noinline int connection_open(const struct packet *p, __u32 now, __u32 *server, __u32 known)
 {
 	struct connection *c;
-	struct place place;
 	int verdict;
 
 	if (!p || !server)
 		return BUSY;
+	if (known) {
+		c = connection_find(p, place_of(p), now);
+		if (c && !gives_way(c, p))
+			return available(c->server) ? KNOWN : SERVER_GONE;
+	}
 	verdict = open_new(p, now, server);
-	if (verdict == CONTINUE || verdict == HANDED_UP || !(p->tcp_flags & TCP_SYN))
+	if (!known || verdict == CONTINUE || verdict == HANDED_UP)
 		return verdict;
-	place = place_of(p);
-	c = connection_find(p, place, now);
-	if (c && starts_over(c, p)) {
+	c = connection_find(p, place_of(p), now);
+	if (c && gives_way(c, p)) {
 		connection_end(c, c->expires, now);
-		visit_both(place, now + GRACE_TICKS);
+		visit_both(place_of(p), now + GRACE_TICKS);
 	}
 	return verdict;
+}
+
+/* The state of a connection after a packet that is no plain ACK of an established one. */
+static __always_inline __u32 state_after(struct connection *c, const struct packet *p, __u32 state)
+{
+	if (state & STATE_COUNTED)
+		state = count_packet(c, state);
+	if (protocol_of(p) == IPPROTO_TCP)
+		return tcp_state_after(p->tcp_flags, state) | (state & STATE_COUNTED);
+	return state;
 }
 
 /*
@@ -136,26 +161,25 @@ static __always_inline enum verdict direct(const struct packet *p, bool in_regis
 {
 	__u32 state;
 
-	if (!c || starts_over(c, p)) {
-		enum verdict verdict;
+	if (!c || asks_anew(p) || !available(c->server)) {
+		int verdict;
 
 		if (in_registers) {
 			struct packet copy = *p;
 
-			verdict = connection_open(&copy, now, number);
+			verdict = connection_open(&copy, now, number, !!c);
 		} else {
-			verdict = connection_open(p, now, number);
+			verdict = connection_open(p, now, number, !!c);
 		}
-		if (verdict != CONTINUE)
+		if (verdict == CONTINUE)
+			return available(*number) ? CONTINUE : SERVER_GONE;
+		if (verdict != KNOWN || !c)
 			return verdict;
-		return hop_at(*number)->flags & SERVER_AVAILABLE ? CONTINUE : SERVER_GONE;
 	}
 	*number = c->server;
-	if (!(hop_at(c->server)->flags & SERVER_AVAILABLE))
-		return SERVER_GONE;
 	state = c->status & 0xff;
-	if (protocol_of(p) == IPPROTO_TCP && !(state == TCP_S_ESTABLISHED && tcp_plain_ack(p->tcp_flags)))
-		state = tcp_next[tcp_event(p->tcp_flags) & 7][state & 15];
+	if (!(state == TCP_S_ESTABLISHED && tcp_plain_ack(p->tcp_flags)) && state != UDP_S_NORMAL)
+		state = state_after(c, p, state);
 	if (state != (c->status & 0xff))
 		connection_move(c, state);
 	connection_refresh(c, p, state, now);

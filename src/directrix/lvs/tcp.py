@@ -77,6 +77,12 @@ INPUT_ONLY: Mapping[TcpEvent, tuple[TcpState, ...]] = MappingProxyType(
 )
 """Next state by event and by state now."""
 
+SECURE_INPUT_ONLY: Mapping[TcpEvent, tuple[TcpState, ...]] = MappingProxyType(
+    # state now:                       NO ES SS SR FW TW CL CW LA LI SA
+    {**INPUT_ONLY, TcpEvent.SYN: _row("SA ES ES SR SA SA SA SA SA SA SA")}
+)
+"""The same while the defence `secure_tcp` is active: only SYNs lead elsewhere."""
+
 TIMEOUTS: Mapping[TcpState, int] = MappingProxyType(
     {
         TcpState.NONE: 2,
@@ -108,9 +114,9 @@ def event(flags: TcpFlags) -> TcpEvent:
     return TcpEvent.NONE
 
 
-def next_state(state: TcpState, flags: TcpFlags) -> TcpState:
-    """The state after a packet from the client."""
-    return INPUT_ONLY[event(flags)][state]
+def next_state(state: TcpState, flags: TcpFlags, *, secure: bool = False) -> TcpState:
+    """The state after a packet from the client; `secure` while the defence secure_tcp is active."""
+    return (SECURE_INPUT_ONLY if secure else INPUT_ONLY)[event(flags)][state]
 
 
 def timeout(state: TcpState, timeouts: Timeouts) -> int:
@@ -122,6 +128,9 @@ def timeout(state: TcpState, timeouts: Timeouts) -> int:
     return TIMEOUTS[state]
 
 
-def opens(flags: TcpFlags) -> bool:
-    """Whether a packet with these flags may start a connection: SYN without RST, whatever else."""
-    return bool(flags & TcpFlags.SYN) and not flags & TcpFlags.RST
+def opens(flags: TcpFlags, *, sloppy: bool = False) -> bool:
+    """Whether a packet with these flags may start a connection: SYN without RST, whatever else.
+
+    With the sysctl `sloppy_tcp` any packet without RST may.
+    """
+    return (sloppy or bool(flags & TcpFlags.SYN)) and not flags & TcpFlags.RST

@@ -21,8 +21,9 @@ from typing import Any
 
 from directrix.lvs import Address, Protocol, RealServer, ServerState, ServiceKey, Timeouts, VirtualService
 from directrix.lvs.service import default_netmask
+from directrix.lvs.sysctls import DEFAULTS
 from directrix.system import namespaces
-from directrix.table.xdp import director, layout, libbpf, loader, pins
+from directrix.table.xdp import director, layout, libbpf, loader, pins, sysctls
 from directrix.table.xdp._libbpf import ffi
 from directrix.table.xdp.clock import Ticks
 from directrix.table.xdp.maps import Maps
@@ -223,6 +224,7 @@ class DataPlane:
         keep["up"] = self.front("up")
         fresh = memoryview(bytearray(front.size))
         front.pack_into(fresh, 0, timeout=loader.timeout_ticks(Timeouts(), self.ticks), **keep)
+        sysctls.write(fresh, DEFAULTS)
         maps.front.bytes[: front.size] = fresh
         layout.FRONT.pack_into(maps.front.bytes, 0, now=self.tick())
         self.table = XdpTable(self.place)

@@ -130,7 +130,7 @@ RECORDS = [value for value in vars(layout).values() if isinstance(value, layout.
 def test_every_record_of_python_is_known_here() -> None:
     assert {record.name for record in RECORDS} == {
         "service_key", "parameters", "front", "service", "server_set", "set_entry", "hop", "server", "server_count",
-        "connection", "device", "vlan_key",
+        "connection", "device", "vlan_key", "sysctls", "defence",
     }  # fmt: skip
 
 
@@ -182,7 +182,7 @@ def test_what_connections_change_does_not_share_a_cache_line_with_anything_else(
     [
         "LAYOUT_VERSION", "BUCKET_SLOTS", "HEADS_IN_LINE", "SET_UNIT_ENTRIES", "INDEX_SIZE", "MAX_CPUS",
         "MAX_SERVICES", "MAX_SERVERS", "MAX_SET_UNITS", "MAX_DEVICES", "VERDICTS", "STATES", "CURSOR_AT_HEAD",
-        "SLOT_CLAIMED", "INDEX_PRIME", "INDEX_SHIFT", "MARK_SHIFT", "INDEX_GHOST", "ADDRESS_MARKS", "TICK_SHIFT",
+        "SLOT_CLAIMED", "STATE_MASK", "STATE_COUNTED", "TODROP_MOST", "INDEX_PRIME", "INDEX_SHIFT", "MARK_SHIFT", "INDEX_GHOST", "ADDRESS_MARKS", "TICK_SHIFT",
     ],
 )  # fmt: skip
 def test_a_number_that_headers_define_is_pythons(name: str) -> None:
@@ -198,7 +198,7 @@ def test_the_state_of_udp_is_pythons() -> None:
     "name",
     [
         "SERVICE_PERSISTENT", "SERVICE_ONE_PACKET", "SERVER_AVAILABLE", "DEVICE_REDIRECT", "CONNECTION_ACTIVE",
-        "CONNECTION_TEMPLATE", "CONNECTION_ASSURED", "CONNECTION_DEAD",
+        "CONNECTION_TEMPLATE", "CONNECTION_ASSURED", "CONNECTION_DEAD", "CONNECTION_PACKET",
         "HOP_UNKNOWN", "HOP_RESOLVED", "HOP_UNRESOLVED", "HOP_NO_ROUTE",
     ],
 )  # fmt: skip
@@ -258,11 +258,13 @@ def test_tcp_events_have_the_same_numbers() -> None:
 
 
 def test_the_table_of_tcp_transitions_is_the_same() -> None:
-    table = symbol("tcp_next")
-    assert len(table) == 8 * 16
-    for event in TcpEvent:
-        row = table[event * 16 : event * 16 + len(TcpState)]
-        assert [TcpState(value) for value in row] == list(tcp.INPUT_ONLY[event]), event
+    both = symbol("tcp_next")
+    assert len(both) == 2 * 8 * 16
+    for place, wanted in enumerate((tcp.INPUT_ONLY, tcp.SECURE_INPUT_ONLY)):
+        table = both[place * 8 * 16 :]
+        for event in TcpEvent:
+            row = table[event * 16 : event * 16 + len(TcpState)]
+            assert [TcpState(value) for value in row] == list(wanted[event]), event
 
 
 def test_the_states_that_count_as_active_are_the_same() -> None:

@@ -56,7 +56,7 @@ def _entry(maps: Maps, ticks: Ticks, now: int, raw: tuple[int, ...]) -> Connecti
         state = "UDP"
         flags |= ConnectionFlags.INACTIVE
     else:
-        state = tcp.TcpState(status & 0xFF).name
+        state = tcp.TcpState(status & layout.STATE_MASK).name
         if not status & layout.CONNECTION_ACTIVE:
             flags |= ConnectionFlags.INACTIVE
     return Connection(

@@ -18,17 +18,21 @@ from pathlib import Path
 
 from directrix.lvs import Timeouts
 from directrix.lvs.errors import InvalidRequest, TableUnavailable
+from directrix.lvs.sysctls import DEFAULTS
 from directrix.system import namespaces
-from directrix.table.xdp import layout, libbpf
+from directrix.table.xdp import layout, libbpf, sysctls
 from directrix.table.xdp.clock import Ticks, jiffies_a_second, timeout_ticks
 from directrix.table.xdp.host import OBJECT
-from directrix.table.xdp.maps import LOOK, Maps, pin_name
+from directrix.table.xdp.maps import CLEAR, LOOK, Maps, pin_name
 from directrix.table.xdp.pins import Place, all_places, make_room
 
 DEFAULT_CONNECTIONS = 1_000_000
 MOST_CONNECTIONS = 100_000_000
 ALL_HOOKS = frozenset({"directrix_xdp", "directrix_tc_behind", "directrix_tc", "directrix_tc_ip"})
 """The programs that are attached to devices."""
+
+_PINNED = {LOOK: "directrix_look", CLEAR: "directrix_clear"}
+"""Programs that user space runs, by the names of their pins."""
 
 _HOP_SECONDS = 0.25
 """How old the data plane's copy of a real server's MAC may become while it is used."""
@@ -90,6 +94,7 @@ def _prepare_new(data_plane: libbpf.Object, connections: int) -> None:
     layout.FRONT.pack_into(
         front, 0, lo=1, layout=layout.LAYOUT_VERSION, set_cursor=1, timeout=timeout_ticks(Timeouts(), ticks)
     )
+    sysctls.write(front, DEFAULTS)
     data_plane.set_value(".data.front", bytes(front))
 
 
@@ -124,7 +129,7 @@ def loaded(
     fresh = not place.loaded()
     data_plane = libbpf.Object.open(OBJECT)
     try:
-        data_plane.only({*hooks, "directrix_clock", "directrix_look"})
+        data_plane.only({*hooks, "directrix_clock", *_PINNED.values()})
         if fresh:
             place.unpin()
             make_room(place)
@@ -137,7 +142,7 @@ def loaded(
             raise _explain(error) from None
         if fresh:
             _pin_maps(place, data_plane)
-        _pin_program(place, data_plane)
+        _pin_programs(place, data_plane)
         start_clock(data_plane)
         yield data_plane
     except BaseException:
@@ -180,11 +185,12 @@ def _pin_maps(place: Place, data_plane: libbpf.Object) -> None:
         libbpf.pin(data_plane.map_fd(name), place.pins / pin_name(name))
 
 
-def _pin_program(place: Place, data_plane: libbpf.Object) -> None:
-    draft = place.pins / f"{LOOK}_new"
-    draft.unlink(missing_ok=True)
-    libbpf.pin(data_plane.program("directrix_look"), draft)
-    draft.rename(place.pins / LOOK)
+def _pin_programs(place: Place, data_plane: libbpf.Object) -> None:
+    for name, program in _PINNED.items():
+        draft = place.pins / f"{name}_new"
+        draft.unlink(missing_ok=True)
+        libbpf.pin(data_plane.program(program), draft)
+        draft.rename(place.pins / name)
 
 
 def start_clock(data_plane: libbpf.Object) -> None:

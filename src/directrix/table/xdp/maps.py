@@ -27,6 +27,9 @@ class Shared:
 LOOK = "look"
 """Name of the pin of the program that looks one server's next hop up."""
 
+CLEAR = "clear"
+"""Name of the pin of the program that ends connections of removed servers."""
+
 
 def pin_name(map_name: str) -> str:
     """File name of a map's pin: a name in a BPF file system may not start with a dot."""

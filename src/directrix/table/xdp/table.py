@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from socket import htons
@@ -38,8 +38,10 @@ from directrix.lvs.errors import (
     ServerExists,
     ServiceExists,
 )
+from directrix.lvs.sysctls import SysctlValue
+from directrix.lvs.sysctls import check as check_sysctls
 from directrix.table.interface import Table, check_address, check_netmask, check_server
-from directrix.table.xdp import connections, layout, libbpf
+from directrix.table.xdp import connections, layout, libbpf, removal, sysctls
 from directrix.table.xdp.clock import Ticks, timeout_ticks
 from directrix.table.xdp.draft import Draft
 from directrix.table.xdp.index import ServiceIndex
@@ -82,6 +84,7 @@ class XdpTable(Table):
         self._known_at = -1
         self._many: ExitStack | None = None
         self._drafts: dict[int, Draft] = {}
+        self._removed = False
 
     @property
     def size(self) -> int:
@@ -97,8 +100,7 @@ class XdpTable(Table):
             return
         with self._place.lock():
             yield self._refreshed()
-            self._publish_drafts()
-            self._count_change()
+            self._finish()
 
     def begin(self) -> None:
         """Hold the lock and keep sets back until `commit`."""
@@ -111,9 +113,15 @@ class XdpTable(Table):
         if self._many is None:
             return
         with self._many:
-            self._publish_drafts()
-            self._count_change()
+            self._finish()
         self._many = None
+
+    def _finish(self) -> None:
+        self._publish_drafts()
+        self._count_change()
+        removed, self._removed = self._removed, False
+        if removed and sysctls.number(self._maps.front.bytes, "expire_nodest_conn"):
+            removal.clear(self._maps)
 
     def _front(self, name: str) -> int:
         return _FRONT.get(self._maps.front.bytes, 0, name)
@@ -433,6 +441,7 @@ class XdpTable(Table):
 
     def _put_aside(self, index: _Index, service: int, number: int) -> None:
         self._set_server_flags(number, 0)
+        self._removed = True
         # what it counted is the service's from now on
         counted = subtract(self._raw(number), self._kept(number))
         self._set_base(service, add(self._base(service), counted))
@@ -523,6 +532,14 @@ class XdpTable(Table):
             start = _FRONT.offsets["timeout"]
             values = timeout_ticks(new, self._ticks)
             self._maps.front.bytes[start : start + len(values)] = values
+
+    def sysctls(self) -> dict[str, SysctlValue]:
+        return sysctls.read(self._maps.front.bytes)
+
+    def set_sysctls(self, values: Mapping[str, SysctlValue]) -> None:
+        check_sysctls(values)
+        with self._changing():
+            sysctls.write(self._maps.front.bytes, values)
 
     def connections(self) -> Iterator[Connection]:
         return connections.listing(self._maps, self._ticks)
