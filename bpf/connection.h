@@ -159,6 +159,18 @@ static __always_inline __u32 deadline(__u32 now, __u32 state)
 	return now + front.timeout[state % STATES];
 }
 
+/* Its scheduler, if it looks at loads, finds the server's unit changed. Called after the change. */
+static __always_inline void load_changed(struct server *s)
+{
+	struct summary *summary;
+
+	if (!s->unit)
+		return;
+	summary = summary_at(s->unit);
+	if (summary)
+		__sync_fetch_and_add(&summary->version, 1);
+}
+
 /* IPVS's thresholds: full at the upper one, open again below the lower one. */
 static __always_inline void threshold_reached(struct server *s)
 {
@@ -192,6 +204,7 @@ static __always_inline void bind_server(struct server *s, __u32 status)
 		__sync_fetch_and_add(&s->connections, 1);
 	}
 	threshold_reached(s);
+	load_changed(s);
 }
 
 static __always_inline void unbind_server(struct server *s, __u32 status)
@@ -201,6 +214,7 @@ static __always_inline void unbind_server(struct server *s, __u32 status)
 	else
 		__sync_fetch_and_add(status & CONNECTION_ACTIVE ? &s->active : &s->inactive, -1);
 	threshold_left(s);
+	load_changed(s);
 }
 
 /*
@@ -286,71 +300,78 @@ struct making {
 	__u32 server_port;
 };
 
-/* End the connection in a slot and take the slot over for its successor, of the same key. */
-static __always_inline bool slot_take_over(struct connection *c, __u64 id, __u32 now)
-{
-	/* twice: a packet may just have refreshed it */
-	return (connection_end(c, c->expires, now) || connection_end(c, c->expires, now)) &&
-	       __sync_val_compare_and_swap(&c->id, id, SLOT_CLAIMED) == id;
-}
-
 /*
- * Fill a slot for `key`, that of a connection of this key that is over if there is one. The caller
- * holds the lock of the key's first bucket. Returns the place (bucket * BUCKET_SLOTS + slot);
- * SLOT_EXISTS with making->server set if another CPU was quicker; NO_SLOT if the table is full.
+ * The first half of adding: the slot of a connection of this key that is over, ended and claimed for
+ * its successor. Returns its place (bucket * BUCKET_SLOTS + slot); NO_SLOT if there is none;
+ * SLOT_EXISTS with making->server set if there is one that is not over.
  */
-__noinline __u32 connection_add(const struct packet *key, struct making *making, __u32 now)
+__noinline __u32 slot_take_over(const struct packet *key, struct making *making, __u32 now)
 {
-	struct bucket *b, *second;
 	struct connection *c;
-	struct place place;
-	struct head *h;
+	struct bucket *b;
 	__u32 slot, at;
 
 	if (!key || !making)
 		return NO_SLOT;
-	place = making->place;
-	at = place.bucket[0];
+	at = making->place.bucket[0];
 	b = bucket_at(at);
-	second = bucket_at(place.bucket[1]);
-	if (!b || !second)
+	if (!b)
 		return NO_SLOT;
 	slot = slot_held(b, key);
 	if (slot == NO_SLOT) {
-		slot = slot_held(second, key);
-		if (slot != NO_SLOT) {
-			at = place.bucket[1];
-			b = second;
-		}
-	}
-	if (slot != NO_SLOT) {
-		c = &b->slot[slot % BUCKET_SLOTS];
-		if (reached(now, c->expires) ? c->children : !gives_way(c, key)) {
-			making->server = c->server;
-			return SLOT_EXISTS;
-		}
-		if (slot_take_over(c, key->id, now))
-			goto fill;
-		visit_both(place, now + GRACE_TICKS);
-		b = bucket_at(place.bucket[0]);
-		at = place.bucket[0];
+		at = making->place.bucket[1];
+		b = bucket_at(at);
 		if (!b)
 			return NO_SLOT;
+		slot = slot_held(b, key);
+		if (slot == NO_SLOT)
+			return NO_SLOT;
 	}
-	if (front.connections >= parameters.max_connections)
-		return NO_SLOT;
-	slot = first_free(b);
-	if (slot && first_free(second) < slot) {
-		b = second;
-		at = place.bucket[1];
-		slot = first_free(b);
-	}
-	slot = claim_slot(b, slot);
-	if (slot == NO_SLOT)
-		return NO_SLOT;
-	__sync_fetch_and_add(&front.connections, 1);
 	c = &b->slot[slot % BUCKET_SLOTS];
-fill:
+	if (reached(now, c->expires) ? c->children : !gives_way(c, key)) {
+		making->server = c->server;
+		return SLOT_EXISTS;
+	}
+	visit_both(making->place, now + GRACE_TICKS);
+	/* twice: a packet may just have refreshed it */
+	if (!connection_end(c, c->expires, now) && !connection_end(c, c->expires, now))
+		return NO_SLOT;
+	if (__sync_val_compare_and_swap(&c->id, key->id, SLOT_CLAIMED) != key->id)
+		return NO_SLOT;
+	return at * BUCKET_SLOTS + slot;
+}
+
+/* The second half: fill the slot at `place`, or one that is free if that is NO_SLOT. NO_SLOT: the table is full. */
+__noinline __u32 slot_fill(const struct packet *key, struct making *making, __u32 place)
+{
+	struct connection *c;
+	struct head *h;
+
+	if (!key || !making)
+		return NO_SLOT;
+	if (place == NO_SLOT) {
+		__u32 at = making->place.bucket[0], slot;
+		struct bucket *b = bucket_at(at), *second = bucket_at(making->place.bucket[1]);
+
+		if (!b || !second || front.connections >= parameters.max_connections)
+			return NO_SLOT;
+		slot = first_free(b);
+		if (slot && first_free(second) < slot) {
+			b = second;
+			at = making->place.bucket[1];
+			slot = first_free(b);
+		}
+		slot = claim_slot(b, slot);
+		if (slot == NO_SLOT)
+			return NO_SLOT;
+		__sync_fetch_and_add(&front.connections, 1);
+		place = at * BUCKET_SLOTS + slot;
+		c = &b->slot[slot % BUCKET_SLOTS];
+	} else {
+		c = connection_at(place);
+		if (!c)
+			return NO_SLOT;
+	}
 	__builtin_memcpy(c->address, key->address, sizeof(c->address));
 	c->server = making->server;
 	c->expires = making->expires;
@@ -359,10 +380,22 @@ fill:
 	c->children = 0;
 	c->server_port = making->server_port;
 	__sync_lock_test_and_set(&c->id, key->id);
-	h = head_of(at);
+	h = head_of(place / BUCKET_SLOTS);
 	if (h)
 		visit_by(h, making->expires);
-	return at * BUCKET_SLOTS + slot;
+	return place;
+}
+
+/*
+ * Add a connection or template, in place of one of this key that is over. The caller holds the lock
+ * of the key's first bucket. Returns its place; SLOT_EXISTS with making->server set if another CPU
+ * was quicker; NO_SLOT if the table is full.
+ */
+static __always_inline __u32 connection_add(const struct packet *key, struct making *making, __u32 now)
+{
+	__u32 place = slot_take_over(key, making, now);
+
+	return place == SLOT_EXISTS ? place : slot_fill(key, making, place);
 }
 
 /* A template one of whose connections was established is worth keeping in a flood. */
@@ -375,7 +408,7 @@ static __always_inline void assure(__u32 control)
 }
 
 /* Move to another state and keep the server's counts true. */
-static __always_inline void connection_move(struct connection *c, __u32 state)
+static __noinline int connection_move(struct connection *c, __u32 state)
 {
 	__u32 status = c->status, next = (status & ~(0xff | CONNECTION_ACTIVE)) | state;
 	struct server *s;
@@ -383,18 +416,20 @@ static __always_inline void connection_move(struct connection *c, __u32 state)
 	if (tcp_active(state))
 		next |= CONNECTION_ACTIVE;
 	if (__sync_val_compare_and_swap(&c->status, status, next) != status)
-		return;
+		return 0;
 	if ((status ^ next) & CONNECTION_ACTIVE) {
 		__s32 up = next & CONNECTION_ACTIVE ? 1 : -1;
 
 		s = server_at(c->server);
 		if (!s)
-			return;
+			return 0;
 		__sync_fetch_and_add(&s->active, up);
 		__sync_fetch_and_add(&s->inactive, -up);
+		load_changed(s);
 	}
 	if ((state & STATE_MASK) == TCP_S_ESTABLISHED && c->control)
 		assure(c->control);
+	return 0;
 }
 
 /* Push the deadline out, or pull it nearer if the state has a shorter one. */

@@ -23,7 +23,7 @@ static __always_inline int choose(const struct packet *p, __u32 number, struct s
 	if (persistent && persistent_server(p, number, now, choice))
 		return CONTINUE;
 	choice->control = 0;
-	choice->server = schedule(service->set, service->scheduler);
+	choice->server = schedule(p, service->set);
 	if (choice->server == NOBODY)
 		return NO_SERVER;
 	return persistent ? persistent_remember(p, number, now, choice) : CONTINUE;

@@ -21,6 +21,7 @@ struct hop hops[MAX_SERVERS];	/* alone in .bss: reached without a look-up */
 
 SHARED_ARRAY(services, struct service, MAX_SERVICES);
 SHARED_ARRAY(sets, struct set_unit, MAX_SET_UNITS);
+SHARED_ARRAY(summaries, struct summary, MAX_SET_UNITS);
 SHARED_ARRAY(servers, struct server, MAX_SERVERS);
 SHARED_ARRAY(server_stats, struct server_count, MAX_SERVERS);	/* times the possible CPUs */
 SHARED_ARRAY(buckets, struct bucket, 1);
@@ -33,6 +34,20 @@ struct {
 	__type(key, struct vlan_key);
 	__type(value, __u32);
 } vlans SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_LOCALITIES);
+	__type(key, struct locality_key);
+	__type(value, struct locality);
+} localities SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_REPLICA_SETS);
+	__type(key, struct locality_key);
+	__type(value, struct replicas);
+} replica_sets SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -64,6 +79,11 @@ static __always_inline struct server_set *set_at(__u32 unit)
 static __always_inline struct set_unit *set_unit_at(__u32 unit)
 {
 	return bpf_map_lookup_elem(&sets, &unit);
+}
+
+static __always_inline struct summary *summary_at(__u32 unit)
+{
+	return bpf_map_lookup_elem(&summaries, &unit);
 }
 
 static __always_inline struct head *head_of(__u32 bucket)

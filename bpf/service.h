@@ -4,9 +4,14 @@
 #define DIRECTRIX_SERVICE_H
 
 #include "connection.h"
-#include "schedulers/lc.h"
+#include "schedulers/dh.h"
+#include "schedulers/lblc.h"
+#include "schedulers/lblcr.h"
+#include "schedulers/least.h"
+#include "schedulers/mh.h"
 #include "schedulers/rr.h"
-#include "schedulers/wlc.h"
+#include "schedulers/sh.h"
+#include "schedulers/twos.h"
 #include "schedulers/wrr.h"
 
 #define FTP_PORT 21
@@ -72,16 +77,16 @@ __noinline __u32 service_find(const struct packet *p)
 	return number;
 }
 
-/* The number of the real server a new connection of this service gets, or NOBODY. */
-__noinline __u32 schedule(__u32 set, __u32 scheduler)
+/* The number of the real server of this set that a new connection gets, or NOBODY. */
+__noinline __u32 schedule(const struct packet *p, __u32 set)
 {
 	struct server_set *header = set_at(set);
-	__u32 place = NOBODY;
 	struct set_entry *entry;
+	__u32 place, number;
 
-	if (!set || !header || !header->count)
+	if (!p || !set || !header || !header->count)
 		return NOBODY;
-	switch (scheduler) {
+	switch (header->scheduler) {
 	case SCHEDULER_RR:
 		place = rr_pick(set);
 		break;
@@ -89,11 +94,43 @@ __noinline __u32 schedule(__u32 set, __u32 scheduler)
 		place = wrr_pick(set);
 		break;
 	case SCHEDULER_LC:
-		place = lc_pick(set);
-		break;
 	case SCHEDULER_WLC:
-		place = wlc_pick(set, true);
+	case SCHEDULER_SED:
+	case SCHEDULER_NQ:
+	case SCHEDULER_FO:
+	case SCHEDULER_OVF:
+		place = least_pick(set, header->scheduler);
 		break;
+	case SCHEDULER_DH:
+		place = dh_pick(p, set);
+		break;
+	case SCHEDULER_SH:
+		place = sh_pick(p, set, header->flags);
+		break;
+	case SCHEDULER_MH:
+		place = mh_pick(p, set, header->flags);
+		break;
+	case SCHEDULER_TWOS:
+		place = twos_pick(set);
+		break;
+	case SCHEDULER_LBLC:
+		number = lblc_known(p, set, header->epoch);
+		if (number == NOBODY) {
+			number = least_of_all(set);
+			if (number != NOBODY)
+				lblc_remember(p, header->epoch, number);
+		}
+		return number;
+	case SCHEDULER_LBLCR:
+		number = lblcr_member(p, set, header->epoch);
+		if (number == NOBODY) {
+			number = least_of_all(set);
+			if (number != NOBODY)
+				lblcr_join(p, header->epoch, number);
+		}
+		return number;
+	default:
+		return NOBODY;
 	}
 	if (place == NOBODY)
 		return NOBODY;

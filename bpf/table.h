@@ -29,6 +29,7 @@
 #define BUCKET_SLOTS 8
 #define HEADS_IN_LINE 8
 #define SET_UNIT_ENTRIES 16
+#define SET_UNIT_PLACES 64
 #define INDEX_SIZE 32768
 #define INDEX_GHOST 0xffff
 #define ADDRESS_MARKS 4096
@@ -37,6 +38,9 @@
 #define MAX_SERVERS 65536
 #define MAX_SET_UNITS 131072
 #define MAX_DEVICES 4096
+#define MAX_LOCALITIES 65536
+#define MAX_REPLICA_SETS 16384
+#define MAX_REPLICAS 30
 
 /* Fixed when the programs are loaded; constants to the verifier. */
 struct parameters {
@@ -90,6 +94,8 @@ struct front {
 	__u32 set_cursor;		/* where user space looks for room for the next set */
 	__u32 generation;		/* of the last service made */
 	__u32 up;			/* ifindex of the device that XDP hands packets up to */
+	__u32 lblc_expiration;		/* ticks */
+	__u32 lblcr_expiration;
 	__u32 timeout[STATES];		/* ticks, by tcp_state; UDP_S_NORMAL for UDP */
 	/* By hash of address, port and protocol: 1 + number of the first service there, others by its
 	 * `next`; 0: no service can have this destination; INDEX_GHOST: none has, but connections of
@@ -127,18 +133,27 @@ struct service {
 	__u32 netmask;		/* as the operator gave it */
 	__u32 generation;	/* changes when the service is removed and made anew */
 	__u32 next;		/* 1 + number of the next service at its place in front.index */
+	__u32 epoch;		/* as in struct server_set */
+	__u32 pad;
 	/* sums of servers that left, less what -Z took away */
 	__u64 base_connections, base_packets, base_bytes;
 };
 
-/* The first unit of a set; entries follow from the next unit on. */
+/*
+ * The first unit of a set; entries follow from the next unit on, and behind them, for schedulers
+ * that choose by hash, a table of places in the list.
+ */
 struct server_set {
 	__u32 count;
 	__u32 units;		/* all units, this one included */
 	__u32 gcd;		/* of the weights above 0, 1 if there are none */
 	__u32 max_weight;	/* largest weight - (gcd - 1): where wrr starts a lap */
 	__u64 cursor;		/* the scheduler's position; data plane */
-	__u64 reserved[13];
+	__u32 scheduler;	/* enum scheduler: here, so that a packet sees it change with the set */
+	__u32 flags;		/* of the scheduler */
+	__u32 epoch;		/* no other service, and no other scheduler of this one, ever had it */
+	__u32 pad;
+	__u64 reserved[11];
 };
 
 struct set_entry {
@@ -147,8 +162,24 @@ struct set_entry {
 };
 
 struct set_unit {
-	struct set_entry entry[SET_UNIT_ENTRIES];
+	union {
+		struct set_entry entry[SET_UNIT_ENTRIES];
+		__u16 place[SET_UNIT_PLACES];
+	};
 };
+
+/*
+ * What a scheduler that looks at loads knows of a unit of entries, at the unit's number: valid while
+ * the version it was found at (the high bits of `known`) is the unit's. Whoever changes the load of a
+ * server in the unit counts `version` up.
+ */
+struct summary {
+	__u64 known;		/* version << SUMMARY_BITS | what was found */
+	__u32 version;
+	__u32 pad;
+};
+
+#define SUMMARY_BITS 35		/* room for the sum of a unit's weights */
 
 #define CURSOR_AT_HEAD 0xffffffffU
 
@@ -187,8 +218,10 @@ struct server {
 	__u32 persistent;
 	__u32 overload;
 	__u64 connections;
-	__u64 reserved[5];
 	/* user space, seldom */
+	__u32 unit;		/* of the set in force that holds it; 0: no scheduler asks for its load */
+	__u32 incarnation;	/* counts up when the number is given to another server */
+	__u64 reserved[4];
 	__u32 address[4];
 	__u32 weight;
 	__u32 upper_threshold;
@@ -201,6 +234,8 @@ struct server {
 	__u32 in_use;		/* 1: part of a service, 2: removed and kept aside (IPVS: trash) */
 	struct service_key key;	/* of that service */
 	__u32 removed;		/* seconds since boot */
+	__u32 last_weight;	/* the last above 0 since it was added: what mh goes by */
+	__u32 pad;
 	/* user space: what -Z subtracts, and what the service has taken over already */
 	__u64 zero_connections, zero_packets, zero_bytes;
 	__u64 kept_connections, kept_packets, kept_bytes;
@@ -268,6 +303,33 @@ struct device {
 struct vlan_key {
 	__u32 wire;
 	__u32 tags;
+};
+
+/* What lblc and lblcr remember: which servers have the content of a destination. */
+struct locality_key {
+	__u32 epoch;		/* of the service's scheduler */
+	__u32 address[4];
+};
+
+struct replica {
+	__u32 server;
+	__u32 incarnation;	/* of the server's number */
+};
+
+/* lblc's: the one server. */
+struct locality {
+	struct replica replica;
+	__u32 used;		/* tick of the last use */
+	__u32 pad;
+};
+
+/* lblcr's: a set, oldest first. */
+struct replicas {
+	__u32 count;
+	__u32 used;
+	__u32 changed;		/* tick when a member last came or went */
+	__u32 pad;
+	struct replica member[MAX_REPLICAS];
 };
 
 struct clock {

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Least connection: wlc.h with every weight above 0 counted as one. */
+/* Least connection: the smallest overhead; a weight above 0 only says that a server takes part. */
 #ifndef DIRECTRIX_LC_H
 #define DIRECTRIX_LC_H
 
-#include "wlc.h"
+#include "scheduler.h"
 
-static __always_inline __u32 lc_pick(__u32 number)
+#define LC_WEIGHT 1
+
+static __always_inline __u64 lc_load(const struct server *s)
 {
-	return wlc_pick(number, false);
+	return overhead(s);
 }
 
 #endif

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the scheduling algorithms share, and the choice between them. Each is one file here with
- * the name it has in src/directrix/scheduling/, where it is written for reading.
+ * What the scheduling algorithms share. Each is one file here with the name it has in
+ * src/directrix/scheduling/, where it is written for reading.
  *
  * A set lists its servers newest first, as IPVS does; an algorithm answers with the place of the
- * chosen one in that list, or NOBODY. Its position is set->cursor, moved by compare-and-swap, so
+ * chosen one in that list, or NOBODY. A position is set->cursor, moved by compare-and-swap, so
  * that two CPUs never tread on a lock; a loser tries again. The functions are global ones, so that
  * the verifier looks at each once and not once for every way that leads to it.
  */
 #ifndef DIRECTRIX_SCHEDULER_H
 #define DIRECTRIX_SCHEDULER_H
 
-#include "../maps.h"
+#include "../packet.h"
 
 #define NOBODY 0xffffffffU
 #define CURSOR_TRIES 4
@@ -21,6 +21,11 @@ enum scheduler {
 	SCHEDULER_NONE, SCHEDULER_RR, SCHEDULER_WRR, SCHEDULER_LC, SCHEDULER_WLC, SCHEDULER_LBLC, SCHEDULER_LBLCR, SCHEDULER_DH,
 	SCHEDULER_SH, SCHEDULER_SED, SCHEDULER_NQ, SCHEDULER_FO, SCHEDULER_OVF, SCHEDULER_MH, SCHEDULER_TWOS, SCHEDULER_LAST,
 };
+
+static __always_inline __u32 entry_units(const struct server_set *header)
+{
+	return (header->count + SET_UNIT_ENTRIES - 1) / SET_UNIT_ENTRIES;
+}
 
 static __always_inline struct set_entry *entry_at(__u32 set, __u32 place)
 {
@@ -44,6 +49,23 @@ static __always_inline struct server *candidate(const struct set_entry *entry)
 static __always_inline __u64 overhead(const struct server *s)
 {
 	return ((__u64)s->active << 8) + s->inactive;
+}
+
+/* What is known of a unit, if nothing changed since. */
+static __always_inline bool summary_valid(const struct summary *summary, __u64 known)
+{
+	return (known >> SUMMARY_BITS) == (summary->version & ((1ULL << (64 - SUMMARY_BITS)) - 1));
+}
+
+static __always_inline __u64 summary_value(__u64 known)
+{
+	return known & ((1ULL << SUMMARY_BITS) - 1);
+}
+
+/* `version` was read before the unit was looked through: a change meanwhile makes this one void. */
+static __always_inline void summary_store(struct summary *summary, __u32 version, __u64 value)
+{
+	*(volatile __u64 *)&summary->known = (__u64)version << SUMMARY_BITS | value;
 }
 
 #endif

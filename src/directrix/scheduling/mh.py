@@ -33,6 +33,16 @@ _KEY = 2654435761
 _KEY_OF_STEP = 2654446892
 
 
+def check_room(servers: int) -> None:
+    """See whether a service with so many real servers can have this scheduler.
+
+    Raises:
+        InvalidRequest: there are more than slots.
+    """
+    if servers > SLOTS:
+        raise InvalidRequest(f"Maglev hashing has slots for {SLOTS:,} real servers, not for {servers:,}")
+
+
 def table(servers: Sequence[tuple[Address, int, int]]) -> list[int]:
     """The place in the list that each slot stands for.
 
@@ -97,8 +107,7 @@ class MaglevHashing(Scheduler[C]):
 
     def __init__(self, candidates: Sequence[C]) -> None:
         super().__init__(candidates)
-        if len(candidates) > SLOTS:
-            raise InvalidRequest(f"Maglev hashing has slots for {SLOTS:,} real servers, not for {len(candidates):,}")
+        check_room(len(candidates))
         self._slots: list[C] | None = None
 
     def pick(self, flow: Flow) -> C | None:

@@ -221,7 +221,8 @@ class DataPlane:
             _wipe(maps.server_stats.bytes, row, servers * layout.SERVER_COUNT.size)
         changes = self.front("changes")
         keep = {"lo": 1, "layout": layout.LAYOUT_VERSION, "set_cursor": 1, "changes": (changes + 1) & 0xFFFFFFFF}
-        keep["up"] = self.front("up")
+        for name in ("up", "generation", "lblc_expiration", "lblcr_expiration"):
+            keep[name] = self.front(name)
         fresh = memoryview(bytearray(front.size))
         front.pack_into(fresh, 0, timeout=loader.timeout_ticks(Timeouts(), self.ticks), **keep)
         sysctls.write(fresh, DEFAULTS)

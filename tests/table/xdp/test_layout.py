@@ -130,7 +130,7 @@ RECORDS = [value for value in vars(layout).values() if isinstance(value, layout.
 def test_every_record_of_python_is_known_here() -> None:
     assert {record.name for record in RECORDS} == {
         "service_key", "parameters", "front", "service", "server_set", "set_entry", "hop", "server", "server_count",
-        "connection", "device", "vlan_key", "sysctls", "defence",
+        "connection", "device", "vlan_key", "summary", "locality_key", "locality", "replicas", "sysctls", "defence",
     }  # fmt: skip
 
 

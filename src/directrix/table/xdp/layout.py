@@ -16,6 +16,8 @@ BUCKET_SLOTS = 8
 HEADS_IN_LINE = 8
 SET_UNIT_ENTRIES = 16
 SET_UNIT_SIZE = 128
+SET_UNIT_PLACES = 64
+SUMMARY_BITS = 35
 INDEX_SIZE = 32768
 INDEX_SHIFT = 49
 INDEX_GHOST = 0xFFFF
@@ -29,6 +31,9 @@ MAX_SERVICES = 16384
 MAX_SERVERS = 65536
 MAX_SET_UNITS = 131072
 MAX_DEVICES = 4096
+MAX_LOCALITIES = 65536
+MAX_REPLICA_SETS = 16384
+MAX_REPLICAS = 30
 VERDICTS = 32
 STATES = 32
 STATE_MASK = 0x7F
@@ -108,21 +113,23 @@ DEFENCE = _record("defence", "drop_rate:i drop_counter:i todrop:64s", align=4)
 FRONT = _record(
     "front",
     "any_port:I service_top:I ftp:I connections:I now:I server_top:I lo:I layout:I changes:I set_cursor:I "
-    f"generation:I up:I timeout:{STATES * 4}s index:{INDEX_SIZE * 2}s address_mark:{ADDRESS_MARKS}s "
-    f"verdicts:{MAX_CPUS * VERDICTS * 8}s base_connections:Q base_packets:Q base_bytes:Q forwarded:Q "
-    f"sysctl:{SYSCTLS.size}s defence:{DEFENCE.size}s",
+    f"generation:I up:I lblc_expiration:I lblcr_expiration:I timeout:{STATES * 4}s index:{INDEX_SIZE * 2}s "
+    f"address_mark:{ADDRESS_MARKS}s verdicts:{MAX_CPUS * VERDICTS * 8}s base_connections:Q base_packets:Q base_bytes:Q "
+    f"forwarded:Q sysctl:{SYSCTLS.size}s defence:{DEFENCE.size}s",
     aligned={"index": 2, "address_mark": 1, "verdicts": 8},
 )
 
 SERVICE = _record(
     "service",
     "set:I scheduler:B flags:B scheduler_flags:B in_use:B persistence:I persistence_seconds:I mask:16s key:20s "
-    "netmask:I generation:I next:I base_connections:Q base_packets:Q base_bytes:Q",
+    "netmask:I generation:I next:I epoch:I pad:I base_connections:Q base_packets:Q base_bytes:Q",
 )
 
-SERVER_SET = _record("server_set", "count:I units:I gcd:I max_weight:I cursor:Q reserved:104s")
+SERVER_SET = _record("server_set", "count:I units:I gcd:I max_weight:I cursor:Q scheduler:I flags:I epoch:I pad:I reserved:88s", aligned={"reserved": 8})
 
 SET_ENTRY = _record("set_entry", "server:I weight:I", align=4)
+
+SUMMARY = _record("summary", "known:Q version:I pad:I")
 
 HOP = _record(
     "hop",
@@ -132,9 +139,9 @@ HOP = _record(
 
 SERVER = _record(
     "server",
-    "active:I inactive:I persistent:I overload:I connections:Q reserved:40s "
+    "active:I inactive:I persistent:I overload:I connections:Q unit:I incarnation:I reserved:32s "
     "address:16s weight:I upper_threshold:I lower_threshold:I service:I port:H family:B method:B generation:I in_use:I "
-    "key:20s removed:I "
+    "key:20s removed:I last_weight:I pad:I "
     "zero_connections:Q zero_packets:Q zero_bytes:Q kept_connections:Q kept_packets:Q kept_bytes:Q "
     "last_connections:Q last_packets:Q last_bytes:Q rate_connections:Q rate_packets:Q rate_bytes:Q",
     aligned={"reserved": 8},
@@ -155,6 +162,12 @@ DEVICE = _record("device", "ifindex:I wire:I tags:I flags:I mac:Q pad:Q")
 
 VLAN_KEY = _record("vlan_key", "wire:I tags:I", align=4)
 
+LOCALITY_KEY = _record("locality_key", "epoch:I address:16s", align=4)
+
+LOCALITY = _record("locality", "replica:8s used:I pad:I", align=4)
+
+REPLICAS = _record("replicas", f"count:I used:I changed:I pad:I member:{MAX_REPLICAS * 8}s", align=4)
+
 SCHEDULERS = (
     "none",
     "rr",
@@ -173,9 +186,6 @@ SCHEDULERS = (
     "twos",
 )
 """Schedulers by their number in the data plane."""
-
-DATA_PLANE_SCHEDULERS = ("none", "rr", "wrr", "lc", "wlc")
-"""Those of them the data plane has; a service with another is refused."""
 
 HOP_UNKNOWN, HOP_RESOLVED, HOP_UNRESOLVED, HOP_NO_ROUTE = range(4)
 HOP_STATES = ("unknown", "resolved", "no neighbour yet", "no route")

@@ -19,6 +19,7 @@ from pathlib import Path
 from directrix.lvs import Timeouts
 from directrix.lvs.errors import InvalidRequest, TableUnavailable
 from directrix.lvs.sysctls import DEFAULTS
+from directrix.scheduling.locality import EXPIRATION
 from directrix.system import namespaces
 from directrix.table.xdp import layout, libbpf, sysctls
 from directrix.table.xdp.clock import Ticks, jiffies_a_second, timeout_ticks
@@ -42,7 +43,7 @@ _ROOM = 1.6
 its number of connections is then 62 % full and a bucket pair without room does not happen."""
 
 _SMALLEST_TABLE = 512
-_OF_THE_PROGRAMS = ("scratch", ".data.answers", ".rodata", ".data")
+_OF_THE_PROGRAMS = ("scratch", "no_replicas", ".data.answers", ".rodata", ".data")
 """Maps (by how their names end) that come and go with the programs; all others are the table."""
 
 _PACKET = bytes(64)
@@ -92,7 +93,14 @@ def _prepare_new(data_plane: libbpf.Object, connections: int) -> None:
     data_plane.set_value(".rodata.parameters", _parameters(connections, ticks))
     front = memoryview(bytearray(layout.FRONT.size))
     layout.FRONT.pack_into(
-        front, 0, lo=1, layout=layout.LAYOUT_VERSION, set_cursor=1, timeout=timeout_ticks(Timeouts(), ticks)
+        front,
+        0,
+        lo=1,
+        layout=layout.LAYOUT_VERSION,
+        set_cursor=1,
+        lblc_expiration=ticks.from_seconds(EXPIRATION),
+        lblcr_expiration=ticks.from_seconds(EXPIRATION),
+        timeout=timeout_ticks(Timeouts(), ticks),
     )
     sysctls.write(front, DEFAULTS)
     data_plane.set_value(".data.front", bytes(front))

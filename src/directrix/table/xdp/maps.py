@@ -74,6 +74,11 @@ class Maps:
         return self._shared("sets", layout.MAX_SET_UNITS * layout.SET_UNIT_SIZE)
 
     @cached_property
+    def summaries(self) -> Shared:
+        """struct summary by number of the unit."""
+        return self._shared("summaries", layout.MAX_SET_UNITS * layout.SUMMARY.size)
+
+    @cached_property
     def hops(self) -> Shared:
         """struct hop by server number."""
         return self._shared("hops", layout.MAX_SERVERS * layout.HOP.size)

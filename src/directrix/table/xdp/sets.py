@@ -1,6 +1,7 @@
 """Sets of real servers, as packets see them.
 
-A set is a run of units in the `sets` array: a header, then the servers newest first. It is never
+A set is a run of units in the `sets` array: a header, then the servers newest first, then, for
+schedulers that choose by hash, their table. It is never
 changed once a service points to it. A change writes a new set elsewhere and stores its number in
 the service; room is taken round the array, so that one given back is not written again for a long
 time after the last packet left it.
@@ -9,14 +10,20 @@ time after the last packet left it.
 from __future__ import annotations
 
 import struct
+from socket import ntohs
 
+from directrix.lvs import Address
 from directrix.lvs.errors import InvalidRequest
 from directrix.table.xdp import layout
 from directrix.table.xdp.draft import Draft
+from directrix.table.xdp.keys import address_from
 from directrix.table.xdp.maps import Maps
 
 _ENTRY = layout.SET_ENTRY.size
 _UNIT = layout.SET_UNIT_SIZE
+_SERVER = layout.SERVER
+_LOAD_SCHEDULERS = frozenset({"lc", "wlc", "sed", "nq", "fo", "ovf", "twos", "lblc", "lblcr"})
+"""Those that remember what they found in a unit, and must hear of every change in it."""
 
 
 class Sets:
@@ -40,7 +47,8 @@ class Sets:
         draft = Draft(scheduler, [], [], layout.CURSOR_AT_HEAD)
         if unit:
             shared = self._maps.sets.bytes
-            count, _, _, _, cursor, _ = layout.SERVER_SET.whole.unpack_from(shared, unit * _UNIT)
+            count = layout.SERVER_SET.get(shared, unit * _UNIT, "count")
+            cursor = layout.SERVER_SET.get(shared, unit * _UNIT, "cursor")
             start = (unit + 1) * _UNIT
             pairs = shared[start : start + count * _ENTRY].cast("I")
             draft = Draft(scheduler, list(pairs[::2])[::-1], list(pairs[1::2])[::-1], cursor)
@@ -50,8 +58,13 @@ class Sets:
         """Somebody else may have changed the table: look again what is in use."""
         self._used = None
 
-    def write(self, draft: Draft) -> int:
+    def write(self, draft: Draft, flags: int, epoch: int) -> int:
         """Write a set where no packet looks; answers its first unit, 0 for an empty set.
+
+        Args:
+            draft: the real servers and the scheduler.
+            flags: the scheduler's.
+            epoch: what tells this scheduler's memories from those of all others.
 
         Raises:
             InvalidRequest: there is no room.
@@ -59,16 +72,57 @@ class Sets:
         count = len(draft.numbers)
         if not count:
             return 0
-        units = 1 + -(-count * _ENTRY // _UNIT)
+        entry_units = -(-count * _ENTRY // _UNIT)
+        table = self._hash_table(draft)
+        units = 1 + entry_units + -(-len(table) * 2 // _UNIT)
         unit = self._room(units)
         shared = self._maps.sets.bytes
-        layout.SERVER_SET.whole.pack_into(
-            shared, unit * _UNIT, count, units, draft.gcd, draft.top, draft.cursor, bytes(104)
+        layout.SERVER_SET.pack_into(
+            shared,
+            unit * _UNIT,
+            count=count,
+            units=units,
+            gcd=draft.gcd,
+            max_weight=draft.top,
+            cursor=draft.cursor,
+            scheduler=layout.SCHEDULERS.index(draft.scheduler),
+            flags=flags,
+            epoch=epoch,
         )
         pairs = [0] * (2 * count)
         pairs[::2], pairs[1::2] = draft.numbers[::-1], draft.weights[::-1]
         struct.pack_into(f"={2 * count}I", shared, (unit + 1) * _UNIT, *pairs)
+        struct.pack_into(f"={len(table)}H", shared, (unit + 1 + entry_units) * _UNIT, *table)
+        self._watch(draft, unit + 1, entry_units)
         return unit
+
+    def _hash_table(self, draft: Draft) -> list[int]:
+        if draft.scheduler not in ("dh", "sh", "mh"):
+            return []
+        from directrix.table.xdp import hash_tables  # listings start quicker without it
+
+        def servers() -> list[tuple[Address, int, int]]:
+            return [self._hashed(number) for number in reversed(draft.numbers)]
+
+        return hash_tables.table(draft.scheduler, draft.weights[::-1], servers)
+
+    def _hashed(self, number: int) -> tuple[Address, int, int]:
+        raw = _SERVER.whole.unpack_from(self._maps.servers.bytes, number * _SERVER.size)
+        place = _SERVER.places
+        return address_from(raw[place["address"]], raw[place["family"]]), ntohs(raw[place["port"]]), raw[place["last_weight"]]
+
+    def _watch(self, draft: Draft, first: int, units: int) -> None:
+        """Have what schedulers remember of units that were written forgotten, and of servers whose load changes."""
+        asks = draft.scheduler in _LOAD_SCHEDULERS
+        if asks:
+            words, step = self._maps.summaries.words, layout.SUMMARY.size // 4
+            version = layout.SUMMARY.offsets["version"] // 4
+            for unit in range(first, first + units):
+                words[unit * step + version] = words[unit * step + version] + 1 & 0xFFFFFFFF
+        words, step = self._maps.servers.words, _SERVER.size // 4
+        field, last = _SERVER.offsets["unit"] // 4, len(draft.numbers) - 1
+        for index, number in enumerate(draft.numbers):
+            words[number * step + field] = first + (last - index) // layout.SET_UNIT_ENTRIES if asks else 0
 
     def free(self, unit: int) -> None:
         """Give a set's room back once no service points to it."""

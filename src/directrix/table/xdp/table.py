@@ -198,9 +198,8 @@ class XdpTable(Table):
         """The fields an operator sets, checked."""
         from directrix.scheduling import registry  # listings start quicker without it
 
-        if service.scheduler not in layout.DATA_PLANE_SCHEDULERS:
+        if service.scheduler != registry.NO_SCHEDULER:
             registry.algorithm(service.scheduler)
-            raise NotSupportedYet(f"the scheduler {service.scheduler}")
         if service.engine:
             raise NoSuchScheduler(service.engine)
         check_netmask(service)
@@ -230,14 +229,18 @@ class XdpTable(Table):
             values = self._service_values(service)
             self._index.check_room(service.key)
             number = self._free_service(index)
-            generation = (self._front("generation") + 1) & 0xFFFFFFFF
-            self._set_front("generation", generation)
+            generation = self._next_generation()
             self._maps.services.bytes[number * _SERVICE.size : (number + 1) * _SERVICE.size] = bytes(_SERVICE.size)
-            self._set_service(number, key=key, generation=generation, in_use=1, **values)
+            self._set_service(number, key=key, generation=generation, epoch=generation, in_use=1, **values)
             index.services[key] = number
             self._index.add(number, service.key)
             if len(index.services) == 1:
                 self._settle_index(index)  # for the connections of services that went before
+
+    def _next_generation(self) -> int:
+        generation = (self._front("generation") + 1) & 0xFFFFFFFF
+        self._set_front("generation", generation)
+        return generation
 
     def _free_service(self, index: _Index) -> int:
         top = self._front("service_top")
@@ -250,13 +253,18 @@ class XdpTable(Table):
         return top
 
     def edit_service(self, service: VirtualService) -> None:
+        from directrix.scheduling import mh
+
         with self._changing() as index:
             number = self._find(index, service.key)
             values = self._service_values(service)
             draft = self._draft(number)
             if draft.scheduler != service.scheduler:
+                if service.scheduler == "mh":
+                    mh.check_room(len(draft.numbers))
                 draft.start(service.scheduler)
-                self._drafts[number] = draft
+                values["epoch"] = self._next_generation()
+            self._drafts[number] = draft
             self._set_service(number, **values)
 
     def delete_service(self, key: ServiceKey) -> None:
@@ -306,7 +314,8 @@ class XdpTable(Table):
         drafts, self._drafts = self._drafts, {}
         for number, draft in drafts.items():
             old = self._service_number(number, "set")
-            self._publish(number, self._sets.write(draft))
+            flags, epoch = self._service_number(number, "scheduler_flags"), self._service_number(number, "epoch")
+            self._publish(number, self._sets.write(draft, flags, epoch))
             self._sets.free(old)
 
     # Servers.
@@ -340,7 +349,7 @@ class XdpTable(Table):
                 service=service,
                 generation=self._service_number(service, "generation"),
                 in_use=1,
-                **_server_values(server),
+                **{"last_weight": 0, **_server_values(server)},
             )
             known[identity] = number
             draft = self._draft(service)
@@ -404,9 +413,12 @@ class XdpTable(Table):
                 raise InvalidRequest(f"the table is full: it holds {layout.MAX_SERVERS:,} real servers")
             self._set_front("server_top", number + 1)
         self._forget_counts(number)
+        incarnation = self._server_number(number, "incarnation") + 1 & 0xFFFFFFFF
         self._maps.servers.bytes[number * _SERVER.size : (number + 1) * _SERVER.size] = bytes(_SERVER.size)
         family, address, port = identity
-        self._set_server(number, family=family, address=address, port=port, key=service_key)
+        self._set_server(
+            number, family=family, address=address, port=port, key=service_key, incarnation=incarnation
+        )
         start = number * layout.HOP.size
         self._maps.hops.bytes[start : start + layout.HOP.size] = bytes(layout.HOP.size)
         return number
@@ -450,6 +462,7 @@ class XdpTable(Table):
             number,
             in_use=_KEPT_ASIDE,
             removed=int(time.monotonic()),
+            unit=0,
             kept_connections=raw[0],
             kept_packets=raw[1],
             kept_bytes=raw[2],
@@ -579,12 +592,15 @@ def _identity(address: Address, port: int) -> ServerId:
 
 
 def _server_values(server: RealServer) -> dict[str, int | bytes]:
-    return {
+    values: dict[str, int | bytes] = {
         "method": int(server.method),
         "weight": server.weight,
         "upper_threshold": server.upper_threshold,
         "lower_threshold": server.lower_threshold,
     }
+    if server.weight:
+        values["last_weight"] = server.weight
+    return values
 
 
 def _mask_bytes(service: VirtualService) -> bytes:
