@@ -28,6 +28,7 @@
 #define GRACE_TICKS 4		/* between a slot's death and its being free */
 #define NO_SLOT 0xffffffffU
 #define SLOT_EXISTS 0xfffffffeU
+#define SLOT_OVER 0xfffffffdU
 
 struct place {
 	__u32 bucket[2];
@@ -265,6 +266,19 @@ static __always_inline __u32 slot_held(const struct bucket *b, const struct pack
 	return NO_SLOT;
 }
 
+static __always_inline struct connection *connection_held(const struct packet *key, struct bucket *b, struct bucket *second)
+{
+	__u32 slot = slot_held(b, key);
+
+	if (slot == NO_SLOT) {
+		b = second;
+		slot = slot_held(b, key);
+		if (slot == NO_SLOT)
+			return NULL;
+	}
+	return &b->slot[slot % BUCKET_SLOTS];
+}
+
 #include "reuse.h"
 
 /* The first free slot. As slots fill in order, it tells about how full the bucket is. */
@@ -300,11 +314,65 @@ struct making {
 	__u32 server_port;
 };
 
+static __always_inline void slot_fill(struct connection *c, const struct packet *key, const struct making *making, __u32 at)
+{
+	struct head *h;
+
+	__builtin_memcpy(c->address, key->address, sizeof(c->address));
+	c->server = making->server;
+	c->expires = making->expires;
+	c->status = making->status;
+	c->control = making->control;
+	c->children = 0;
+	c->server_port = making->server_port;
+	__sync_lock_test_and_set(&c->id, key->id);
+	h = head_of(at);
+	if (h)
+		visit_by(h, making->expires);
+}
+
 /*
- * The first half of adding: the slot of a connection of this key that is over, ended and claimed for
- * its successor. Returns its place (bucket * BUCKET_SLOTS + slot); NO_SLOT if there is none;
- * SLOT_EXISTS with making->server set if there is one that is not over.
+ * Fill a free slot for `key`. The caller holds the lock of the key's first bucket. Returns the place
+ * (bucket * BUCKET_SLOTS + slot); NO_SLOT if the table is full; SLOT_EXISTS with making->server set
+ * if another CPU was quicker; SLOT_OVER if a connection of this key gives way.
  */
+__noinline __u32 slot_new(const struct packet *key, struct making *making, __u32 now)
+{
+	struct bucket *b, *second;
+	struct connection *c;
+	__u32 slot, at;
+
+	if (!key || !making)
+		return NO_SLOT;
+	at = making->place.bucket[0];
+	b = bucket_at(at);
+	second = bucket_at(making->place.bucket[1]);
+	if (!b || !second)
+		return NO_SLOT;
+	c = connection_held(key, b, second);
+	if (c) {
+		if (reached(now, c->expires) ? !c->children : gives_way(c, key))
+			return SLOT_OVER;
+		making->server = c->server;
+		return SLOT_EXISTS;
+	}
+	if (front.connections >= parameters.max_connections)
+		return NO_SLOT;
+	slot = first_free(b);
+	if (slot && first_free(second) < slot) {
+		b = second;
+		at = making->place.bucket[1];
+		slot = first_free(b);
+	}
+	slot = claim_slot(b, slot);
+	if (slot == NO_SLOT)
+		return NO_SLOT;
+	__sync_fetch_and_add(&front.connections, 1);
+	slot_fill(&b->slot[slot % BUCKET_SLOTS], key, making, at);
+	return at * BUCKET_SLOTS + slot;
+}
+
+/* End the connection of this key and fill its slot for its successor. NO_SLOT: it was not to be had. */
 __noinline __u32 slot_take_over(const struct packet *key, struct making *making, __u32 now)
 {
 	struct connection *c;
@@ -315,87 +383,39 @@ __noinline __u32 slot_take_over(const struct packet *key, struct making *making,
 		return NO_SLOT;
 	at = making->place.bucket[0];
 	b = bucket_at(at);
-	if (!b)
-		return NO_SLOT;
-	slot = slot_held(b, key);
+	slot = b ? slot_held(b, key) : NO_SLOT;
 	if (slot == NO_SLOT) {
 		at = making->place.bucket[1];
 		b = bucket_at(at);
-		if (!b)
-			return NO_SLOT;
-		slot = slot_held(b, key);
-		if (slot == NO_SLOT)
-			return NO_SLOT;
+		slot = b ? slot_held(b, key) : NO_SLOT;
 	}
+	if (!b || slot == NO_SLOT)
+		return NO_SLOT;
 	c = &b->slot[slot % BUCKET_SLOTS];
-	if (reached(now, c->expires) ? c->children : !gives_way(c, key)) {
-		making->server = c->server;
-		return SLOT_EXISTS;
-	}
 	visit_both(making->place, now + GRACE_TICKS);
-	/* twice: a packet may just have refreshed it */
-	if (!connection_end(c, c->expires, now) && !connection_end(c, c->expires, now))
+	if (!connection_end(c, c->expires, now) || __sync_val_compare_and_swap(&c->id, key->id, SLOT_CLAIMED) != key->id)
 		return NO_SLOT;
-	if (__sync_val_compare_and_swap(&c->id, key->id, SLOT_CLAIMED) != key->id)
-		return NO_SLOT;
+	slot_fill(c, key, making, at);
 	return at * BUCKET_SLOTS + slot;
 }
 
-/* The second half: fill the slot at `place`, or one that is free if that is NO_SLOT. NO_SLOT: the table is full. */
-__noinline __u32 slot_fill(const struct packet *key, struct making *making, __u32 place)
-{
-	struct connection *c;
-	struct head *h;
-
-	if (!key || !making)
-		return NO_SLOT;
-	if (place == NO_SLOT) {
-		__u32 at = making->place.bucket[0], slot;
-		struct bucket *b = bucket_at(at), *second = bucket_at(making->place.bucket[1]);
-
-		if (!b || !second || front.connections >= parameters.max_connections)
-			return NO_SLOT;
-		slot = first_free(b);
-		if (slot && first_free(second) < slot) {
-			b = second;
-			at = making->place.bucket[1];
-			slot = first_free(b);
-		}
-		slot = claim_slot(b, slot);
-		if (slot == NO_SLOT)
-			return NO_SLOT;
-		__sync_fetch_and_add(&front.connections, 1);
-		place = at * BUCKET_SLOTS + slot;
-		c = &b->slot[slot % BUCKET_SLOTS];
-	} else {
-		c = connection_at(place);
-		if (!c)
-			return NO_SLOT;
-	}
-	__builtin_memcpy(c->address, key->address, sizeof(c->address));
-	c->server = making->server;
-	c->expires = making->expires;
-	c->status = making->status;
-	c->control = making->control;
-	c->children = 0;
-	c->server_port = making->server_port;
-	__sync_lock_test_and_set(&c->id, key->id);
-	h = head_of(place / BUCKET_SLOTS);
-	if (h)
-		visit_by(h, making->expires);
-	return place;
-}
-
 /*
- * Add a connection or template, in place of one of this key that is over. The caller holds the lock
- * of the key's first bucket. Returns its place; SLOT_EXISTS with making->server set if another CPU
- * was quicker; NO_SLOT if the table is full.
+ * Add a connection or template, in place of one of its key that is over. Returns as slot_new(),
+ * never SLOT_OVER. Twice, because a packet may just refresh the old one or the clock just end it.
  */
 static __always_inline __u32 connection_add(const struct packet *key, struct making *making, __u32 now)
 {
-	__u32 place = slot_take_over(key, making, now);
+	__u32 place;
 
-	return place == SLOT_EXISTS ? place : slot_fill(key, making, place);
+	place = slot_new(key, making, now);
+	if (place != SLOT_OVER)
+		return place;
+	place = slot_take_over(key, making, now);
+	if (place == NO_SLOT)
+		place = slot_new(key, making, now);
+	if (place == SLOT_OVER)
+		place = slot_take_over(key, making, now);
+	return place;
 }
 
 /* A template one of whose connections was established is worth keeping in a flood. */

@@ -10,8 +10,6 @@
 #include "defence.h"
 #include "persistence.h"
 
-#define KNOWN (CONTINUE + 1)	/* no verdict: the packet goes with the connection it has */
-
 /* The real server of a new connection, and the template that controls it if there is one. */
 static __always_inline int choose(const struct packet *p, __u32 number, struct service *service, __u32 now,
 				  struct persistent *choice)
@@ -78,9 +76,7 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 	if (protocol_of(p) == IPPROTO_TCP) {
 		if (!tcp_opens(p->tcp_flags))
 			return NO_CONNECTION;
-		making.status = tcp_state_after(p->tcp_flags, TCP_S_NONE);
-		if (tcp_active(making.status))
-			making.status |= CONNECTION_ACTIVE;
+		making.status = tcp_opening_status(p->tcp_flags);
 	}
 	if (service->flags & SERVICE_ONE_PACKET && protocol_of(p) == IPPROTO_UDP && p->from_xdp)
 		return HANDED_UP;	/* only tc has an end for every packet: this one must not be scheduled twice */
@@ -113,11 +109,33 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 	return verdict;
 }
 
+/* The state of a connection after a packet that is no plain ACK of an established one. */
+static __always_inline __u32 state_after(struct connection *c, const struct packet *p, __u32 state)
+{
+	if (state & STATE_COUNTED)
+		state = count_packet(c, state);
+	if (protocol_of(p) == IPPROTO_TCP)
+		return tcp_state_after(p->tcp_flags, state) | (state & STATE_COUNTED);
+	return state;
+}
+
+/* A packet of a connection: what it does to its state and its time. */
+static __always_inline void go_on(struct connection *c, const struct packet *p, __u32 now)
+{
+	__u32 state = c->status & 0xff;
+
+	if (!(state == TCP_S_ESTABLISHED && tcp_plain_ack(p->tcp_flags)) && state != UDP_S_NORMAL)
+		state = state_after(c, p, state);
+	if (state != (c->status & 0xff))
+		connection_move(c, state);
+	connection_refresh(c, p, state, now);
+}
+
 /*
- * For a packet without a connection, or with a `known` one that may not be good enough: a global
- * function, so that the verifier looks at it once. Returns a verdict; CONTINUE: *server is set;
- * KNOWN: its connection stays. The old connection counts while the new one is scheduled and is gone
- * afterwards, also if there is no new one (IPVS).
+ * For a packet without a connection, or with a `known` one that may have to give way: a global
+ * function, so that the verifier looks at it once. Returns a verdict; with CONTINUE *server is set.
+ * The old connection counts while the new one is scheduled and is gone afterwards, also if there is
+ * no new one (IPVS).
  */
 __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server, __u32 known)
 {
@@ -128,8 +146,12 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server,
 		return BUSY;
 	if (known) {
 		c = connection_find(p, place_of(p), now);
-		if (c && !gives_way(c, p))
-			return available(c->server) ? KNOWN : SERVER_GONE;
+		if (c && !gives_way(c, p)) {
+			*server = c->server;
+			if (available(c->server))
+				go_on(c, p, now);
+			return CONTINUE;
+		}
 	}
 	verdict = open_new(p, now, server);
 	if (!known || verdict == CONTINUE || verdict == HANDED_UP)
@@ -142,16 +164,6 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server,
 	return verdict;
 }
 
-/* The state of a connection after a packet that is no plain ACK of an established one. */
-static __always_inline __u32 state_after(struct connection *c, const struct packet *p, __u32 state)
-{
-	if (state & STATE_COUNTED)
-		state = count_packet(c, state);
-	if (protocol_of(p) == IPPROTO_TCP)
-		return tcp_state_after(p->tcp_flags, state) | (state & STATE_COUNTED);
-	return state;
-}
-
 /*
  * CONTINUE: to be forwarded to real server *number. Anything else is the packet's end. A packet
  * that is `in_registers` is copied where it is needed in memory, so that it can stay there.
@@ -159,10 +171,8 @@ static __always_inline __u32 state_after(struct connection *c, const struct pack
 static __always_inline enum verdict direct(const struct packet *p, bool in_registers, struct connection *c, __u32 now,
 					   __u32 *number)
 {
-	__u32 state;
-
 	if (!c || asks_anew(p) || !available(c->server)) {
-		int verdict;
+		enum verdict verdict;
 
 		if (in_registers) {
 			struct packet copy = *p;
@@ -171,18 +181,12 @@ static __always_inline enum verdict direct(const struct packet *p, bool in_regis
 		} else {
 			verdict = connection_open(p, now, number, !!c);
 		}
-		if (verdict == CONTINUE)
-			return available(*number) ? CONTINUE : SERVER_GONE;
-		if (verdict != KNOWN || !c)
+		if (verdict != CONTINUE)
 			return verdict;
+		return available(*number) ? CONTINUE : SERVER_GONE;
 	}
 	*number = c->server;
-	state = c->status & 0xff;
-	if (!(state == TCP_S_ESTABLISHED && tcp_plain_ack(p->tcp_flags)) && state != UDP_S_NORMAL)
-		state = state_after(c, p, state);
-	if (state != (c->status & 0xff))
-		connection_move(c, state);
-	connection_refresh(c, p, state, now);
+	go_on(c, p, now);
 	return CONTINUE;
 }
 

@@ -55,7 +55,7 @@ static __always_inline __u32 template_find(const struct packet *key, struct plac
 	for (int i = 0; i < 2; i++) {
 		struct bucket *b = bucket_at(place.bucket[i]);
 		struct connection *c;
-		__u32 slot, old, expires, seen;
+		__u32 slot, old, expires;
 
 		if (!b)
 			continue;
@@ -73,8 +73,7 @@ static __always_inline __u32 template_find(const struct packet *key, struct plac
 			continue;
 		}
 		expires = now + c->control;
-		seen = __sync_val_compare_and_swap(&c->expires, old, expires);
-		if (seen != old && reached(now, seen))
+		if (__sync_val_compare_and_swap(&c->expires, old, expires) != old && reached(now, c->expires))
 			continue;	/* it was ended meanwhile; else another packet has refreshed it */
 		*server = c->server;
 		return place.bucket[i] * BUCKET_SLOTS + slot;

@@ -83,6 +83,17 @@ static __always_inline __u32 tcp_state_after(__u8 flags, __u32 state)
 	return tcp_next[front.sysctl.secure_tcp >> 1 & 1][tcp_event(flags) & 7][state & 15];
 }
 
+/* Status of the connection that a packet with these flags starts. With a SYN it is active. */
+static __always_inline __u32 tcp_opening_status(__u8 flags)
+{
+	__u32 state;
+
+	if (flags & TCP_SYN)
+		return CONNECTION_ACTIVE | (front.sysctl.secure_tcp & 2 ? TCP_S_SYNACK : TCP_S_SYN_RECV);
+	state = tcp_state_after(flags, TCP_S_NONE);
+	return state | (tcp_active(state) ? CONNECTION_ACTIVE : 0);
+}
+
 /* May a packet with these flags start a connection? */
 static __always_inline bool tcp_opens(__u8 flags)
 {
