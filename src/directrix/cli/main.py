@@ -24,7 +24,7 @@ EXIT_INTERRUPTED = 130
 EXIT_PIPE_CLOSED = 141
 
 GROUPS = {
-    "the table": ("ipvsadm", "up", "down", "status"),
+    "the table": ("ipvsadm", "sysctl", "up", "down", "status"),
     "whole clusters": ("lab",),
     "the shell": ("completion",),
 }

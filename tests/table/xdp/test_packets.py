@@ -327,10 +327,10 @@ DROPPED = [
     Case("a table full", SYN4, "table_full", prepare=full),
     Case("a table full, UDP over IPv6", ASK6, "table_full", prepare=full),
     Case("a real server that is gone", packet(TCP, VIP, 80, flags=ACK), "server_gone", prepare=removed),
-    Case("a SYN to one that is gone", SYN4, "server_gone", prepare=removed),
 ]
 
 HANDED_UP = [
+    Case("a SYN to one that is gone", SYN4, "handed_up", tc="no_server", prepare=removed),
     Case("no route", SYN4, "handed_up", tc="no_route", prepare=no_route),
     Case("to real servers in a VLAN", SYN4, "handed_up", tc="forwarded", prepare=servers_in_vlan),
     Case("from a VLAN to real servers outside", tagged(SYN4, 5), "handed_up", tc="not_ours", prepare=vlan_elsewhere),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from directrix.lvs import (
     Address,
     Counters,
@@ -13,6 +15,8 @@ from directrix.lvs import (
     VirtualService,
 )
 from directrix.lvs.errors import InvalidRequest, NoSuchService, ServerExists, ServiceExists
+from directrix.lvs.sysctls import DEFAULTS, SysctlValue
+from directrix.lvs.sysctls import check as check_sysctls
 from directrix.table.interface import Table, check_address, check_netmask, check_server
 from directrix.table.memory.destination import Destination
 from directrix.table.memory.service import Service, check_names
@@ -29,6 +33,7 @@ class Control(Table):
         self._trash = Trash()
         self._totals = Statistics()
         self._timeouts = Timeouts()
+        self._sysctls = dict(DEFAULTS)
 
     def services(self) -> list[ServiceState]:
         return [service.state() for service in self._services.values()]
@@ -101,6 +106,13 @@ class Control(Table):
 
     def totals(self) -> tuple[Counters, Rates]:
         return self._totals.counters, self._totals.rates
+
+    def sysctls(self) -> dict[str, SysctlValue]:
+        return dict(self._sysctls)
+
+    def set_sysctls(self, values: Mapping[str, SysctlValue]) -> None:
+        check_sysctls(values)
+        self._sysctls.update(values)
 
     def timeouts(self) -> Timeouts:
         return self._timeouts
