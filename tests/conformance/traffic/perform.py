@@ -45,6 +45,12 @@ def directrix(words: list[str], stdin: str = "") -> Answer:
         return Answer(status, out.read().decode(), err.read().decode())
 
 
+def sysctl(words: list[str], _: str) -> Answer:
+    """The same by `directrix sysctl`; of a refusal what sysctl(8) would say too."""
+    answer = directrix(["sysctl", "-q", "-n", *words])
+    return Answer(answer.status, answer.stdout, "Invalid argument\n" * ("Invalid argument" in answer.stderr))
+
+
 def attach(player: Player, hook: str) -> None:
     """Attach by this hook before the scenario does by `auto`; XDP wants whole checksums from its neighbours."""
     for host in player.hosts.values():
@@ -57,7 +63,10 @@ def attach(player: Player, hook: str) -> None:
 
 
 def main() -> None:
-    player = Player(lambda words, stdin: directrix(["ipvsadm", *words], stdin))
+    player = Player(
+        ipvsadm=lambda words, stdin: directrix(["ipvsadm", *words], stdin),
+        sysctl=sysctl,
+    )
     try:
         if sys.argv[2:]:
             attach(player, sys.argv[2])

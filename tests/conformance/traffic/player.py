@@ -1,6 +1,7 @@
 """Plays a scenario on a cluster of its own: what each of its commands does.
 
     ipvsadm …                                in the director
+    sysctl NAME[=VALUE]…                     the same: show values of IPVS's sysctls, or set them
     ask tcp|udp TARGET [from SOURCE] [times N]   connect, ask who is there, close; who answered each time
     hold NAME… TARGET [from SOURCE]          connect over TCP and ask, and stay connected, once for each name
     say NAME…                                ask again over a connection held
@@ -8,6 +9,7 @@
     send WHAT SOURCE TARGET [times N]        a raw packet; where it turned up. WHAT is TCP flags (syn, fin+ack, none…),
                                              udp, or port-unreachable, too-big, time-exceeded: what SOURCE's host
                                              says over ICMP about a segment from TARGET
+    left STATE N                             of N connections in this state, are all left, some, or none?
     wait SECONDS
 
 TARGET and SOURCE are ADDRESS:PORT; a SOURCE of an ADDRESS alone gets a port from the kernel.
@@ -33,14 +35,14 @@ from scenario import Answer, Step
 PATIENCE = 2.5
 """Seconds a client waits. A refusal that comes while connect() holds the socket is lost: TCP asks again after 1 s."""
 
-Ipvsadm = Callable[[list[str], str], Answer]
+Program = Callable[[list[str], str], Answer]
 
 
 class Player:
-    """Carries out the steps of a scenario. `ipvsadm` runs it with words and standard input, in the director."""
+    """Carries out the steps of a scenario. `programs` run with words and standard input, in the director."""
 
-    def __init__(self, ipvsadm: Ipvsadm) -> None:
-        self._ipvsadm = ipvsadm
+    def __init__(self, **programs: Program) -> None:
+        self._programs = programs
         self.hosts = topology.build()
         self._servers = answering.start(self.hosts)
         self._wire = Wire(self.hosts)
@@ -52,6 +54,7 @@ class Player:
             "close": self._close,
             "reset": self._reset,
             "send": self._send,
+            "left": self._left,
             "wait": self._wait,
         }
 
@@ -63,13 +66,13 @@ class Player:
     def execute(self, step: Step) -> Answer:
         """Carry out a step."""
         verb, *words = step.words
-        if verb == "ipvsadm":
-            return self._call_ipvsadm(words, step.stdin)
+        if verb in self._programs:
+            return self._call(self._programs[verb], words, step.stdin)
         return Answer(0, "".join(f"{line}\n" for line in self._verbs[verb](words)), "")
 
-    def _call_ipvsadm(self, words: list[str], stdin: str) -> Answer:
+    def _call(self, program: Program, words: list[str], stdin: str) -> Answer:
         with self.hosts["director"].entered():
-            answer = self._ipvsadm(words, stdin)
+            answer = program(words, stdin)
         # As a shell shows it: -1 is 255.
         return Answer(answer.status & 255, settled(answer.stdout), answer.stderr)
 
@@ -144,6 +147,13 @@ class Player:
         what, source, target, *rest = words
         _, times = _options(rest)
         return [_in_short([self._wire.send(what, Endpoint.of(source), Endpoint.of(target)) for _ in range(times)])]
+
+    def _left(self, words: list[str]) -> list[str]:
+        state, number = words
+        with self.hosts["director"].entered():
+            listing = self._programs["ipvsadm"](["-Lcn"], "").stdout
+        left = sum(state in line.split() for line in listing.splitlines())
+        return ["all" if left == int(number) else "some" if left else "none"]
 
     def _wait(self, words: list[str]) -> list[str]:
         time.sleep(float(words[0]))

@@ -50,10 +50,26 @@ def _run(words: list[str], stdin: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["ipvsadm", *words], input=stdin, capture_output=True, text=True, env=ENVIRONMENT)
 
 
+def sysctl(words: list[str], _: str) -> Answer:
+    """The kernel's own, of the namespace this process is in."""
+    shown = ""
+    for word in words:
+        name, equals, value = word.partition("=")
+        file = Path("/proc/sys/net/ipv4/vs", name)
+        try:
+            if equals:
+                file.write_text(f"{value}\n")
+            else:
+                shown += file.read_text()
+        except OSError as error:
+            return Answer(1, "", f"{error.strerror}\n")
+    return Answer(0, shown, "")
+
+
 def play(path: Path, output: Path) -> None:
     """Play a scenario and write its transcript, or why there is none."""
     try:
-        player = Player(ipvsadm)
+        player = Player(ipvsadm=ipvsadm, sysctl=sysctl)
         try:
             (output / path.name).write_text(transcript(read_scenario(path), player.execute))
         finally:
