@@ -330,7 +330,6 @@ DROPPED = [
 ]
 
 HANDED_UP = [
-    Case("a SYN to one that is gone", SYN4, "handed_up", tc="no_server", prepare=removed),
     Case("no route", SYN4, "handed_up", tc="no_route", prepare=no_route),
     Case("to real servers in a VLAN", SYN4, "handed_up", tc="forwarded", prepare=servers_in_vlan),
     Case("from a VLAN to real servers outside", tagged(SYN4, 5), "handed_up", tc="not_ours", prepare=vlan_elsewhere),
