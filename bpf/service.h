@@ -99,8 +99,7 @@ __noinline __u32 schedule(const struct packet *p, __u32 set)
 	case SCHEDULER_NQ:
 	case SCHEDULER_FO:
 	case SCHEDULER_OVF:
-		place = least_pick(set, header->scheduler);
-		break;
+		return least_pick(set, header->count, header->scheduler);
 	case SCHEDULER_DH:
 		place = dh_pick(p, set);
 		break;
@@ -114,17 +113,17 @@ __noinline __u32 schedule(const struct packet *p, __u32 set)
 		place = twos_pick(set);
 		break;
 	case SCHEDULER_LBLC:
-		number = lblc_known(p, set, header->epoch);
-		if (number == NOBODY) {
-			number = least_of_all(set);
+		number = lblc_known(p, header->epoch);
+		if (number == NOBODY || overburdened(number, set, header->count)) {
+			number = least_pick(set, header->count, SCHEDULER_WLC);
 			if (number != NOBODY)
 				lblc_remember(p, header->epoch, number);
 		}
 		return number;
 	case SCHEDULER_LBLCR:
-		number = lblcr_member(p, set, header->epoch);
-		if (number == NOBODY) {
-			number = least_of_all(set);
+		number = lblcr_member(p, header->epoch);
+		if (number == NOBODY || overburdened(number, set, header->count)) {
+			number = least_pick(set, header->count, SCHEDULER_WLC);
 			if (number != NOBODY)
 				lblcr_join(p, header->epoch, number);
 		}

@@ -28,15 +28,15 @@
 #define TICK_SHIFT 2		/* a tick is so many jiffies: 4 to 40 ms; 31 days still fit */
 #define BUCKET_SLOTS 8
 #define HEADS_IN_LINE 8
-#define SET_UNIT_ENTRIES 16
-#define SET_UNIT_PLACES 64
+#define SET_UNIT_ENTRIES 32
+#define SET_UNIT_PLACES 128
 #define INDEX_SIZE 32768
 #define INDEX_GHOST 0xffff
 #define ADDRESS_MARKS 4096
 #define MAX_CPUS 256
 #define MAX_SERVICES 16384
 #define MAX_SERVERS 65536
-#define MAX_SET_UNITS 131072
+#define MAX_SET_UNITS 65536
 #define MAX_DEVICES 4096
 #define MAX_LOCALITIES 65536
 #define MAX_REPLICA_SETS 16384
@@ -153,7 +153,7 @@ struct server_set {
 	__u32 flags;		/* of the scheduler */
 	__u32 epoch;		/* no other service, and no other scheduler of this one, ever had it */
 	__u32 pad;
-	__u64 reserved[11];
+	__u64 reserved[27];
 };
 
 struct set_entry {

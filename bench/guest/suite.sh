@@ -87,8 +87,9 @@ services() {
 # New connections by scheduler and number of real servers. $1: its name, $2 $3 and so on: how to load the rules.
 schedulers() {
   _who=$1 _client=0
-  for _scheduler in lc wlc wrr; do
-    for _count in 2 10 100 1000; do
+  for _scheduler in rr wrr lc wlc lblc lblcr dh sh sed nq fo ovf mh twos; do
+    [ "$_who $_scheduler" != "ipvs twos" ] || continue  # not in this kernel
+    for _count in 10 100 1000; do
       _client=$((_client + 1))
       rules $_scheduler $_count >/tmp/rules
       load_$_who

@@ -44,7 +44,7 @@ static __always_inline __u32 table_unit(__u32 set)
 {
 	struct server_set *header = set_at(set);
 
-	return header ? set + 1 + entry_units(header) : 0;
+	return header ? set + 1 + entry_units(header->count) : 0;
 }
 
 /* The place in the list that `slot` of the table stands for, if new connections may go there. */

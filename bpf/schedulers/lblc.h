@@ -5,8 +5,8 @@
 
 #include "locality.h"
 
-/* The destination's server, unless it is gone, quiesced or overburdened. One at its threshold keeps what it has (IPVS). */
-__noinline __u32 lblc_known(const struct packet *p, __u32 set, __u32 epoch)
+/* The destination's server, unless it is gone or quiesced. One at its threshold keeps what it has (IPVS). */
+__noinline __u32 lblc_known(const struct packet *p, __u32 epoch)
 {
 	struct locality_key key;
 	struct locality *known;
@@ -21,7 +21,7 @@ __noinline __u32 lblc_known(const struct packet *p, __u32 set, __u32 epoch)
 		return NOBODY;
 	known->used = now;
 	s = same_server(&known->replica);
-	if (!s || !s->weight || !(hop_at(known->replica.server)->flags & SERVER_AVAILABLE) || overburdened(s, set))
+	if (!s || !s->weight || !(hop_at(known->replica.server)->flags & SERVER_AVAILABLE))
 		return NOBODY;
 	return known->replica.server;
 }

@@ -71,13 +71,12 @@ static __always_inline struct replicas *replicas_of(struct locality_key *key, __
 	return set && now - set->used <= front.lblcr_expiration ? set : NULL;
 }
 
-/* The least loaded member of the destination's set, unless it is overburdened: its number, or NOBODY. */
-__noinline __u32 lblcr_member(const struct packet *p, __u32 set, __u32 epoch)
+/* The least loaded member of the destination's set: its number, or NOBODY. */
+__noinline __u32 lblcr_member(const struct packet *p, __u32 epoch)
 {
 	struct members members = { .found = NOBODY, .worst = NOBODY };
 	struct locality_key key;
 	__u32 now = ticks();
-	struct server *s;
 
 	if (!p)
 		return NOBODY;
@@ -90,8 +89,7 @@ __noinline __u32 lblcr_member(const struct packet *p, __u32 set, __u32 epoch)
 	bpf_loop(members.count, member_step, &members, 0);
 	if (members.count > 1 && now - members.set->changed > front.lblcr_expiration && members.worst != NOBODY)
 		shrink(members.set, members.worst, now);
-	s = members.found == NOBODY ? NULL : server_at(members.found);
-	return s && !overburdened(s, set) ? members.found : NOBODY;
+	return members.found;
 }
 
 static __always_inline void join(struct replicas *set, struct replica member, __u32 now)

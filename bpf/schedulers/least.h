@@ -5,7 +5,7 @@
  * first in the list wins a tie.
  *
  * To look at every server for every connection, as IPVS does, is dear where there are many. Here
- * each unit of sixteen remembers its best; only units in which a load changed since are looked
+ * each unit of 32 remembers its best; only units in which a load changed since are looked
  * through again, and the others' best are compared. Loads themselves are always read anew.
  */
 #ifndef DIRECTRIX_LEAST_H
@@ -23,35 +23,34 @@ struct load {
 	__u64 weight;	/* 0: nobody */
 };
 
-static __always_inline struct load load_of(const struct set_entry *entry, __u32 scheduler)
+static __always_inline struct load load_of(const struct server *s, __u32 weight, __u32 scheduler)
 {
-	struct server *s = candidate(entry);
 	struct load load = {};
 
-	if (!s)
+	if (s->overload)
 		return load;
-	load.weight = entry->weight;
+	load.weight = weight;
 	switch (scheduler) {
-	case SCHEDULER_WLC:
-		load.load = wlc_load(s);
-		break;
 	case SCHEDULER_SED:
 		load.load = sed_load(s);
 		break;
 	case SCHEDULER_LC:
 		load.load = lc_load(s);
-		load.weight = LC_WEIGHT;
+		load.weight = weight ? LC_WEIGHT : 0;
 		break;
 	case SCHEDULER_NQ:
 		load.load = nq_load(s);
 		break;
 	case SCHEDULER_OVF:
 		load.load = FO_LOAD;
-		if (!ovf_has_room(s, entry->weight))
+		if (!ovf_has_room(s, weight))
 			load.weight = 0;
 		break;
-	default:
+	case SCHEDULER_FO:
 		load.load = FO_LOAD;
+		break;
+	default:	/* wlc, and lblc and lblcr, which go by its rule */
+		load.load = wlc_load(s);
 	}
 	return load;
 }
@@ -62,75 +61,95 @@ static __always_inline bool less(struct load a, struct load than)
 	return a.weight && (!than.weight || than.load * a.weight > a.load * than.weight);
 }
 
-struct least {
-	__u32 set, scheduler, count, found;
-	struct load best;
-};
+/* What is remembered of a unit: 1 + number of its best server, 0 for none; and whether it has a rich one (locality.h). */
+#define SUMMARY_BEST 0xfffff
+#define SUMMARY_RICH 0x100000
 
-/* The best of one unit: 1 + its place in the unit, 0 if there is none. */
-__noinline __u32 least_in_unit(__u32 number, __u32 count, __u32 scheduler)
+/* Look through a unit. Global, so that the verifier does so only once. */
+__noinline __u64 least_in_unit(__u32 number, __u32 count, __u32 scheduler)
 {
 	struct set_unit *unit = set_unit_at(number);
 	struct load best = {};
-	__u32 found = 0;
+	__u64 found = 0, rich = 0;
 
 	if (!unit)
 		return 0;
 	for (__u32 i = 0; i < SET_UNIT_ENTRIES; i++) {
+		struct set_entry *entry = &unit->entry[i];
+		struct server *s;
 		struct load load;
 
 		if (i >= count)
 			break;
-		load = load_of(&unit->entry[i], scheduler);
+		s = server_at(entry->server);
+		if (!s || !entry->weight)
+			continue;
+		if ((__u64)s->active * 2 < entry->weight)
+			rich = SUMMARY_RICH;
+		load = load_of(s, entry->weight, scheduler);
 		if (less(load, best)) {
 			best = load;
-			found = i + 1;
+			found = entry->server + 1;
 		}
 	}
-	return found;
+	return found | rich;
 }
 
-static long least_step(__u32 i, void *context)
+static __always_inline __u64 unit_summary(__u32 number, __u32 count, __u32 scheduler)
 {
-	struct least *least = context;
-	__u32 number = least->set + 1 + i, first = i * SET_UNIT_ENTRIES, found, version;
 	struct summary *summary = summary_at(number);
-	struct set_entry *entry;
-	struct load load;
-	__u64 known;
+	__u64 known, value;
+	__u32 version;
 
 	if (!summary)
-		return 1;
+		return 0;
 	version = *(volatile __u32 *)&summary->version;
 	known = *(volatile __u64 *)&summary->known;
-	if (summary_valid(summary, known)) {
-		found = summary_value(known);
-	} else {
-		found = least_in_unit(number, least->count - first, least->scheduler);
-		summary_store(summary, version, found);
-	}
-	if (!found)
-		return 0;
-	entry = entry_at(least->set, first + found - 1);
-	if (!entry)
-		return 1;
-	load = load_of(entry, least->scheduler);
-	if (less(load, least->best)) {
-		least->best = load;
-		least->found = first + found - 1;
+	if (summary_is(known, version))
+		return known;
+	value = least_in_unit(number, count, scheduler);
+	summary_store(summary, version, value);
+	return value;
+}
+
+struct least {
+	__u32 set, scheduler, count, found;
+	__u64 load, weight;	/* of the one found */
+};
+
+static long least_step(__u32 step, void *context)
+{
+	struct least *least = context;
+
+#pragma clang loop unroll(full)	/* Linux 6.1 takes no loop that goes on right behind a call */
+	for (__u32 k = 0; k < UNITS_A_STEP; k++) {
+		__u32 unit = step * UNITS_A_STEP + k, first = unit * SET_UNIT_ENTRIES, found;
+		struct load best = { least->load, least->weight }, load;
+		struct server *s;
+
+		if (first >= least->count)
+			return 1;
+		found = unit_summary(least->set + 1 + unit, least->count - first, least->scheduler) & SUMMARY_BEST;
+		s = found ? server_at(found - 1) : NULL;
+		if (!s)
+			continue;
+		load = load_of(s, s->weight, least->scheduler);
+		if (less(load, best)) {
+			least->load = load.load;
+			least->weight = load.weight;
+			least->found = found - 1;
+		}
+		asm volatile("" : "+r"(step));	/* nothing carried over: there is little stack */
 	}
 	return 0;
 }
 
-__noinline __u32 least_pick(__u32 set, __u32 scheduler)
+/* The number of the least loaded server of a set, or NOBODY. */
+__noinline __u32 least_pick(__u32 set, __u32 count, __u32 scheduler)
 {
-	struct least least = { .set = set, .scheduler = scheduler, .found = NOBODY };
-	struct server_set *header = set_at(set);
+	struct least least = { .set = set, .scheduler = scheduler, .count = count, .found = NOBODY };
 
-	if (!header)
-		return NOBODY;
-	least.count = header->count;
-	bpf_loop(entry_units(header), least_step, &least, 0);
+	bpf_loop(unit_steps(count), least_step, &least, 0);
 	return least.found;
 }
 

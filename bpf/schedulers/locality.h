@@ -34,58 +34,34 @@ struct rich {
 	bool found;
 };
 
-__noinline int unit_has_rich(__u32 number, __u32 count)
-{
-	struct set_unit *unit = set_unit_at(number);
-
-	if (!unit)
-		return false;
-	for (__u32 i = 0; i < SET_UNIT_ENTRIES; i++) {
-		struct server *s;
-
-		if (i >= count)
-			break;
-		s = server_at(unit->entry[i].server);
-		if (s && (__u64)s->active * 2 < unit->entry[i].weight)
-			return true;
-	}
-	return false;
-}
-
-static long rich_step(__u32 i, void *context)
+static long rich_step(__u32 step, void *context)
 {
 	struct rich *rich = context;
 
-	rich->found = unit_has_rich(rich->set + 1 + i, rich->count - i * SET_UNIT_ENTRIES);
-	return rich->found;
+#pragma clang loop unroll(full)	/* Linux 6.1 takes no loop that goes on right behind a call */
+	for (__u32 k = 0; k < UNITS_A_STEP; k++) {
+		__u32 unit = step * UNITS_A_STEP + k, first = unit * SET_UNIT_ENTRIES;
+
+		if (first >= rich->count)
+			return 1;
+		if (unit_summary(rich->set + 1 + unit, rich->count - first, SCHEDULER_WLC) & SUMMARY_RICH) {
+			rich->found = true;
+			return 1;
+		}
+	}
+	return 0;
 }
 
 /* Has it more active connections than weight while another has less than half of its own? */
-static __always_inline bool overburdened(const struct server *s, __u32 set)
+__noinline int overburdened(__u32 number, __u32 set, __u32 count)
 {
-	struct rich rich = { .set = set };
-	struct server_set *header;
+	struct rich rich = { .set = set, .count = count };
+	struct server *s = server_at(number);
 
-	if (s->active <= s->weight)
-		return false;
-	header = set_at(set);
-	if (!header)
-		return false;
-	rich.count = header->count;
-	bpf_loop(entry_units(header), rich_step, &rich, 0);
+	if (!s || s->active <= s->weight)
+		return 0;
+	bpf_loop(unit_steps(count), rich_step, &rich, 0);
 	return rich.found;
-}
-
-/* The least loaded of all by wlc's rule: its number, or NOBODY. */
-static __always_inline __u32 least_of_all(__u32 set)
-{
-	__u32 place = least_pick(set, SCHEDULER_WLC);
-	struct set_entry *entry;
-
-	if (place == NOBODY)
-		return NOBODY;
-	entry = entry_at(set, place);
-	return entry ? entry->server : NOBODY;
 }
 
 #endif

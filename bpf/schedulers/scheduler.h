@@ -22,9 +22,9 @@ enum scheduler {
 	SCHEDULER_SH, SCHEDULER_SED, SCHEDULER_NQ, SCHEDULER_FO, SCHEDULER_OVF, SCHEDULER_MH, SCHEDULER_TWOS, SCHEDULER_LAST,
 };
 
-static __always_inline __u32 entry_units(const struct server_set *header)
+static __always_inline __u32 entry_units(__u32 count)
 {
-	return (header->count + SET_UNIT_ENTRIES - 1) / SET_UNIT_ENTRIES;
+	return (count + SET_UNIT_ENTRIES - 1) / SET_UNIT_ENTRIES;
 }
 
 static __always_inline struct set_entry *entry_at(__u32 set, __u32 place)
@@ -51,10 +51,10 @@ static __always_inline __u64 overhead(const struct server *s)
 	return ((__u64)s->active << 8) + s->inactive;
 }
 
-/* What is known of a unit, if nothing changed since. */
-static __always_inline bool summary_valid(const struct summary *summary, __u64 known)
+/* Is it what was found at this version of the unit? */
+static __always_inline bool summary_is(__u64 known, __u32 version)
 {
-	return (known >> SUMMARY_BITS) == (summary->version & ((1ULL << (64 - SUMMARY_BITS)) - 1));
+	return (known >> SUMMARY_BITS) == (version & ((1U << (64 - SUMMARY_BITS)) - 1));
 }
 
 static __always_inline __u64 summary_value(__u64 known)
@@ -66,6 +66,13 @@ static __always_inline __u64 summary_value(__u64 known)
 static __always_inline void summary_store(struct summary *summary, __u32 version, __u64 value)
 {
 	*(volatile __u64 *)&summary->known = (__u64)version << SUMMARY_BITS | value;
+}
+
+#define UNITS_A_STEP 16		/* that a walk by bpf_loop() looks at in one call */
+
+static __always_inline __u32 unit_steps(__u32 count)
+{
+	return (count + SET_UNIT_ENTRIES * UNITS_A_STEP - 1) / (SET_UNIT_ENTRIES * UNITS_A_STEP);
 }
 
 #endif

@@ -31,9 +31,9 @@ __noinline __u64 twos_sum_unit(__u32 number, __u32 count)
 	return sum;
 }
 
-static __always_inline __u64 twos_sum(const struct twos *twos, __u32 i)
+static __always_inline __u64 twos_sum(const struct twos *twos, __u32 unit)
 {
-	__u32 number = twos->set + 1 + i, version;
+	__u32 number = twos->set + 1 + unit, version;
 	struct summary *summary = summary_at(number);
 	__u64 known, sum;
 
@@ -41,18 +41,25 @@ static __always_inline __u64 twos_sum(const struct twos *twos, __u32 i)
 		return 0;
 	version = *(volatile __u32 *)&summary->version;
 	known = *(volatile __u64 *)&summary->known;
-	if (summary_valid(summary, known))
+	if (summary_is(known, version))
 		return summary_value(known);
-	sum = twos_sum_unit(number, twos->count - i * SET_UNIT_ENTRIES);
+	sum = twos_sum_unit(number, twos->count - unit * SET_UNIT_ENTRIES);
 	summary_store(summary, version, sum);
 	return sum;
 }
 
-static long twos_total_step(__u32 i, void *context)
+static long twos_total_step(__u32 step, void *context)
 {
 	struct twos *twos = context;
 
-	twos->total += twos_sum(twos, i);
+#pragma clang loop unroll(full)	/* Linux 6.1 takes no loop that goes on right behind a call */
+	for (__u32 k = 0; k < UNITS_A_STEP; k++) {
+		__u32 unit = step * UNITS_A_STEP + k;
+
+		if (unit * SET_UNIT_ENTRIES >= twos->count)
+			return 1;
+		twos->total += twos_sum(twos, unit);
+	}
 	return 0;
 }
 
@@ -113,18 +120,16 @@ __noinline __u32 twos_pick(__u32 set)
 	struct server_set *header = set_at(set);
 	struct set_entry *one, *other;
 	struct server *a, *b;
-	__u32 units;
 
 	if (!header)
 		return NOBODY;
 	twos.count = header->count;
-	units = entry_units(header);
-	bpf_loop(units, twos_total_step, &twos, 0);
+	bpf_loop(unit_steps(twos.count), twos_total_step, &twos, 0);
 	if (!twos.total)
 		return NOBODY;
 	twos.left[0] = twos_draw(twos.total);
 	twos.left[1] = twos_draw(twos.total);
-	bpf_loop(units, twos_find_step, &twos, 0);
+	bpf_loop(entry_units(twos.count), twos_find_step, &twos, 0);
 	/* a draw finds nobody only if servers were lost to others meanwhile */
 	if (twos.found[0] == NOBODY || twos.found[1] == NOBODY)
 		return twos.found[0] == NOBODY ? twos.found[1] : twos.found[0];

@@ -24,8 +24,12 @@ class FileNames(Names):
         return next((names[0] for text, *names in self._hosts_file if ip_address(text) == address), None)
 
     def find_address(self, host: str) -> bytes | None:
-        found = (ip_address(text) for text, *names in self._hosts_file if host in names)
+        # The C library takes ::1 for 127.0.0.1 where it looks for an IPv4 address.
+        found = (ip_address("127.0.0.1" if text == "::1" else text) for text in self._texts(host))
         return next((address.packed for address in found if address.version == 4), None)
+
+    def _texts(self, host: str) -> list[str]:
+        return [text for text, *names in self._hosts_file if host.lower() in names]
 
     def find_service(self, port: int, protocol: Protocol) -> str | None:
         wanted = f"{port}/{protocol.name.lower()}"

@@ -54,7 +54,7 @@ def boot(init: Path, **environment: object) -> tuple[dict[str, str], str]:
     return written, done.stdout.decode(errors="replace")
 
 
-def record(scenarios: Path = SCENARIOS, init: Path = HERE / "guest.py") -> dict[str, str]:
+def record(scenarios: Path = SCENARIOS, init: Path = HERE / "guest.py", **environment: object) -> dict[str, str]:
     """Run every scenario of a directory against the real IPVS: file name to transcript.
 
     `init` is the machine's first process, which runs them.
@@ -62,7 +62,7 @@ def record(scenarios: Path = SCENARIOS, init: Path = HERE / "guest.py") -> dict[
     Raises:
         RuntimeError: the machine did not boot, or a scenario could not be run; the text says why.
     """
-    written, console = boot(init, CONFORMANCE_SCENARIOS=scenarios)
+    written, console = boot(init, CONFORMANCE_SCENARIOS=scenarios, **environment)
     expected = {path.name for path in scenarios.glob("*.txt")}
     if set(written) != expected:
         errors = "".join(text for name, text in written.items() if name.endswith(".error"))

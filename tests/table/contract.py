@@ -197,6 +197,12 @@ class TableContract:
             table.add_service(VirtualService(DNS, persistence=360, engine="nonsense"))
         assert table.services() == []
 
+    def test_the_engine_of_ipvs_is_kept_by_name_or_refused_as_not_supported(self, table: Table) -> None:
+        calls = VirtualService(DNS, persistence=360, engine="sip")
+        with if_supported():
+            table.add_service(calls)
+        assert table.service(DNS).service == calls
+
     @pytest.mark.parametrize("length", [0, 129])
     def test_an_ipv6_prefix_out_of_range_is_einval(self, table: Table, length: int) -> None:
         with refused(errno.EINVAL):

@@ -166,6 +166,13 @@ def test_sctp_is_only_stored() -> None:
         cluster.send(1024)
 
 
+def test_a_persistence_engine_is_only_stored() -> None:
+    cluster = Cluster(VirtualService(DNS, "rr", persistence=60, engine="sip"), 1)
+    with pytest.raises(NotSupportedYet, match="sip"):
+        cluster.send(1024)
+    assert list(cluster.table.connections()) == []
+
+
 # -- which service
 
 

@@ -51,6 +51,7 @@ def test_the_table_is_ours_unless_chosen_or_impossible(
     monkeypatch.setenv(opening.VARIABLE, chosen)
     can.update(xdp=xdp, ipvs=ipvs)
     assert opening.open_table(create=False) is opened
+    assert opening.make_in_force() == (opening.XDP if opened is OURS else opening.IPVS)
 
 
 @pytest.mark.parametrize(

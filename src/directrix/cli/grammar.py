@@ -92,7 +92,7 @@ def _argument(action: argparse.Action) -> Argument:
     if action.choices is not None:
         return Argument(Kind.WORD, tuple(str(choice) for choice in action.choices))
     name = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
-    return {"IF": Argument(Kind.INTERFACE), "FILE": Argument(Kind.FILE)}.get(name, UNKNOWN)
+    return {"IF": Argument(Kind.INTERFACE), "FILE": Argument(Kind.FILE), "DIR": Argument(Kind.FILE)}.get(name, UNKNOWN)
 
 
 def ipvsadm_help() -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +28,12 @@ def run_words(words: Sequence[str]) -> int:
     from directrix.ipvsadm.command import main
     from directrix.table.opening import open_table
 
+    return main(words, open_table, text_input(), sys.stdout, sys.stderr)
+
+
+def text_input() -> TextIO:
+    """Standard input as ipvsadm reads it."""
     if isinstance(sys.stdin, TextIOWrapper):
         # A carriage return is a blank to ipvsadm and no line's end; bytes that are no text are none of its business.
         sys.stdin.reconfigure(newline="\n", errors="surrogateescape")
-    return main(words, open_table, sys.stdin, sys.stdout, sys.stderr)
+    return sys.stdin

@@ -26,13 +26,13 @@ EXIT_PIPE_CLOSED = 141
 GROUPS = {
     "the table": ("ipvsadm", "sysctl", "up", "down", "status"),
     "whole clusters": ("lab",),
-    "the shell": ("completion",),
+    "the shell": ("install-names", "completion"),
 }
-"""The subcommands, in the order in which help shows them. Each is the module of that name here."""
+"""The subcommands, in the order in which help shows them. Each is the module of that name here, `_` for `-`."""
 
 NAMES = tuple(name for names in GROUPS.values() for name in names)
 
-OF_OUR_TABLE = ("up", "down", "status")
+OF_OUR_TABLE = ("up", "down")
 """Subcommands about what the kernel's IPVS does not have: programs at interfaces."""
 
 USAGE = "directrix [--table auto|xdp|ipvs] COMMAND [WORDS…]"
@@ -105,7 +105,7 @@ def subcommand(name: str) -> Subcommand:
     """The module of a subcommand."""
     from importlib import import_module
 
-    module: Subcommand = import_module(f"directrix.cli.{name}")
+    module: Subcommand = import_module(f"directrix.cli.{name.replace('-', '_')}")
     return module
 
 

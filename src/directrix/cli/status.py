@@ -27,6 +27,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit status: 0, or 3 if there is no table."""
+    from directrix.table.opening import IPVS, make_in_force
+
+    if make_in_force() == IPVS:
+        return show_ipvs(args.json)
     from directrix.table.xdp import director
 
     status = director.status()
@@ -41,12 +45,45 @@ def run(args: argparse.Namespace) -> int:
     return NOT_UP if status is None else 0
 
 
+def show_ipvs(as_json: bool) -> int:
+    """Show what the kernel's IPVS says of itself; it attaches to no interface and gives no reasons for packets."""
+    import json
+    from contextlib import closing
+    from dataclasses import asdict
+
+    from directrix.table.opening import open_table
+
+    with closing(open_table(create=False)) as table:
+        services, (counters, rates), daemons = table.services(), table.totals(), table.daemons()
+    servers = [server for service in services for server in service.servers]
+    connections = {
+        "active": sum(server.active for server in servers),
+        "inactive": sum(server.inactive for server in servers),
+        "persistent": sum(server.persistent for server in servers),
+    }
+    roles = [daemon.role.name.lower() for daemon in daemons]
+    if as_json:
+        known = {"up": True, "table": "ipvs", "services": len(services), "real_servers": len(servers)}
+        counts = {"connections": connections, "totals": asdict(counters), "rates": asdict(rates), "daemons": roles}
+        print(json.dumps({**known, **counts}, indent=2))
+        return 0
+    print(f"Table\n  the kernel's IPVS: {len(services):,} services, {len(servers):,} real servers")
+    print("Connections\n  " + ", ".join(f"{count:,} {kind}" for kind, count in connections.items()))
+    print("Packets")
+    print(f"  {counters.in_packets:,} in, {counters.in_bytes:,} bytes; {rates.in_packets:,} a second")
+    print(f"  {counters.out_packets:,} out, {counters.out_bytes:,} bytes; {rates.out_packets:,} a second")
+    if roles:
+        print("Synchronization\n  " + ", ".join(roles))
+    return 0
+
+
 def as_json(status: Status | None) -> dict[str, object]:
     """The status as plain data; `{"up": false}` if there is none."""
     if status is None:
         return {"up": False}
     return {
         "up": True,
+        "table": "xdp",
         "interfaces": [
             {"name": known.name, "ifindex": known.ifindex, "hook": known.hook, "attached": there}
             for known, there in status.attachments

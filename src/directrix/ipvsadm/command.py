@@ -146,10 +146,17 @@ class _Session:
         return (listing.list_table(table.services(), table.size, layout),)
 
     def restore(self, request: Request) -> int:
-        """Carry out every line of stdin. What a table refuses is told and passed over."""
+        """Carry out every line of stdin. What a table refuses is told and passed over, unless it is all or none."""
         if self._restoring:
             raise TRY_HELP
         self._restoring = True
+        if request.has("atomic"):
+            from directrix.ipvsadm import atomic
+
+            atomic.restore(
+                self._stdin, self._names, lambda create: self._open_table(create=create), _CHANGES, _CREATING
+            )
+            return 0
         status = 0
         committed = True
         # A table may be locked from begin to commit, and whoever writes to us may be slow: read first.

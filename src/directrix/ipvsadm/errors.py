@@ -14,11 +14,15 @@ REFUSED_STATUS = 255
 
 
 class Refusal(Exception):
-    """A command line that ends the whole run: these lines on stderr, this exit status."""
+    """A command line that ends the whole run: these lines on stderr, this exit status.
 
-    def __init__(self, message: str, status: int = USAGE_STATUS) -> None:
+    `word` is the word of the line that is at fault, where it is one.
+    """
+
+    def __init__(self, message: str, status: int = USAGE_STATUS, word: str | None = None) -> None:
         self.message = message
         self.status = status
+        self.word = word
         super().__init__(message)
 
 
@@ -26,7 +30,7 @@ class OptionError(Refusal):
     """popt could not cut the words into options; a restore goes on after it."""
 
     def __init__(self, word: str, problem: str) -> None:
-        super().__init__(f"{word}: {problem}", REFUSED_STATUS)
+        super().__init__(f"{word}: {problem}", REFUSED_STATUS, word)
 
 
 TRY_HELP = Refusal("Try `ipvsadm -h' or 'ipvsadm --help' for more information.", REFUSED_STATUS)

@@ -33,6 +33,7 @@ _OPTIONAL: Final[dict[Command, tuple[str, ...]]] = {
     Command.EDIT_SERVER: _SERVER_VALUES,
     Command.START_DAEMON: _DAEMON_VALUES,
     Command.STOP_DAEMON: ("syncid",),
+    Command.RESTORE: ("atomic",),
     Command.SAVE: ("numeric",),
     Command.ZERO: ("service-address",),
 }

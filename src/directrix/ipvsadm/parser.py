@@ -58,13 +58,17 @@ def parse(words: Sequence[str], names: Names) -> Request:
     for name, argument, word in options:
         take = _TAKERS.get(name)
         if take is None:
-            raise Refusal(f"invalid option `{word}'")
-        take(request, argument, names)
+            raise Refusal(f"invalid option `{word}'", word=word)
+        try:
+            take(request, argument, names)
+        except Refusal as refusal:
+            refusal.word = word
+            raise
     if request.command is Command.SET:
         request.timeouts = _timeouts(leftover)
         del leftover[:3]
     if leftover:
-        raise Refusal(f"unexpected argument {leftover[0]}")
+        raise Refusal(f"unexpected argument {leftover[0]}", word=leftover[0])
     if request.flag_words:
         request.flags = _scheduler_flags(request.scheduler, request.flag_words)
     legality.check_command(request.command, request.given)
@@ -268,18 +272,15 @@ def _checksum(option: str, flags: TunnelFlags) -> Taker:
 def _multicast_group(request: Request, argument: str | None, names: Names) -> None:
     _once(request, "mcast-group")
     text = argument or ""
+    family = Family.INET6 if ":" in text else Family.INET
     try:
-        packed = socket.inet_pton(socket.AF_INET6, text)
-        family, legal = "IPv6", packed[0] == 0xFF
+        group = ip_address(socket.inet_pton(family, text))
+        legal = group.is_multicast
     except (OSError, ValueError):
-        try:
-            packed = socket.inet_pton(socket.AF_INET, text)
-            family, legal = "IPv4", packed[0] >> 4 == 0xE
-        except (OSError, ValueError):
-            family, legal = "IPv4", False
+        legal = False
     if not legal:
-        raise Refusal(f"invalid {family} mcast-group `{text}'")
-    request.group = ip_address(packed)
+        raise Refusal(f"invalid {'IPv6' if family is Family.INET6 else 'IPv4'} mcast-group `{text}'")
+    request.group = group
 
 
 def _nothing(request: Request, argument: str | None, names: Names) -> None:

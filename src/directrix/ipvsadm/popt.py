@@ -41,6 +41,7 @@ OPTIONS: Final = (
     Option("help", "h"),
     Option("version", "v"),
     Option("restore", "R"),
+    Option("atomic"),
     Option("save", "S"),
     Option("start-daemon", argument="required"),
     Option("stop-daemon", argument="required"),

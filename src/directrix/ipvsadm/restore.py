@@ -9,7 +9,22 @@ from typing import Final
 PROGRAM: Final = "ipvsadm"
 
 _BLANKS = (" ", "\t", "\r")
-_WORDS = re.compile(r"[^ \t\r\n]+").findall
+_WORD = re.compile(r"[^ \t\r\n]+")
+_WORDS = _WORD.findall
+
+
+class Word(str):
+    """A word of a line, which knows in what column it begins; columns count from 1."""
+
+    __slots__ = ("column",)
+    column: int
+
+    @classmethod
+    def at(cls, column: int, text: str) -> Word:
+        """The word in this column."""
+        word = cls(text)
+        word.column = column
+        return word
 
 
 def command_lines(lines: Iterable[str]) -> Iterator[list[str]]:
@@ -24,3 +39,11 @@ def command_lines(lines: Iterable[str]) -> Iterator[list[str]]:
         words = [word for word in _WORDS(line) if word != PROGRAM]
         if words:
             yield words
+
+
+def placed_lines(lines: Iterable[str]) -> Iterator[tuple[int, list[Word]]]:
+    """The same with the number of each line, from 1, and the column of each word; every line is read."""
+    for number, line in enumerate(lines, start=1):
+        words = [Word.at(found.start() + 1, found[0]) for found in _WORD.finditer(line) if found[0] != PROGRAM]
+        if words:
+            yield number, words

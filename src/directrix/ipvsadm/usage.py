@@ -16,7 +16,7 @@ USAGE: Final = f"""{VERSION}Usage:
   ipvsadm -L|l [SERVICE | -c | --timeout | --daemon] [LISTING OPTIONS]
   ipvsadm -Z [SERVICE]
   ipvsadm -S [-n]
-  ipvsadm -R
+  ipvsadm -R [--atomic]
   ipvsadm --set TCP TCPFIN UDP
   ipvsadm --start-daemon master|backup [DAEMON OPTIONS]
   ipvsadm --stop-daemon master|backup
@@ -85,6 +85,9 @@ Listing options:
       --nosort                 in the table's own order
       --sort                   sorted, as is the default
       --json                   as JSON, with everything
+
+Restore options:
+      --atomic                 all lines or, if one is wrong, none
 
 Daemon options:
       --syncid ID              0 to 255

@@ -63,8 +63,9 @@ OPTION_NAMES: Final = (
     "tun-csum",
     "tun-remcsum",
     "json",
+    "atomic",
 )
-"""Message names of the options, in the order in which ipvsadm looks for faults. `json` is ours."""
+"""Message names of the options, in the order in which ipvsadm looks for faults. `json` and `atomic` are ours."""
 
 BIT: Final = {name: 1 << index for index, name in enumerate(OPTION_NAMES)}
 """Each option's bit in the set of options a command line gave."""

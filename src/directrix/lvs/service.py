@@ -60,6 +60,10 @@ class ServiceKey:
         return f"{self.protocol.name} {endpoint(self.address, self.port)}"
 
 
+PERSISTENCE_ENGINES = ("sip",)
+"""The persistence engines of IPVS: one, which tells clients apart by SIP's Call-ID."""
+
+
 @dataclass(frozen=True, slots=True)
 class VirtualService:
     """A virtual service as the operator defined it.
@@ -73,7 +77,7 @@ class VirtualService:
             not necessarily contiguous; IPv6: a prefix length from 1 to 128. Kept even when the
             service is not persistent, as IPVS does.
         one_packet: every UDP datagram is scheduled for itself (`-o`).
-        engine: persistence engine (`--pe`), empty for none.
+        engine: persistence engine (`--pe`), one of PERSISTENCE_ENGINES, empty for none.
     """
 
     key: ServiceKey

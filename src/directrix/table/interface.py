@@ -174,6 +174,16 @@ class Table(abc.ABC):
         """
         raise NotSupportedYet("connection synchronization")
 
+    def vet_service(self, service: VirtualService) -> None:  # noqa: B027
+        """Refuse of a service what IPVS takes and this make does not; nothing is changed.
+
+        Raises:
+            NotSupportedYet: it can't be added, nor edited so.
+        """
+
+    def vet_server(self, key: ServiceKey, server: RealServer) -> None:  # noqa: B027
+        """The same of a real server."""
+
     def begin(self) -> None:  # noqa: B027
         """Start of many changes (restore). A make may hold them back until `commit`."""
 
@@ -185,6 +195,9 @@ class Table(abc.ABC):
 
 
 MAX_CONNECTION_COUNT = 0x7FFFFFFF
+
+_BROADCAST = (0xFFFFFFFF, 0x7FFFFFFF)
+"""255.255.255.255, and that of the network every host has on lo."""
 
 
 def check_netmask(service: VirtualService) -> None:
@@ -224,5 +237,5 @@ def check_address(address: Address) -> None:
         raise InvalidRequest(f"{address} is not a unicast address")
     if isinstance(address, IPv6Address) and (address.is_link_local or address.ipv4_mapped):
         raise InvalidRequest(f"{address} is a {'link-local' if address.is_link_local else 'mapped'} address")
-    if address.version == 4 and int(address) == 0xFFFFFFFF:
-        raise InvalidRequest(f"{address} is the broadcast address")
+    if address.version == 4 and int(address) in _BROADCAST:
+        raise InvalidRequest(f"{address} is a broadcast address")

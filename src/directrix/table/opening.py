@@ -29,6 +29,28 @@ def chosen_make() -> str:
     return make
 
 
+def make_in_force() -> str:
+    """XDP or IPVS: the make of the table that commands work on here.
+
+    Raises:
+        TableUnavailable: this machine can carry neither; says what to do.
+    """
+    make = chosen_make()
+    if make != AUTO:
+        return make
+    from directrix.table.xdp.host import check_host
+
+    try:
+        check_host()
+    except TableUnavailable as ours:
+        try:
+            _open_ipvs().close()
+        except TableUnavailable:
+            raise ours from None
+        return IPVS
+    return XDP
+
+
 def open_table(*, create: bool) -> Table:
     """The table of this network namespace.
 
@@ -41,21 +63,7 @@ def open_table(*, create: bool) -> Table:
     Raises:
         TableUnavailable: this machine can't carry a table; says what to do.
     """
-    make = chosen_make()
-    if make == IPVS:
-        return _open_ipvs()
-    if make == XDP:
-        return _open_xdp(create)
-    from directrix.table.xdp.host import check_host
-
-    try:
-        check_host()
-    except TableUnavailable as ours:
-        try:
-            return _open_ipvs()
-        except TableUnavailable:
-            raise ours from None
-    return _open_xdp(create)
+    return _open_ipvs() if make_in_force() == IPVS else _open_xdp(create)
 
 
 def _open_ipvs() -> Table:

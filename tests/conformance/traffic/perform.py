@@ -64,6 +64,7 @@ def attach(player: Player, hook: str) -> None:
 
 def main() -> None:
     player = Player(
+        sys.executable,
         ipvsadm=lambda words, stdin: directrix(["ipvsadm", *words], stdin),
         sysctl=sysctl,
     )

@@ -2,6 +2,7 @@
 
     ipvsadm …                                in the director
     sysctl NAME[=VALUE]…                     the same: show values of IPVS's sysctls, or set them
+    script NAME [WORD…]                      one of `scripts`, there too, which calls ipvsadm's programs; all it says
     ask tcp|udp TARGET [from SOURCE] [times N]   connect, ask who is there, close; who answered each time
     hold NAME… TARGET [from SOURCE]          connect over TCP and ask, and stay connected, once for each name
     say NAME…                                ask again over a connection held
@@ -21,10 +22,12 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import groupby
+from pathlib import Path
 
 import answering
 import topology
@@ -35,14 +38,20 @@ from scenario import Answer, Step
 PATIENCE = 2.5
 """Seconds a client waits. A refusal that comes while connect() holds the socket is lost: TCP asks again after 1 s."""
 
+STAGE = Path(__file__).resolve().parent / "stage.sh"
+
 Program = Callable[[list[str], str], Answer]
 
 
 class Player:
-    """Carries out the steps of a scenario. `programs` run with words and standard input, in the director."""
+    """Carries out the steps of a scenario. `programs` run with words and standard input, in the director.
 
-    def __init__(self, **programs: Program) -> None:
+    Scripts find the programs that are installed, or names of the directrix that the interpreter `python` has.
+    """
+
+    def __init__(self, python: str = "", **programs: Program) -> None:
         self._programs = programs
+        self._python = python
         self.hosts = topology.build()
         self._servers = answering.start(self.hosts)
         self._wire = Wire(self.hosts)
@@ -68,6 +77,8 @@ class Player:
         verb, *words = step.words
         if verb in self._programs:
             return self._call(self._programs[verb], words, step.stdin)
+        if verb == "script":
+            return self._run_script(words)
         return Answer(0, "".join(f"{line}\n" for line in self._verbs[verb](words)), "")
 
     def _call(self, program: Program, words: list[str], stdin: str) -> Answer:
@@ -75,6 +86,14 @@ class Player:
             answer = program(words, stdin)
         # As a shell shows it: -1 is 255.
         return Answer(answer.status & 255, settled(answer.stdout), answer.stderr)
+
+    def _run_script(self, words: list[str]) -> Answer:
+        command = ["unshare", "--mount", str(STAGE), self._python, *words]
+        with self.hosts["director"].entered():
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+        return Answer(done.returncode & 255, done.stdout, "")
 
     def _ask(self, words: list[str]) -> list[str]:
         kind, target, *rest = words

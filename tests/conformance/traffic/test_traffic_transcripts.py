@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from concurrent.futures import Future
 from difflib import unified_diff
+from pathlib import Path
 
 import machine
 import pytest
@@ -16,6 +18,8 @@ NAMES = sorted(path.name for path in SCENARIOS.glob("*.txt"))
 
 NOT_YET = {
     "icmp_errors.txt": "the data plane passes ICMP errors about connections to the host",
+    "script_marks.txt": "the data plane has no firewall marks",
+    "script_nat.txt": "the data plane has no masquerading and no tunnels",
 }
 
 
@@ -24,6 +28,8 @@ def case(name: str, hook: str) -> ParameterSet:
     marks = [pytest.mark.slow] if hook or waits(SCENARIOS / name) >= LONG else []
     if hook and not shutil.which("ethtool"):
         marks.append(pytest.mark.skip(reason="needs ethtool"))
+    if "debian" in name and not Path("/etc/init.d/ipvsadm").exists():
+        marks.append(pytest.mark.skip(reason="needs Debian's ipvsadm"))
     if reason := (DELIBERATE | NOT_YET).get(name):
         marks.append(pytest.mark.xfail(reason=reason, strict=True))
     return pytest.param(name, hook, marks=marks, id=f"{name}-{hook}" if hook else name)
@@ -56,3 +62,18 @@ def test_traffic_through_ipvs_still_goes_so() -> None:
         pytest.skip("needs user-mode-linux, kmod, iproute2 and ipvsadm")
     recorded = machine.record(SCENARIOS, HERE / "traffic_guest.py")
     assert recorded == {name: (TRANSCRIPTS / name).read_text() for name in NAMES}
+
+
+@pytest.mark.uml
+def test_scripts_find_the_same_by_our_names_over_ipvs(tmp_path: Path) -> None:
+    if not machine.available():
+        pytest.skip("needs user-mode-linux, kmod, iproute2 and ipvsadm")
+    chosen = [name for name in NAMES if name.startswith("script_")]
+    (tmp_path / "scripts").symlink_to(SCENARIOS.parent / "scripts")
+    scenarios = tmp_path / "scenarios"
+    scenarios.mkdir()
+    for name in chosen:
+        shutil.copy(SCENARIOS / name, scenarios)
+    chosen_table = {"CONFORMANCE_PYTHON": sys.executable, "DIRECTRIX_TABLE": "ipvs"}
+    played = machine.record(scenarios, HERE / "traffic_guest.py", **chosen_table)
+    assert played == {name: (TRANSCRIPTS / name).read_text() for name in chosen}

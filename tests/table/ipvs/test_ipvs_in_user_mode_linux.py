@@ -27,7 +27,7 @@ def results() -> list[ElementTree.Element]:
 
 @pytest.mark.parametrize(
     ("part", "least"),
-    [("keeps_the_contract", 100), ("answers_as_recorded", 20), ("beside_ipvsadm", 9)],
+    [("keeps_the_contract", 100), ("answers_as_recorded", 20), ("beside_ipvsadm", 9), ("by_our_names", 8)],
     ids=lambda value: str(value),
 )
 def test_over_the_kernels_own_ipvs_the_table(part: str, least: int, results: list[ElementTree.Element]) -> None:

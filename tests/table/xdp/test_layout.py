@@ -182,7 +182,8 @@ def test_what_connections_change_does_not_share_a_cache_line_with_anything_else(
     [
         "LAYOUT_VERSION", "BUCKET_SLOTS", "HEADS_IN_LINE", "SET_UNIT_ENTRIES", "INDEX_SIZE", "MAX_CPUS",
         "MAX_SERVICES", "MAX_SERVERS", "MAX_SET_UNITS", "MAX_DEVICES", "VERDICTS", "STATES", "CURSOR_AT_HEAD",
-        "SLOT_CLAIMED", "STATE_MASK", "STATE_COUNTED", "TODROP_MOST", "INDEX_PRIME", "INDEX_SHIFT", "MARK_SHIFT", "INDEX_GHOST", "ADDRESS_MARKS", "TICK_SHIFT",
+        "SLOT_CLAIMED", "STATE_MASK", "STATE_COUNTED", "TODROP_MOST", "INDEX_PRIME", "INDEX_SHIFT", "MARK_SHIFT",
+        "INDEX_GHOST", "ADDRESS_MARKS", "TICK_SHIFT",
     ],
 )  # fmt: skip
 def test_a_number_that_headers_define_is_pythons(name: str) -> None:

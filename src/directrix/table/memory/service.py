@@ -5,6 +5,7 @@ from __future__ import annotations
 from directrix import scheduling
 from directrix.lvs import Address, RealServer, ServiceState, VirtualService
 from directrix.lvs.errors import NoSuchScheduler, NoSuchServer
+from directrix.lvs.service import PERSISTENCE_ENGINES
 from directrix.scheduling import NO_SCHEDULER, Flow, Scheduler
 from directrix.table.memory.destination import Destination
 from directrix.table.memory.statistics import Statistics
@@ -13,14 +14,12 @@ from directrix.table.memory.statistics import Statistics
 def check_names(definition: VirtualService) -> None:
     """Refuse a scheduler or persistence engine nobody knows.
 
-    IPVS has one engine, `sip`, in a kernel module of its own; without the module it says the same.
-
     Raises:
-        NoSuchScheduler: the scheduler is unknown, or an engine is asked for.
+        NoSuchScheduler: the scheduler or the engine is unknown.
     """
     if definition.scheduler != NO_SCHEDULER:
         scheduling.algorithm(definition.scheduler)
-    if definition.engine:
+    if definition.engine and definition.engine not in PERSISTENCE_ENGINES:
         raise NoSuchScheduler(definition.engine)
 
 

@@ -66,7 +66,7 @@ class MemoryTable(Control):
         """Direct a packet of a client.
 
         Raises:
-            NotSupportedYet: it needs a forwarding method or protocol that is only stored.
+            NotSupportedYet: it needs a forwarding method, protocol or persistence engine that is only stored.
         """
         self.expire(now)
         if not self._services:
@@ -172,6 +172,8 @@ class MemoryTable(Control):
             return VerdictName.DROP_PACKET
         if packet.client_port == FTP_DATA:
             return VerdictName.NO_CONNECTION
+        if service.definition.engine:
+            raise NotSupportedYet(f"the persistence engine {service.definition.engine}")
         template: Entry | None = None
         if service.definition.persistence:
             template = self._template(service, packet)

@@ -14,9 +14,9 @@ LAYOUT_VERSION = 1
 TICK_SHIFT = 2
 BUCKET_SLOTS = 8
 HEADS_IN_LINE = 8
-SET_UNIT_ENTRIES = 16
-SET_UNIT_SIZE = 128
-SET_UNIT_PLACES = 64
+SET_UNIT_ENTRIES = 32
+SET_UNIT_SIZE = 256
+SET_UNIT_PLACES = 128
 SUMMARY_BITS = 35
 INDEX_SIZE = 32768
 INDEX_SHIFT = 49
@@ -29,7 +29,7 @@ CHAIN_MOST = 32
 MAX_CPUS = 256
 MAX_SERVICES = 16384
 MAX_SERVERS = 65536
-MAX_SET_UNITS = 131072
+MAX_SET_UNITS = 65536
 MAX_DEVICES = 4096
 MAX_LOCALITIES = 65536
 MAX_REPLICA_SETS = 16384
@@ -105,7 +105,9 @@ PARAMETERS = _record(
 )
 
 SYSCTLS = _record(
-    "sysctls", " ".join(f"{name}:{'8s' if isinstance(value, tuple) else 'i'}" for name, value in DEFAULTS.items()), align=4
+    "sysctls",
+    " ".join(f"{name}:{'8s' if isinstance(value, tuple) else 'i'}" for name, value in DEFAULTS.items()),
+    align=4,
 )
 
 DEFENCE = _record("defence", "drop_rate:i drop_counter:i todrop:64s", align=4)
@@ -125,7 +127,7 @@ SERVICE = _record(
     "netmask:I generation:I next:I epoch:I pad:I base_connections:Q base_packets:Q base_bytes:Q",
 )
 
-SERVER_SET = _record("server_set", "count:I units:I gcd:I max_weight:I cursor:Q scheduler:I flags:I epoch:I pad:I reserved:88s", aligned={"reserved": 8})
+SERVER_SET = _record("server_set", "count:I units:I gcd:I max_weight:I cursor:Q scheduler:I flags:I epoch:I pad:I reserved:216s", aligned={"reserved": 8})
 
 SET_ENTRY = _record("set_entry", "server:I weight:I", align=4)
 

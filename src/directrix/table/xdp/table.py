@@ -38,6 +38,7 @@ from directrix.lvs.errors import (
     ServerExists,
     ServiceExists,
 )
+from directrix.lvs.service import PERSISTENCE_ENGINES
 from directrix.lvs.sysctls import SysctlValue
 from directrix.lvs.sysctls import check as check_sysctls
 from directrix.table.interface import Table, check_address, check_netmask, check_server
@@ -202,6 +203,8 @@ class XdpTable(Table):
 
         if service.scheduler != registry.NO_SCHEDULER:
             registry.algorithm(service.scheduler)
+        if service.engine in PERSISTENCE_ENGINES:
+            raise NotSupportedYet(f"the persistence engine {service.engine}")
         if service.engine:
             raise NoSuchScheduler(service.engine)
         check_netmask(service)
@@ -222,6 +225,9 @@ class XdpTable(Table):
             "mask": _mask_bytes(service),
             "netmask": service.netmask,
         }
+
+    def vet_service(self, service: VirtualService) -> None:
+        self._service_values(service)
 
     def add_service(self, service: VirtualService) -> None:
         with self._changing() as index:
@@ -326,6 +332,9 @@ class XdpTable(Table):
         check_server(key, server)
         if server.method is not ForwardingMethod.DIRECT:
             raise NotSupportedYet(f"the forwarding method {server.method.name.lower()}")
+
+    def vet_server(self, key: ServiceKey, server: RealServer) -> None:
+        self._check(key, server)
 
     def add_server(self, key: ServiceKey, server: RealServer) -> None:
         with self._changing() as index:
