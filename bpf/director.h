@@ -8,6 +8,8 @@
 #define DIRECTRIX_DIRECTOR_H
 
 #include "defence.h"
+#include "estimator.h"
+#include "mark.h"
 #include "persistence.h"
 
 /* The real server of a new connection, and the template that controls it if there is one. */
@@ -16,8 +18,8 @@ static __always_inline int choose(const struct packet *p, __u32 number, struct s
 {
 	bool persistent = service->flags & SERVICE_PERSISTENT;
 
-	if (service->key.port != port_of(p) && !persistent)
-		return NO_SERVER;	/* IPVS: a service for more than its port works only with persistence */
+	if (service->key.port != port_of(p) && !persistent && service->key.protocol)
+		return NO_SERVER;	/* IPVS: a service for more than its port works only with persistence, or by mark */
 	if (persistent && persistent_server(p, number, now, choice))
 		return CONTINUE;
 	choice->control = 0;
@@ -31,7 +33,8 @@ static __always_inline int choose(const struct packet *p, __u32 number, struct s
  * Put the new connection into the table, in place of one of this flow that is over. If another
  * CPU was quicker, its connection counts.
  */
-static __always_inline int enter(const struct packet *p, struct making *making, struct server *s, __u32 now)
+static __always_inline int enter(const struct packet *p, __u32 number, struct making *making, struct server *s,
+				 __u32 now)
 {
 	struct head *h = head_of(making->place.bucket[0]);
 	int verdict = CONTINUE;
@@ -47,6 +50,7 @@ static __always_inline int enter(const struct packet *p, struct making *making, 
 		if (making->control) {
 			struct connection *template = connection_at(making->control - 1);
 
+			count_as_taken_by(number, s);
 			if (template)
 				__sync_fetch_and_add(&template->children, 1);
 			if ((making->status & STATE_MASK) == TCP_S_ESTABLISHED)
@@ -65,11 +69,14 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 	struct service *service;
 	struct server *s;
 	__u32 number;
+	bool mapped;
 	int verdict;
 
 	if (is_ipv4(p) ? martian4(p->address[0]) : martian6(p))
 		return MALFORMED;
-	number = service_find(p);
+	number = fwmarks.in_force ? mark_service(p) : NOBODY;
+	if (number == NOBODY)
+		number = service_find(p);
 	service = service_at(number);
 	if (!service)
 		return NO_SERVICE;
@@ -95,6 +102,7 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 	*server = choice.server;
 	if (service->flags & SERVICE_ONE_PACKET && protocol_of(p) == IPPROTO_UDP) {
 		__sync_fetch_and_add(&s->connections, 1);
+		count_as_taken_by(number, s);
 		return CONTINUE;
 	}
 	making.place = place_of(p);
@@ -103,8 +111,9 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 	making.expires = deadline(now, making.status & STATE_MASK);
 	if (front.sysctl.drop_entry)
 		making.status |= STATE_COUNTED | CONNECTION_PACKET;
-	making.server_port = port_of(p) == service->key.port && s->port ? s->port : port_of(p);
-	verdict = enter(p, &making, s, now);
+	mapped = port_of(p) == service->key.port || !(service->flags & SERVICE_PERSISTENT);
+	making.server_port = mapped && s->port ? s->port : port_of(p);
+	verdict = enter(p, number, &making, s, now);
 	*server = making.server;
 	return verdict;
 }

@@ -362,11 +362,30 @@ int directrix_clock(struct __sk_buff *skb)
 
 	if (!c)
 		return 1;
+	front.now_ns = bpf_ktime_get_ns();
 	front.now = ticks();
 	bpf_timer_init(&c->timer, &clock, CLOCK_MONOTONIC);	/* -EBUSY if it runs already: fine */
 	if (bpf_timer_set_callback(&c->timer, clock_turn))
 		return 2;
 	return bpf_timer_start(&c->timer, TURN_NS, 0) ? 3 : 0;
+}
+
+/*
+ * Run by user space with a number in the packet: give what this real server has counted to its
+ * service now, because it leaves. With ALL_SERVERS: do a whole round of the estimator.
+ */
+SEC("tc")
+int directrix_account(struct __sk_buff *skb)
+{
+	__u32 number;
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &number, sizeof(number)))
+		return -1;
+	if (number == ALL_SERVERS)
+		estimate_all();
+	else
+		account_server(number, false);
+	return 0;
 }
 
 /* Run by user space for one real server, its number in the packet: look its next hop up now. */

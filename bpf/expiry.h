@@ -86,6 +86,7 @@ static int clock_turn(void *map, int *key, struct clock *c)
 	__u32 lines = (parameters.head_lines + TURNS_A_ROUND - 1) / TURNS_A_ROUND;
 	__u64 ns;
 
+	front.now_ns = bpf_ktime_get_ns();
 	front.now = sweep.now;
 	if (front.connections)
 		bpf_loop(lines, line_visit, &sweep, 0);
@@ -93,9 +94,7 @@ static int clock_turn(void *map, int *key, struct clock *c)
 	if (c->hand >= parameters.head_lines)
 		c->hand -= parameters.head_lines;
 	defend(c->turn, TURNS_A_ROUND, sweep.now);
-	if (front.sysctl.run_estimation)
-		estimate(c->turn);
-	c->turn++;
+	estimate(c);
 	ns = bpf_ktime_get_ns();
 	c->next += TURN_NS;
 	if (c->next < ns || c->next > ns + TURN_NS)

@@ -24,6 +24,7 @@ SHARED_ARRAY(sets, struct set_unit, MAX_SET_UNITS);
 SHARED_ARRAY(summaries, struct summary, MAX_SET_UNITS);
 SHARED_ARRAY(servers, struct server, MAX_SERVERS);
 SHARED_ARRAY(server_stats, struct server_count, MAX_SERVERS);	/* times the possible CPUs */
+SHARED_ARRAY(service_stats, struct statistics, MAX_SERVICES + 1);	/* the last: of all */
 SHARED_ARRAY(buckets, struct bucket, 1);
 SHARED_ARRAY(heads, struct head_line, 1);
 SHARED_ARRAY(devices, struct device, MAX_DEVICES);
@@ -59,6 +60,11 @@ struct {
 static __always_inline struct service *service_at(__u32 number)
 {
 	return bpf_map_lookup_elem(&services, &number);
+}
+
+static __always_inline struct statistics *statistics_at(__u32 service)
+{
+	return bpf_map_lookup_elem(&service_stats, &service);
 }
 
 static __always_inline struct server *server_at(__u32 number)

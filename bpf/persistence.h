@@ -13,7 +13,10 @@
 #define TEMPLATE_KIND 1
 #define INVALID_PORT 0xffff
 
-/* The key of the template for this packet. IPVS: one for all ports of FTP and of port 0. */
+/*
+ * The key of the template for this packet. IPVS: one for all ports of FTP and of port 0; one for all
+ * protocols, addresses and ports of a mark, which is written as an address.
+ */
 static __always_inline void template_key(const struct packet *p, const struct service *service, struct packet *key)
 {
 	__u32 port = port_of(p) == service->key.port && port_of(p) != bpf_htons(FTP_PORT) ? port_of(p) : 0;
@@ -25,7 +28,14 @@ static __always_inline void template_key(const struct packet *p, const struct se
 		for (int i = 0; i < 4; i++)
 			key->address[i] &= service->mask[i];
 	}
-	key->id = connection_id(port << 16, protocol_of(p), is_ipv4(p) ? 4 : 6, TEMPLATE_KIND);
+	if (service->key.protocol || port_of(p) == service->key.port) {
+		key->id = connection_id(port << 16, protocol_of(p), is_ipv4(p) ? 4 : 6, TEMPLATE_KIND);
+		return;
+	}
+	key->id = connection_id(0, 0, is_ipv4(p) ? 4 : 6, TEMPLATE_KIND);
+	key->address[is_ipv4(p) ? 1 : 4] = bpf_htonl(service->key.address[0]);
+	if (!is_ipv4(p))
+		key->address[5] = key->address[6] = key->address[7] = 0;
 }
 
 /* It names a server that is gone: IPVS keeps it listed with impossible ports until it expires. */

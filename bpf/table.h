@@ -17,6 +17,7 @@
  *               in one of eight slots of one cache line each
  *   heads       one word pair a bucket, dense: a lock, and when the bucket needs a visit next
  *   clock       one timer that walks the heads (expiry.h) and feeds the estimator
+ *   fwmark_*    which packets have a firewall mark
  *
  * Time is counted in ticks of four jiffies, in 32 bits that wrap; only differences are compared. Ports and addresses are in network order, everything else in
  * the host's.
@@ -24,7 +25,7 @@
 #ifndef DIRECTRIX_TABLE_H
 #define DIRECTRIX_TABLE_H
 
-#define LAYOUT_VERSION 1
+#define LAYOUT_VERSION 2
 #define TICK_SHIFT 2		/* a tick is so many jiffies: 4 to 40 ms; 31 days still fit */
 #define BUCKET_SLOTS 8
 #define HEADS_IN_LINE 8
@@ -103,8 +104,9 @@ struct front {
 	__u16 index[INDEX_SIZE];
 	__u8 address_mark[ADDRESS_MARKS];	/* by hash of an address: enum address_mark */
 	__u64 verdicts[MAX_CPUS][VERDICTS];	/* data plane */
-	__u64 base_connections, base_packets, base_bytes;	/* of services that are gone, less what -Z took away */
 	__u64 forwarded;		/* packets, by servers whose number was given out again */
+	__u64 now_ns;			/* data plane: monotonic time at tick `now` */
+	__u32 estimates;		/* data plane: odd while figures are taken down */
 	struct sysctls sysctl;		/* user space; the clock flips the automatic modes */
 	struct defence defence;
 };
@@ -135,8 +137,6 @@ struct service {
 	__u32 next;		/* 1 + number of the next service at its place in front.index */
 	__u32 epoch;		/* as in struct server_set */
 	__u32 pad;
-	/* sums of servers that left, less what -Z took away */
-	__u64 base_connections, base_packets, base_bytes;
 };
 
 /*
@@ -236,10 +236,10 @@ struct server {
 	__u32 removed;		/* seconds since boot */
 	__u32 last_weight;	/* the last above 0 since it was added: what mh goes by */
 	__u32 pad;
-	/* user space: what -Z subtracts, and what the service has taken over already */
+	/* user space: what -Z subtracts */
 	__u64 zero_connections, zero_packets, zero_bytes;
+	/* estimator.h: what the service has got already; figures as they were last taken down; averages */
 	__u64 kept_connections, kept_packets, kept_bytes;
-	/* clock: the estimator's last values and averages (estimator.h) */
 	__u64 last_connections, last_packets, last_bytes;
 	__u64 rate_connections, rate_packets, rate_bytes;
 };
@@ -247,6 +247,16 @@ struct server {
 struct server_count {
 	__u64 packets;
 	__u64 bytes;
+};
+
+/* What a service has counted, by its number, and all together, at MAX_SERVICES (estimator.h). */
+struct statistics {
+	/* data plane */
+	__u64 count_connections, count_packets, count_bytes;
+	__u64 last_connections, last_packets, last_bytes;
+	__u64 rate_connections, rate_packets, rate_bytes;
+	/* user space: what -Z subtracts */
+	__u64 zero_connections, zero_packets, zero_bytes;
 };
 
 /* id of a slot: what a packet carries beside its addresses. 0: free; SLOT_CLAIMED: being filled. */
@@ -337,8 +347,55 @@ struct clock {
 	__u64 next;		/* ns, monotonic: when the next turn is due */
 	__u32 hand;		/* next line of heads to look at */
 	__u32 turn;
-	__u32 estimated;	/* next server number of the estimator's round */
+	/* the estimator's round: where it is, and how many servers and services it has */
+	__u32 estimated, round_servers, round_services;
 	__u32 pad;
+};
+
+/*
+ * Rules that give packets a firewall mark (mark.h). Ports are in the host's order here.
+ */
+#define MAX_FWMARK_RULES 4096
+#define MAX_FWMARK_PREFIXES 24576	/* what the rules in force and those before them can come to */
+#define MAX_FWMARK_RANGES 32768		/* of either generation */
+
+/* Generations of rules take turns: written whole beside the one in force, then put in force by one store. */
+struct fwmarks {
+	__u32 in_force;		/* generation that packets look at; 0: there are no rules */
+	__u32 last;		/* generation written last */
+};
+
+enum fwmark_state { FWMARK_RULE = 1, FWMARK_GHOST = 2 /* removed, but connections may be left of it */ };
+
+/* A rule as the operator gave it: user space's own record, ended by a row of state 0. */
+struct fwmark_rule {
+	__u32 address[4];
+	__u32 mark;
+	__u16 first, last;	/* ports */
+	__u8 prefix;
+	__u8 protocol;		/* 0: all */
+	__u8 family;		/* 4 or 6 */
+	__u8 state;		/* enum fwmark_state */
+};
+
+/* Key of the trie of destinations; its value says where in fwmark_ranges the ports of a destination are. */
+struct fwmark_prefix {
+	__u32 bits;		/* how many of those that follow count */
+	__u32 generation;
+	__u8 protocol;
+	__u8 family;
+	__u16 pad;
+	__u32 address[4];
+};
+
+struct fwmark_run {
+	__u32 start;
+	__u32 count;
+};
+
+struct fwmark_range {
+	__u16 first, last;
+	__u32 mark;
 };
 
 #endif

@@ -16,6 +16,7 @@ PACKAGE = ROOT / "src" / "directrix"
 FLOORS = {
     "cli": 5,
     "ipvsadm": 4,
+    "marks": 4,
     "director": 4,
     "doctor": 4,
     "web": 4,

@@ -26,6 +26,7 @@ class Kernel(MemoryTable):
         for last in (11, 12):
             self.add_server(HTTP, RealServer(parse_address(f"10.0.0.{last}"), 80))
         self.packet(Packet(Protocol.TCP, CLIENT, 1024, VIP, 80, TcpFlags.SYN, 60), 0.0)
+        self.tick()
 
     def daemons(self) -> list[SyncDaemon]:
         return [SyncDaemon(DaemonRole.MASTER, "eth0")]
@@ -52,4 +53,4 @@ def test_it_is_told_to_programs(capsys: pytest.CaptureFixture[str]) -> None:
     told = json.loads(capsys.readouterr().out)
     assert (told["up"], told["table"], told["services"], told["real_servers"]) == (True, "ipvs", 1, 2)
     assert told["connections"] == {"active": 1, "inactive": 0, "persistent": 1}
-    assert (told["totals"]["in_bytes"], told["rates"]["in_bytes"], told["daemons"]) == (60, 0, ["master"])
+    assert (told["totals"]["in_bytes"], told["rates"]["in_bytes"], told["daemons"]) == (60, 7, ["master"])

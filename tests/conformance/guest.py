@@ -1,10 +1,4 @@
-#!/usr/bin/env python3
-"""The inside of the conformance machine: runs as init of a User Mode Linux with the real IPVS.
-
-Every scenario gets a network namespace and a mount namespace of its own, so that it starts with
-an empty table, and its transcript goes into the directory named by CONFORMANCE_OUTPUT. The root
-file system is the host's, mounted read-only; whatever must be written to lies under a tmpfs.
-"""
+"""What the parts that run inside the conformance machine have in common; `init.py` calls them."""
 
 from __future__ import annotations
 
@@ -12,15 +6,13 @@ import ctypes
 import os
 import subprocess
 import traceback
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from scenario import HERE, SCENARIOS, Answer, Step, read_scenario, transcript
-
+HERE = Path(__file__).resolve().parent
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
-REBOOT_POWER_OFF = 0x4321FEDC
-
 SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh")
 MODULES = ("ip_vs", "ip_vs_pe_sip", *(f"ip_vs_{name}" for name in SCHEDULERS))
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C"}
@@ -31,76 +23,48 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
         raise OSError(ctypes.get_errno(), f"mount {source} on {target}")
 
 
-def prepare() -> Path:
-    """Mount what is needed and load IPVS; returns the directory for the transcripts."""
-    mount("proc", "/proc", "proc")
-    mount("sysfs", "/sys", "sysfs")
-    mount("tmpfs", "/run", "tmpfs")
-    output = Path("/run/output")
-    output.mkdir()
-    mount("none", str(output), "hostfs", 0, os.environ["CONFORMANCE_OUTPUT"])
-    # Names must come from our files alone, whatever the host's say.
-    Path("/run/nsswitch.conf").write_text("hosts: files\nservices: files\n")
-    mount("/run/nsswitch.conf", "/etc/nsswitch.conf", "", MS_BIND)
-    mount(str(HERE / "hosts"), "/etc/hosts", "", MS_BIND)
-    mount(str(HERE / "services"), "/etc/services", "", MS_BIND)
-    # The kernel's own calls for a scheduler's module find nothing on the host, so load all.
-    Path("/run/root/lib").mkdir(parents=True)
-    Path("/run/root/lib/modules").symlink_to("/usr/lib/uml/modules")
-    subprocess.run(["modprobe", "-d", "/run/root", "-a", *MODULES], check=True, env=ENVIRONMENT)
-    return output
-
-
 def isolate() -> None:
-    """Enter fresh network and mount namespaces."""
+    """Enter fresh network and mount namespaces, and with them an IPVS that nobody has touched."""
     if LIBC.unshare(CLONE_NEWNET | CLONE_NEWNS) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True, env=ENVIRONMENT)
 
 
-def show_connections(text: str) -> None:
-    """Give ipvsadm this connection list: it reads the file and does not ask how it came there."""
-    mount("tmpfs", "/proc", "tmpfs")
-    Path("/proc/net").mkdir()
-    Path("/proc/net/ip_vs_conn").write_text(
-        "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n" + text
-    )
+def scenarios() -> Path:
+    """The directory of the scenarios to play."""
+    return Path(os.environ["CONFORMANCE_SCENARIOS"])
 
 
-def execute(step: Step) -> Answer:
-    if step.words[0] == "connections":
-        show_connections(step.stdin)
-        return Answer(0, "", "")
-    done = subprocess.run(step.words, input=step.stdin.encode(), capture_output=True, env=ENVIRONMENT)
-    # As a shell shows it: -1 is 255.
-    return Answer(done.returncode & 255, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+def load(*modules: str) -> None:
+    """Load modules of the machine's kernel; `init.py` says where they are."""
+    subprocess.run(["modprobe", "-d", "/run/root", "-a", *modules], check=True, env=ENVIRONMENT)
 
 
-def run_scenario(path: Path, output: Path) -> None:
-    child = os.fork()
-    if child == 0:
+def play_each(
+    play: Callable[[Path], str],
+    output: Path,
+    *,
+    order: Iterable[Path] | None = None,
+    at_once: Callable[[Path], int] = lambda path: 1,
+) -> None:
+    """Play every scenario in a process of its own, and write down its transcript, or why there is none.
+
+    `at_once` says how many may be playing while this one does.
+    """
+    playing: set[int] = set()
+    for path in sorted(scenarios().glob("*.txt")) if order is None else order:
+        while len(playing) >= at_once(path):
+            playing.discard(os.wait()[0])
+        if process := os.fork():
+            playing.add(process)
+            continue
         try:
-            isolate()
-            (output / path.name).write_text(transcript(read_scenario(path), execute))
+            text = play(path)
+            (output / path.name).write_text(text)
         except BaseException:
             (output / f"{path.name}.error").write_text(traceback.format_exc())
         finally:
             os._exit(0)
-    os.waitpid(child, 0)
-
-
-def main() -> None:
-    output = prepare()
-    for path in sorted(Path(os.environ.get("CONFORMANCE_SCENARIOS", SCENARIOS)).glob("*.txt")):
-        run_scenario(path, output)
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os.sync()
-        LIBC.reboot(REBOOT_POWER_OFF)
+    for process in playing:
+        os.waitpid(process, 0)

@@ -51,8 +51,15 @@ def test_large_answers_come_past_the_director(name: str, which: str, url: str) -
     lab("up", which, "--name", name)
     size = inside(name, "client", "curl", "-s", "-m", "20", "-o", "/dev/null", "-w", "%{size_download}", f"{url}/large")
     assert size == str(100 * 1024 * 1024)
-    stats = inside(name, "director", "directrix", "ipvsadm", "-Ln", "--stats")
-    [(packets_in, packets_out)] = re.findall(r"^TCP +10\S+ +1 +(\S+) +(\S+) ", stats, re.MULTILINE)
+    found: list[tuple[str, str]] = []
+
+    def counted() -> bool:
+        stats = inside(name, "director", "directrix", "ipvsadm", "-Ln", "--stats")
+        found[:] = re.findall(r"^TCP +10\S+ +1 +(\S+) +(\S+) ", stats, re.MULTILINE)
+        return bool(found)
+
+    until("the connection is counted", counted, 5)
+    [(packets_in, packets_out)] = found
     assert packets_in != "0"
     assert packets_out == "0"
 

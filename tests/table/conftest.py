@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("contract", "memory_cluster")
+pytest.register_assert_rewrite("contract", "mark_contract", "memory_cluster")

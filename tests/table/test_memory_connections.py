@@ -255,6 +255,7 @@ def test_one_packet_scheduling_schedules_every_datagram_and_keeps_nothing() -> N
     assert [cluster.send(1024, "") for _ in range(4)] == [2, 1, 2, 1]
     assert list(cluster.table.connections()) == []
     assert (cluster.counts(1), cluster.counts(2)) == ((0, 0), (0, 0))
+    cluster.table.tick()
     counters = cluster.table.service(DNS).counters
     assert (counters.connections, counters.in_packets) == (4, 4)
 

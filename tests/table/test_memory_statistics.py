@@ -20,6 +20,7 @@ def test_packets_count_for_server_service_and_table() -> None:
     cluster.verdict(1, "S", length=60)
     cluster.verdict(1, "A", length=52)
     cluster.verdict(2, "S", length=60)
+    cluster.table.tick()
     assert cluster.state(2).counters == Counters(1, 2, 0, 112, 0)
     assert cluster.state(1).counters == Counters(1, 1, 0, 60, 0)
     assert cluster.table.service(HTTP).counters == Counters(2, 3, 0, 172, 0)
@@ -40,6 +41,7 @@ def test_totals_are_of_all_services() -> None:
     cluster.table.add_server(DNS, cluster.server(1))
     cluster.verdict(1)
     cluster.verdict(1, "", port=53, protocol=DNS.protocol, length=100)
+    cluster.table.tick()
     assert cluster.table.totals()[0] == Counters(2, 2, 0, 140, 0)
     cluster.table.delete_service(DNS)
     assert cluster.table.totals()[0] == Counters(2, 2, 0, 140, 0)
@@ -97,8 +99,51 @@ def test_zeroing_a_service_zeroes_its_servers_and_nothing_else() -> None:
 def test_zeroing_everything_zeroes_the_totals_too() -> None:
     cluster = Cluster(RR, 1)
     cluster.verdict(1)
+    cluster.table.tick()
     cluster.table.zero()
     assert cluster.table.service(HTTP).counters == Counters()
     assert cluster.table.totals() == NOTHING
-    cluster.table.estimate(2.0)
+    cluster.table.tick()
     assert cluster.table.totals() == NOTHING
+
+
+def test_what_came_since_the_last_tick_shows_up_after_zeroing() -> None:
+    cluster = Cluster(VirtualService(DNS, "rr"), 1)
+    burst(cluster, 4, 32)
+    cluster.table.zero()
+    assert cluster.table.totals() == NOTHING
+    cluster.table.tick()
+    for counters, rates in (
+        cluster.table.totals(),
+        (cluster.table.service(DNS).counters, cluster.table.service(DNS).rates),
+    ):
+        assert counters == Counters(4, 4, 0, 128, 0)
+        assert rates.in_bytes == 16
+
+
+def test_a_removed_servers_rate_stays_in_its_services_and_stands_still_until_it_returns() -> None:
+    cluster = Cluster(RR, 1)
+    burst(cluster, 200, 100)
+    cluster.table.tick()
+    cluster.remove(1)
+    cluster.table.tick()
+    assert cluster.table.service(HTTP).rates.connections == cluster.table.totals()[1].connections == 19
+    cluster.add(1)
+    assert cluster.state(1).rates.connections == 25
+    cluster.table.tick()
+    assert cluster.state(1).rates.connections == 19
+    assert cluster.table.service(HTTP).rates.connections == 14
+
+
+def test_a_service_made_anew_has_no_rate_and_the_totals_go_on() -> None:
+    cluster = Cluster(RR, 1)
+    burst(cluster, 200, 100)
+    cluster.table.tick()
+    cluster.table.delete_service(HTTP)
+    cluster.table.add_service(RR)
+    cluster.add(1)
+    cluster.table.tick()
+    state = cluster.table.service(HTTP)
+    assert (state.counters, state.rates) == NOTHING
+    assert (state.servers[0].counters, state.servers[0].rates) == NOTHING
+    assert cluster.table.totals()[1].connections == 19

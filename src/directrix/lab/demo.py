@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import resource
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -36,6 +37,7 @@ _ADDRESSES = {"rs1": "10.0.0.11:80", "rs2": "10.0.0.12:80"}
 _WEIGHTS = {"rs1": 10, "rs2": 20}
 _NINE = ("sh", "-c", f"for i in $(seq 9); do curl -s -m 2 {_URL}; done")
 _SHOWN_LINES = 10
+_UNTIL_COUNTED = 2.5  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,8 @@ def _quiesce(stage: Stage, cluster: _Cluster) -> None:
 def _statistics(stage: Stage, cluster: _Cluster) -> None:
     stage.step("The statistics")
     stage.say("Packets come in at the director; none go out through it: the real servers answer the client directly.")
+    stage.say("Listings show the counters as the director last took them down, as IPVS does, every two seconds.")
+    time.sleep(_UNTIL_COUNTED)
     listing = _ipvsadm(stage, cluster, "-Ln", "--stats")
     found = re.search(rf"^TCP +{re.escape(_SERVICE)} +(\S+) +(\S+) +(\S+) +(\S+) +(\S+)", listing, re.MULTILINE)
     _, in_packets, out_packets, in_bytes, out_bytes = found.groups() if found else ("",) * 5

@@ -7,6 +7,7 @@ method, flags, timeouts, counters, connections and errors.
 from directrix.lvs.addresses import Address, Family, parse_address
 from directrix.lvs.connection import Connection, ConnectionFlags
 from directrix.lvs.errors import TableError
+from directrix.lvs.mark import MarkMatch, MarkRule
 from directrix.lvs.server import ForwardingMethod, RealServer, Tunnel, TunnelFlags, TunnelType
 from directrix.lvs.service import Protocol, SchedulerFlags, ServiceKey, VirtualService
 from directrix.lvs.state import Counters, Rates, ServerState, ServiceState, Timeouts
@@ -18,6 +19,8 @@ __all__ = [
     "Counters",
     "Family",
     "ForwardingMethod",
+    "MarkMatch",
+    "MarkRule",
     "Protocol",
     "Rates",
     "RealServer",

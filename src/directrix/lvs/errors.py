@@ -49,6 +49,30 @@ class NoSuchServer(TableError):
         super().__init__(_errno.ENOENT, f"the service has no real server {what}")
 
 
+class MarkExists(TableError):
+    """EEXIST: these packets have a mark already."""
+
+    def __init__(self, what: object, mark: int) -> None:
+        super().__init__(
+            _errno.EEXIST, f"there is a rule for {what} already, which gives the mark {mark}; remove that one first"
+        )
+
+
+class NoSuchMark(TableError):
+    """ENOENT: there is no mark rule for these packets, or one that gives them another `mark`."""
+
+    def __init__(self, what: object, mark: int | None = None) -> None:
+        other = "there is no mark rule for" if mark is None else f"the mark {mark} and no other is given to"
+        super().__init__(_errno.ENOENT, f"{other} {what}")
+
+
+class MarkedElsewhere(TableError):
+    """EOPNOTSUPP: in front of this table netfilter gives marks; `command` is what has it do what was asked."""
+
+    def __init__(self, command: str) -> None:
+        super().__init__(_errno.EOPNOTSUPP, f"netfilter gives marks for the kernel's IPVS; run: {command}")
+
+
 class NoSuchScheduler(TableError):
     """ENOENT: the scheduler or persistence engine is not known."""
 

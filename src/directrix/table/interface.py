@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import abc
 import errno
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv6Address
 
 from directrix.lvs import (
@@ -18,6 +18,8 @@ from directrix.lvs import (
     Counters,
     Family,
     ForwardingMethod,
+    MarkMatch,
+    MarkRule,
     Rates,
     RealServer,
     ServiceKey,
@@ -128,6 +130,41 @@ class Table(abc.ABC):
     @abc.abstractmethod
     def connections(self) -> Iterator[Connection]:
         """All live connection entries and templates, in no particular order."""
+
+    @abc.abstractmethod
+    def marks(self) -> list[MarkRule]:
+        """The rules that give packets a firewall mark; order is the table's own.
+
+        Raises:
+            MarkedElsewhere: marks are none of this make's business.
+        """
+
+    @abc.abstractmethod
+    def add_mark(self, rule: MarkRule) -> None:
+        """Add a mark rule. Of the rules that fit a packet the most specific one gives the mark.
+
+        Raises:
+            MarkExists: there is a rule for the same packets.
+            InvalidRequest: it makes no sense, or overlaps another one so that neither is more specific.
+            MarkedElsewhere: marks are none of this make's business.
+        """
+
+    @abc.abstractmethod
+    def remove_mark(self, match: MarkMatch, mark: int | None = None) -> None:
+        """Remove a mark rule, of this mark if one is given; connections it led to stay.
+
+        Raises:
+            NoSuchMark: there is none for exactly these packets, or it gives another mark.
+            MarkedElsewhere: marks are none of this make's business.
+        """
+
+    @abc.abstractmethod
+    def set_marks(self, rules: Sequence[MarkRule]) -> None:
+        """Have these mark rules in place of all others, at once: a packet sees the old ones or the new ones.
+
+        Raises:
+            MarkExists, InvalidRequest, MarkedElsewhere: as `add_mark`.
+        """
 
     @property
     @abc.abstractmethod

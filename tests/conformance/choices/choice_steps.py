@@ -2,9 +2,9 @@
 
     fill VIP:PORT COUNT                       real servers 10.2.0.1 and on, with weights 1 to 7 in turn
     syn CLIENT[+N] PORT[+M] VIP[+K]:PORT [MARK]   connections, one for each address, port and VIP in turn
-    rst CLIENT[+N] PORT[+M] VIP[+K]:PORT [MARK]   the same connections reset
+    ack CLIENT[+N] PORT[+M] VIP[+K]:PORT [MARK]   a further segment of the same connections; so are fin and rst
 
-`+N` means that address and the N after it. The answer to `syn` and `rst` is which real server got
+`+N` means that address and the N after it. The answer to these is which real server got
 each packet, by the end of its address, or `-` if none did.
 """
 
@@ -19,8 +19,8 @@ from scenario import Answer, Step
 
 from directrix.lvs import Address, parse_address
 
-SYN, RST = 0x02, 0x04
-FLAGS = {"syn": SYN, "rst": RST}
+SYN = 0x02
+FLAGS = {"syn": SYN, "ack": 0x10, "fin": 0x11, "rst": 0x04}
 REFUSED = "-"
 A_LINE = 20
 
@@ -38,7 +38,7 @@ class Segment:
 
 
 def segments(step: Step) -> Iterator[Segment]:
-    """What `syn` or `rst` sends."""
+    """What `syn` and its like send."""
     word, clients, ports, virtual, *mark = step.words
     addresses, _, port = virtual.rpartition(":")
     for to, client, client_port in product(_addresses(addresses), _addresses(clients), _numbers(ports)):

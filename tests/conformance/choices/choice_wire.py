@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import select
 import socket
-import struct
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from choice_steps import REFUSED, RST, SYN, Segment, label
+from choice_frames import frame, hardware, served
+from choice_steps import REFUSED, SYN, Segment
 from guest import ENVIRONMENT
 
 from directrix.lvs import Address, parse_address
 
-PATIENCE = {SYN: 5.0, RST: 0.2}
-"""Seconds to wait for what becomes of a segment. A reset without connection goes nowhere."""
+PATIENCE, OTHERWISE = 5.0, 1.0
+"""Seconds to wait for what becomes of a SYN; of another segment, which may go nowhere."""
 
 DIRECTOR, CLIENTS = bytes.fromhex("02000000d0d0"), bytes.fromhex("02000000c0c0")
-_SERVER = b"\x02\x0a"
 _ETH_P_ALL = 3
 _ETHERNET = 14
 _SO_MARK = 36
@@ -76,52 +75,29 @@ class Wire:
 
     def introduce(self, servers: list[Address]) -> None:
         """Make real servers known as neighbours."""
-        lines = (f"neigh add {server} lladdr {_hardware(server).hex(':')} dev d0\n" for server in servers)
+        lines = (f"neigh add {server} lladdr {hardware(server).hex(':')} dev d0\n" for server in servers)
         _ip("".join(lines))
 
     def choose(self, sent: Iterable[Segment]) -> Iterator[str]:
         """Send segments, one after the other, and say who got each."""
         for segment in sent:
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_MARK, segment.mark)
-            packet = _packet(segment)
-            self._socket.send(DIRECTOR + CLIENTS + (b"\x08\x00" if packet[0] >> 4 == 4 else b"\x86\xdd") + packet)
-            yield self._seen(segment, packet)
+            sent_frame = frame(segment, DIRECTOR, CLIENTS)
+            self._socket.send(sent_frame)
+            yield self._seen(segment, sent_frame[_ETHERNET:])
 
     def _seen(self, segment: Segment, packet: bytes) -> str:
         # Addresses and ports stand in both the forwarded packet and the error that quotes it.
         marks = packet[12:24] if segment.client.version == 4 else packet[8:44]
-        while select.select([self._socket], [], [], PATIENCE[segment.flags])[0]:
-            frame, (_, _, kind, *_) = self._socket.recvfrom(2000)
-            if kind == socket.PACKET_OUTGOING or marks not in frame:
+        patience = PATIENCE if segment.flags == SYN else OTHERWISE
+        while select.select([self._socket], [], [], patience)[0]:
+            seen, (_, _, kind, *_) = self._socket.recvfrom(2000)
+            if kind == socket.PACKET_OUTGOING or marks not in seen:
                 continue
-            if frame[:2] == _SERVER:
-                return label(type(segment.client)(int.from_bytes(frame[2:6], "big")))
-            if frame[:6] == CLIENTS:
+            if server := served(seen, segment):
+                return server
+            if seen[:6] == CLIENTS:
                 return REFUSED
         if segment.flags == SYN:
             raise RuntimeError(f"nothing became of {segment}")
         return REFUSED
-
-
-def _hardware(server: Address) -> bytes:
-    return _SERVER + (int(server) & 0xFFFF).to_bytes(4, "big")
-
-
-def _packet(segment: Segment) -> bytes:
-    ends = segment.client.packed + segment.virtual.packed
-    payload = struct.pack(
-        "!HHIIBBHHH", segment.client_port, segment.virtual_port, 1000, 0, 0x50, segment.flags, 1000, 0, 0
-    )
-    pseudo = ends + struct.pack("!LL", len(payload), 6)
-    payload = payload[:16] + _checksum(pseudo + payload) + payload[18:]
-    if segment.client.version == 6:
-        return struct.pack("!LHBB", 6 << 28, len(payload), 6, 64) + ends + payload
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, 0, 64, 6, 0) + ends
-    return header[:10] + _checksum(header) + header[12:] + payload
-
-
-def _checksum(data: bytes) -> bytes:
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return (~total & 0xFFFF).to_bytes(2, "big")

@@ -3,4 +3,5 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+TESTS = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TESTS / "conformance"), str(TESTS / "table" / "xdp")]

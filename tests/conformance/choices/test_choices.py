@@ -1,6 +1,6 @@
-"""The memory table chooses the real servers that IPVS chose when the transcripts were recorded.
+"""The memory table and the data plane choose the real servers that IPVS chose when the transcripts were recorded.
 
-`record` beside this file records them anew.
+`scripts/conformance --record 'choices*'` records them anew.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import machine
 import pytest
+from _pytest.mark import ParameterSet
+from choice_plane import Chooser, chooser
 from choice_steps import REFUSED, Segment, label, perform
 from in_process import FileNames, execute
 from scenario import Answer, Step, read_scenario, transcript
@@ -23,6 +25,12 @@ from directrix.table.memory import MemoryTable, Packet
 HERE = Path(__file__).resolve().parent
 SCENARIOS, TRANSCRIPTS = HERE / "scenarios", HERE / "transcripts"
 NAMES = sorted(path.name for path in SCENARIOS.glob("*.txt"))
+
+
+DELIBERATE = {
+    "lblcr_two_hundred.txt": "a destination's set of lblcr holds 30 real servers in the data plane; IPVS's any number",
+}
+"""Scenarios in which the data plane differs from IPVS on purpose, and why."""
 
 
 class Director:
@@ -58,12 +66,37 @@ class Director:
             yield label(verdict.server.address) if verdict.server else REFUSED
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_choices_are_those_of_ipvs(name: str) -> None:
+def assert_as_recorded(name: str, ours: str) -> None:
     theirs = (TRANSCRIPTS / name).read_text()
-    ours = transcript(read_scenario(SCENARIOS / name), Director().perform)
     difference = unified_diff(theirs.split("\n"), ours.split("\n"), "IPVS", "ours", n=5, lineterm="")
     assert not (text := "\n".join(difference)), text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_choices_are_those_of_ipvs(name: str) -> None:
+    assert_as_recorded(name, transcript(read_scenario(SCENARIOS / name), Director().perform))
+
+
+@pytest.fixture(scope="module")
+def plane() -> Iterator[Chooser]:
+    """The data plane, with a table of its own."""
+    with chooser() as made:
+        yield made
+
+
+def case(name: str) -> ParameterSet:
+    """A scenario to compare; one that can't be the same must not be, so that it is noticed when it is."""
+    marks = [pytest.mark.xfail(reason=DELIBERATE[name], strict=True)] if name in DELIBERATE else []
+    return pytest.param(name, marks=marks)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("name", [case(name) for name in NAMES])
+def test_choices_of_the_data_plane_are_too(name: str, plane: Chooser) -> None:
+    steps = read_scenario(SCENARIOS / name)
+    if refusal := plane.refusal(steps):
+        pytest.skip(refusal)
+    assert_as_recorded(name, plane.play(steps))
 
 
 def test_every_transcript_has_its_scenario() -> None:

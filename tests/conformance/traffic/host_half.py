@@ -5,15 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from waiting import waits
+from waiting import needs_calm, waits
 
 HERE = Path(__file__).resolve().parent
 SCENARIOS = HERE / "scenarios"
 TRANSCRIPTS = HERE / "transcripts"
 AT_ONCE = 8
+AT_ONCE_IN_CALM = 2
 TIME_LIMIT = 180.0
 
 DELIBERATE = {
@@ -50,8 +51,16 @@ def play(name: str, hook: str = AUTO) -> str:
 
 def play_all(chosen: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Future[str]]:
     """Begin to play scenarios, given with their hooks, those that wait longest first."""
-    pool = ThreadPoolExecutor(AT_ONCE)
+    pool, calm = ThreadPoolExecutor(AT_ONCE), ThreadPoolExecutor(AT_ONCE_IN_CALM)
     ordered = sorted(chosen, key=lambda one: -waits(SCENARIOS / one[0]))
-    playing = {one: pool.submit(play, *one) for one in ordered}
+    playing = {one: pool.submit(play, *one) for one in ordered if not needs_calm(SCENARIOS / one[0])}
+
+    def play_after(others: list[Future[str]], name: str, hook: str) -> str:
+        wait(others)
+        return play(name, hook)
+
+    others = list(playing.values())
+    playing |= {one: calm.submit(play_after, others, *one) for one in ordered if one not in playing}
     pool.shutdown(wait=False)
+    calm.shutdown(wait=False)
     return playing

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -20,8 +21,11 @@ from scenario import Answer, read_scenario, transcript  # noqa: E402
 
 import directrix.cli.ipvsadm  # noqa: E402
 import directrix.ipvsadm.command  # noqa: E402
+import directrix.marks.words  # noqa: E402
 import directrix.table.xdp.director  # noqa: E402
 from directrix.cli.main import main as directrix_main  # noqa: E402
+from directrix.lvs import Counters, Rates  # noqa: E402
+from directrix.table.opening import open_table  # noqa: E402
 
 
 def directrix(words: list[str], stdin: str = "") -> Answer:
@@ -51,6 +55,12 @@ def sysctl(words: list[str], _: str) -> Answer:
     return Answer(answer.status, answer.stdout, "Invalid argument\n" * ("Invalid argument" in answer.stderr))
 
 
+def totals() -> tuple[Counters, Rates]:
+    """What the table of this namespace has counted."""
+    with closing(open_table(create=False)) as table:
+        return table.totals()
+
+
 def attach(player: Player, hook: str) -> None:
     """Attach by this hook before the scenario does by `auto`; XDP wants whole checksums from its neighbours."""
     for host in player.hosts.values():
@@ -64,8 +74,10 @@ def attach(player: Player, hook: str) -> None:
 
 def main() -> None:
     player = Player(
+        totals,
         sys.executable,
         ipvsadm=lambda words, stdin: directrix(["ipvsadm", *words], stdin),
+        mark=lambda words, stdin: directrix(["mark", *words], stdin),
         sysctl=sysctl,
     )
     try:

@@ -3,15 +3,18 @@
     ipvsadm …                                in the director
     sysctl NAME[=VALUE]…                     the same: show values of IPVS's sysctls, or set them
     script NAME [WORD…]                      one of `scripts`, there too, which calls ipvsadm's programs; all it says
+    mark …                                   the same: `directrix mark`, or in front of IPVS the same by iptables
     ask tcp|udp TARGET [from SOURCE] [times N]   connect, ask who is there, close; who answered each time
     hold NAME… TARGET [from SOURCE]          connect over TCP and ask, and stay connected, once for each name
     say NAME…                                ask again over a connection held
     close NAME… | reset NAME…                end connections held, by FIN or by RST
     send WHAT SOURCE TARGET [times N]        a raw packet; where it turned up. WHAT is TCP flags (syn, fin+ack, none…),
                                              udp, or port-unreachable, too-big, time-exceeded: what SOURCE's host
-                                             says over ICMP about a segment from TARGET
+                                             says over ICMP about a segment from TARGET. A SOURCE of
+                                             ADDRESS+N:PORT+M is N addresses and M ports more, in turn
     left STATE N                             of N connections in this state, are all left, some, or none?
     wait SECONDS
+    burst, watch, totals                     statistics: measuring.py
 
 TARGET and SOURCE are ADDRESS:PORT; a SOURCE of an ADDRESS alone gets a port from the kernel.
 """
@@ -30,6 +33,7 @@ from itertools import groupby
 from pathlib import Path
 
 import answering
+import measuring
 import topology
 from listings import settled
 from raw import Endpoint, Wire
@@ -37,6 +41,8 @@ from scenario import Answer, Step
 
 PATIENCE = 2.5
 """Seconds a client waits. A refusal that comes while connect() holds the socket is lost: TCP asks again after 1 s."""
+A_LINE = 20
+"""Answers of raw packets a line."""
 
 STAGE = Path(__file__).resolve().parent / "stage.sh"
 
@@ -46,11 +52,13 @@ Program = Callable[[list[str], str], Answer]
 class Player:
     """Carries out the steps of a scenario. `programs` run with words and standard input, in the director.
 
-    Scripts find the programs that are installed, or names of the directrix that the interpreter `python` has.
+    `totals` tells there what the whole table has counted. Scripts find the programs that are
+    installed, or names of the directrix that the interpreter `python` has.
     """
 
-    def __init__(self, python: str = "", **programs: Program) -> None:
+    def __init__(self, totals: measuring.Totals, python: str = "", **programs: Program) -> None:
         self._programs = programs
+        self._totals = totals
         self._python = python
         self.hosts = topology.build()
         self._servers = answering.start(self.hosts)
@@ -65,6 +73,9 @@ class Player:
             "send": self._send,
             "left": self._left,
             "wait": self._wait,
+            "burst": lambda words: measuring.burst(self._wire, self.hosts, words),
+            "watch": lambda words: measuring.watch(int(words[0]), lambda: self._call_ipvsadm(words[2:], "")),
+            "totals": lambda words: self._tell_totals(),
         }
 
     def close(self) -> None:
@@ -95,6 +106,10 @@ class Player:
             )
         return Answer(done.returncode & 255, done.stdout, "")
 
+    def _tell_totals(self) -> list[str]:
+        with self.hosts["director"].entered():
+            return measuring.listed(self._totals)
+
     def _ask(self, words: list[str]) -> list[str]:
         kind, target, *rest = words
         source, times = _options(rest)
@@ -105,8 +120,7 @@ class Player:
         try:
             with self._connected(target, source) as connection:
                 name = _question(connection)
-                connection.shutdown(socket.SHUT_WR)
-                connection.recv(1)
+                _finish(connection)
                 return name
         except OSError as error:
             return _mishap(error)
@@ -150,8 +164,7 @@ class Player:
             if name not in self._held:
                 continue
             with self._held.pop(name) as connection, suppress(OSError):
-                connection.shutdown(socket.SHUT_WR)
-                connection.recv(1)
+                _finish(connection)
         return []
 
     def _reset(self, names: list[str]) -> list[str]:
@@ -165,7 +178,9 @@ class Player:
     def _send(self, words: list[str]) -> list[str]:
         what, source, target, *rest = words
         _, times = _options(rest)
-        return [_in_short([self._wire.send(what, Endpoint.of(source), Endpoint.of(target)) for _ in range(times)])]
+        to, sources = Endpoint.of(target), list(Endpoint.each(source))
+        answers = [self._wire.send(what, one, to) for one in sources for _ in range(times)]
+        return [_in_short(answers[start : start + A_LINE]) for start in range(0, len(answers), A_LINE)]
 
     def _left(self, words: list[str]) -> list[str]:
         state, number = words
@@ -210,7 +225,16 @@ def _options(words: list[str]) -> tuple[str, int]:
 
 def _question(connection: socket.socket) -> str:
     connection.sendall(b"who?\n")
-    return connection.recv(100).decode().strip() or "closed"
+    answer = connection.recv(100).decode().split()
+    # An earlier question may have been answered late, together with this one.
+    return answer[0] if answer else "closed"
+
+
+def _finish(connection: socket.socket) -> None:
+    """End it as one who has read everything: with an answer unread, TCP would send RST."""
+    connection.shutdown(socket.SHUT_WR)
+    while connection.recv(100):
+        pass
 
 
 def _mishap(error: OSError) -> str:

@@ -6,6 +6,7 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -43,29 +44,39 @@ class Endpoint:
         address, _, port = text.rpartition(":")
         return cls(ip_address(address.strip("[]")), int(port))
 
+    @classmethod
+    def each(cls, text: str) -> Iterator[Endpoint]:
+        """Those that 10.0.0.1+3:80+1 means: this address and three after it, each with this port and the one after."""
+        addresses, _, ports = text.rpartition(":")
+        first, _, more = addresses.strip("[]").partition("+")
+        port, _, higher = ports.partition("+")
+        for number in range(int(more or 0) + 1):
+            for above in range(int(higher or 0) + 1):
+                yield cls(ip_address(first) + number, int(port) + above)
+
     @property
     def pair(self) -> tuple[str, int]:
         return str(self.address), self.port
 
 
-def frame(what: str, source: Endpoint, target: Endpoint, to: bytes, by: bytes) -> bytes:
+def frame(what: str, source: Endpoint, target: Endpoint, to: bytes, by: bytes, said: bytes = b"who?") -> bytes:
     """An Ethernet frame from source to target.
 
-    `what` is `udp` for a datagram, TCP flags joined by + for a segment, or one of ERRORS for what
+    `what` is `udp` for a datagram that says `said`, TCP flags joined by + for a segment, or one of ERRORS for what
     the source's host says about a segment that the target has sent to it.
     """
     kind = b"\x08\x00" if source.address.version == 4 else b"\x86\xdd"
-    return to + by + kind + _packet(what, source, target)
+    return to + by + kind + _packet(what, source, target, said)
 
 
-def _packet(what: str, source: Endpoint, target: Endpoint) -> bytes:
+def _packet(what: str, source: Endpoint, target: Endpoint, said: bytes) -> bytes:
     ports = struct.pack("!HH", source.port, target.port)
     version = source.address.version
     if what == "udp":
-        protocol, payload, place = _UDP, ports + struct.pack("!HH", 12, 0) + b"who?", 6
+        protocol, payload, place = _UDP, ports + struct.pack("!HH", 8 + len(said), 0) + said, 6
     elif what in ERRORS:
         protocol, place = (_ICMP if version == 4 else _ICMPV6), 2
-        payload = struct.pack("!BBHL", *ERRORS[what][version], 0, _MTU) + _packet("ack", target, source)
+        payload = struct.pack("!BBHL", *ERRORS[what][version], 0, _MTU) + _packet("ack", target, source, b"")
     else:
         flags = sum(TCP_FLAGS[name] for name in what.split("+"))
         protocol, payload, place = _TCP, ports + struct.pack("!IIBBHHH", 1000, 1, 0x50, flags, 1000, 0, 0), 16
@@ -134,6 +145,15 @@ class Wire:
             if ready and (seen := self._seen(ends)):
                 return " and ".join(seen)
         return "nowhere"
+
+    def flood(self, sources: list[Endpoint], target: Endpoint, said: bytes, times: int) -> None:
+        """Send so many datagrams to the director, from one source after the other, and don't look where they go."""
+        client, director = self._hosts["client"].mac, self._hosts["director"].mac
+        frames = [frame("udp", source, target, director, client, said) for source in sources]
+        with _packet_socket(self._hosts["client"]) as out:
+            out.setblocking(True)
+            for number in range(times):
+                out.send(frames[number % len(frames)])
 
     def _seen(self, ends: Ends) -> list[str]:
         seen = []

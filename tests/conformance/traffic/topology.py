@@ -28,6 +28,8 @@ NUMBERS = {"client": 50, "director": 2, "rs1": 11, "rs2": 12, "rs3": 13}
 """Last part of each host's addresses in 10.0.0.0/24 and fd00::/64."""
 MORE_CLIENTS = ("10.0.0.51/24", "10.0.0.52/24", "fd00::51/64")
 
+LONGEST = 65535
+
 _CLONE_NEWNET = 0x40000000
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -96,6 +98,8 @@ def build() -> dict[str, Host]:
             host.set(all_arp_ignore=1, all_arp_announce=2)
             commands += [f"addr add {vip}{' nodad' * (':' in vip)} dev lo" for vip in VIPS]
         host.set(icmp_ratelimit=0)
+        with host.entered():
+            Path("/proc/sys/net/ipv6/icmp/ratelimit").write_text("0")
         if name == "client":
             host.set(tcp_tw_reuse=1)
             commands += ["route add blackhole fd01::/64"]  # else it would say that it has no route
@@ -108,6 +112,13 @@ def build() -> dict[str, Host]:
     ):
         _knock(hosts[one], NUMBERS[other])
     return hosts
+
+
+def widen(hosts: dict[str, Host]) -> None:
+    """Let packets be as long as IP allows."""
+    _ip(*(f"link set {name} mtu {LONGEST}" for name in hosts), f"link set bridge mtu {LONGEST}")
+    for host in hosts.values():
+        host.ip(f"link set eth0 mtu {LONGEST}")
 
 
 def _pairs(one: str, *others: str) -> list[tuple[str, str]]:

@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""Inside the conformance machine: plays the traffic scenarios against the real IPVS and ipvsadm, as init.
+"""Inside the conformance machine: the traffic scenarios, played against the real IPVS and ipvsadm.
 
 Several at a time: most of a scenario's life is waiting. Each has a cluster of its own, and with
 its director an IPVS of its own.
@@ -9,20 +8,19 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-import traceback
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+from guest import ENVIRONMENT, load, play_each, scenarios
+from listings import CONNECTIONS, TITLES, settled
+from netfilter import MODULES, Netfilter
+from player import Player
+from scenario import Answer, read_scenario, transcript
+from waiting import longest_first, needs_calm
 
-from guest import ENVIRONMENT, LIBC, REBOOT_POWER_OFF, prepare  # noqa: E402
-from listings import CONNECTIONS, TITLES, settled  # noqa: E402
-from player import Player  # noqa: E402
-from scenario import Answer, read_scenario, transcript  # noqa: E402
-from waiting import longest_first  # noqa: E402
+from directrix.table.ipvs.proc import read_totals
 
 AT_ONCE = 8
+AT_ONCE_IN_CALM = 2
 
 
 def ipvsadm(words: list[str], stdin: str) -> Answer:
@@ -66,39 +64,25 @@ def sysctl(words: list[str], _: str) -> Answer:
     return Answer(0, shown, "")
 
 
-def play(path: Path, output: Path) -> None:
-    """Play a scenario and write its transcript, or why there is none."""
+def play(path: Path) -> str:
+    player = Player(
+        lambda: read_totals(Path("/proc/net/ip_vs_stats").read_text()),
+        os.environ.get("CONFORMANCE_PYTHON", ""),
+        ipvsadm=ipvsadm,
+        mark=Netfilter().mark,
+        sysctl=sysctl,
+    )
     try:
-        player = Player(ipvsadm=ipvsadm, sysctl=sysctl)
-        try:
-            (output / path.name).write_text(transcript(read_scenario(path), player.execute))
-        finally:
-            player.close()
-    except BaseException:
-        (output / f"{path.name}.error").write_text(traceback.format_exc())
-
-
-def main() -> None:
-    output = prepare()
-    subprocess.run(["modprobe", "-d", "/run/root", "-a", "veth", "bridge"], check=True, env=ENVIRONMENT)
-    playing: set[int] = set()
-    for path in longest_first(Path(os.environ["CONFORMANCE_SCENARIOS"])):
-        if len(playing) == AT_ONCE:
-            playing.discard(os.wait()[0])
-        if process := os.fork():
-            playing.add(process)
-        else:
-            play(path, output)
-            os._exit(0)
-    for process in playing:
-        os.waitpid(process, 0)
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except BaseException:
-        traceback.print_exc()
+        return transcript(read_scenario(path), player.execute)
     finally:
-        os.sync()
-        LIBC.reboot(REBOOT_POWER_OFF)
+        player.close()
+
+
+def at_once(path: Path) -> int:
+    """How many scenarios may be playing while this one does."""
+    return AT_ONCE_IN_CALM if needs_calm(path) else AT_ONCE
+
+
+def main(output: Path) -> None:
+    load(*MODULES)
+    play_each(play, output, order=longest_first(scenarios()), at_once=at_once)

@@ -5,7 +5,9 @@ neighbours for the real servers behind them, and one small table. Before each te
 memory is wiped, which takes a millisecond; making it anew takes half a second.
 
 Neither the look-up of next hops nor its refresh is left to chance: `freeze_hops` looks them up,
-and puts their next look-up some 250 ms off.
+and puts their next look-up some 250 ms off. Nor is the estimator: the table's clock leaves it alone
+here (`run_estimation` is 0), and `estimate` has its turn; whoever asks the plane's table for
+figures has it first.
 """
 
 from __future__ import annotations
@@ -14,19 +16,31 @@ import socket
 import struct
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any
 
-from directrix.lvs import Address, Protocol, RealServer, ServerState, ServiceKey, Timeouts, VirtualService
+from directrix.lvs import (
+    Address,
+    Counters,
+    Family,
+    Protocol,
+    Rates,
+    RealServer,
+    ServerState,
+    ServiceKey,
+    ServiceState,
+    Timeouts,
+    VirtualService,
+)
 from directrix.lvs.service import default_netmask
 from directrix.lvs.sysctls import DEFAULTS
 from directrix.system import namespaces
 from directrix.table.xdp import director, layout, libbpf, loader, pins, sysctls
 from directrix.table.xdp._libbpf import ffi
 from directrix.table.xdp.clock import Ticks
-from directrix.table.xdp.maps import Maps
+from directrix.table.xdp.maps import ACCOUNT, Maps
 from directrix.table.xdp.table import XdpTable
 from directrix.table.xdp.verdicts import VERDICTS
 
@@ -93,19 +107,25 @@ addr add fd00:0:0:1::2/64 dev arm nodad
 
 
 @contextmanager
-def world(name: str) -> Iterator[DataPlane]:
-    """A network namespace with devices and a table. Both are gone afterwards."""
+def world(
+    name: str, set_up: str = _SET_UP, devices: Sequence[str] = ("wire", "arm"), connections: int = CONNECTIONS
+) -> Iterator[DataPlane]:
+    """A network namespace with devices and a table, attached to these. All are gone afterwards.
+
+    `set_up` makes the devices, veth with peers called DEVICE-far, one of them `wire`; what it says
+    goes to `ip -batch`.
+    """
     subprocess.run(["ip", "netns", "add", name], check=True)
     try:
         with namespaces.inside(name):
             for device in ("default", "all"):
                 with open(f"/proc/sys/net/ipv6/conf/{device}/router_solicitations", "w") as file:
                     file.write("0")
-            subprocess.run(["ip", "-batch", "-"], input=_SET_UP, text=True, check=True)
-            for device in ("wire-far", "arm-far"):
-                with open(f"/proc/sys/net/ipv6/conf/{device}/disable_ipv6", "w") as file:
+            subprocess.run(["ip", "-batch", "-"], input=set_up, text=True, check=True)
+            for device in devices:
+                with open(f"/proc/sys/net/ipv6/conf/{device}-far/disable_ipv6", "w") as file:
                     file.write("1")
-            director.bring_up(["wire", "arm"], hook="xdp", connections=CONNECTIONS)
+            director.bring_up(devices, hook="xdp", connections=connections)
             place = pins.here()
             try:
                 with loader.loaded(place) as programs:
@@ -119,6 +139,30 @@ def world(name: str) -> Iterator[DataPlane]:
                     director.take_down()
     finally:
         subprocess.run(["ip", "netns", "delete", name], check=True)
+
+
+class LiveTable(XdpTable):
+    """A table that takes its counters down whenever it is asked for them."""
+
+    def services(self) -> list[ServiceState]:
+        self._estimate()
+        return super().services()
+
+    def service(self, key: ServiceKey) -> ServiceState:
+        self._estimate()
+        return super().service(key)
+
+    def totals(self) -> tuple[Counters, Rates]:
+        self._estimate()
+        return super().totals()
+
+    def _estimate(self) -> None:
+        estimate(self._maps)
+
+
+def estimate(maps: Maps) -> None:
+    """Have the estimator its turn."""
+    libbpf.run(maps.descriptor(ACCOUNT), bytes(14) + layout.ALL_SERVERS.to_bytes(4, "little") + bytes(46))
 
 
 class Runner:
@@ -173,7 +217,7 @@ class DataPlane:
         self.programs = programs
         self.maps = Maps(place)
         self.ticks = Ticks(self.maps.parameter("hertz"))
-        self.table = XdpTable(place)
+        self.table = LiveTable(place)
         self._heads = self.maps._shared("heads", self.maps.parameter("buckets") * 8)
         self._start = time.monotonic()
         libbpf.run(programs.program("directrix_clock"), bytes(64))
@@ -211,6 +255,7 @@ class DataPlane:
         for key in list(libbpf.map_keys(maps.vlans, layout.VLAN_KEY.size)):
             libbpf.map_delete(maps.vlans, key)
         servers, services = self.front("server_top"), self.front("service_top")
+        _wipe(maps.service_stats.bytes, 0, (layout.MAX_SERVICES + 1) * layout.STATISTICS.size)
         _wipe(maps.services.bytes, 0, services * layout.SERVICE.size)
         _wipe(maps.buckets.bytes, 0, len(maps.buckets.bytes))
         _wipe(self.heads, 0, len(self.heads))
@@ -225,10 +270,12 @@ class DataPlane:
             keep[name] = self.front(name)
         fresh = memoryview(bytearray(front.size))
         front.pack_into(fresh, 0, timeout=loader.timeout_ticks(Timeouts(), self.ticks), **keep)
-        sysctls.write(fresh, DEFAULTS)
+        sysctls.write(fresh, {**DEFAULTS, "run_estimation": 0})
         maps.front.bytes[: front.size] = fresh
-        layout.FRONT.pack_into(maps.front.bytes, 0, now=self.tick())
-        self.table = XdpTable(self.place)
+        layout.FRONT.pack_into(maps.front.bytes, 0, now=self.tick(), now_ns=time.monotonic_ns())
+        maps.fwmarks.words[layout.FWMARKS.offsets["in_force"] // 4] = 0
+        _wipe(maps.fwmark_rules.bytes, 0, layout.FWMARK_RULE_ROW.size)
+        self.table = LiveTable(self.place)
 
     @property
     def heads(self) -> memoryview:
@@ -328,6 +375,10 @@ class DataPlane:
         words = self.heads.cast("I")
         words[1::2] = memoryview(struct.pack("=I", self.tick() or 1) * (len(words) // 2)).cast("I")
 
+    def estimate(self) -> None:
+        """Have the estimator its turn, as the table's clock does every two seconds elsewhere."""
+        estimate(self.maps)
+
     # Verdicts.
 
     def verdicts(self) -> dict[str, int]:
@@ -379,8 +430,7 @@ class DataPlane:
     @staticmethod
     def real_server(key: ServiceKey, number: int, weight: int = 1, upper: int = 0, lower: int = 0) -> RealServer:
         """Real server `number` of a service."""
-        assert key.address is not None
-        address = real(number, key.address.version)
+        address = real(number, 4 if key.family is Family.INET else 6)
         return RealServer(address, key.port, weight=weight, upper_threshold=upper, lower_threshold=lower)
 
     def state(self, key: ServiceKey, number: int) -> ServerState:

@@ -130,7 +130,9 @@ RECORDS = [value for value in vars(layout).values() if isinstance(value, layout.
 def test_every_record_of_python_is_known_here() -> None:
     assert {record.name for record in RECORDS} == {
         "service_key", "parameters", "front", "service", "server_set", "set_entry", "hop", "server", "server_count",
-        "connection", "device", "vlan_key", "summary", "locality_key", "locality", "replicas", "sysctls", "defence",
+        "statistics", "connection", "device", "vlan_key", "summary", "locality_key", "locality", "replicas",
+        "fwmarks", "fwmark_rule", "fwmark_prefix", "fwmark_run", "fwmark_range",
+        "sysctls", "defence",
     }  # fmt: skip
 
 
@@ -165,6 +167,11 @@ def test_arrays_of_records_have_their_sizes(btf: Btf, set_btf: Btf) -> None:
     assert layout.SET_ENTRY.size * layout.SET_UNIT_ENTRIES == layout.SET_UNIT_SIZE
 
 
+@pytest.mark.parametrize("name", ["SERVICE", "HOP", "SERVER", "SERVER_COUNT", "STATISTICS", "DEVICE"])
+def test_records_that_lie_in_arrays_lie_as_close_as_the_kernel_lays_them(name: str) -> None:
+    assert getattr(layout, name).size % 8 == 0
+
+
 def test_a_connection_is_one_cache_line_and_no_more_than_the_memory_promised(btf: Btf) -> None:
     assert layout.CONNECTION.size in (64, 72)
     assert layout.CONNECTION.size * 1.6 + 8 / layout.BUCKET_SLOTS * 1.6 <= 200
@@ -183,7 +190,8 @@ def test_what_connections_change_does_not_share_a_cache_line_with_anything_else(
         "LAYOUT_VERSION", "BUCKET_SLOTS", "HEADS_IN_LINE", "SET_UNIT_ENTRIES", "INDEX_SIZE", "MAX_CPUS",
         "MAX_SERVICES", "MAX_SERVERS", "MAX_SET_UNITS", "MAX_DEVICES", "VERDICTS", "STATES", "CURSOR_AT_HEAD",
         "SLOT_CLAIMED", "STATE_MASK", "STATE_COUNTED", "TODROP_MOST", "INDEX_PRIME", "INDEX_SHIFT", "MARK_SHIFT",
-        "INDEX_GHOST", "ADDRESS_MARKS", "TICK_SHIFT",
+        "INDEX_GHOST", "ADDRESS_MARKS", "TICK_SHIFT", "ALL_SERVERS",
+        "MAX_FWMARK_RULES", "MAX_FWMARK_PREFIXES", "MAX_FWMARK_RANGES", "FWMARK_HEAD_BITS",
     ],
 )  # fmt: skip
 def test_a_number_that_headers_define_is_pythons(name: str) -> None:
@@ -201,6 +209,7 @@ def test_the_state_of_udp_is_pythons() -> None:
         "SERVICE_PERSISTENT", "SERVICE_ONE_PACKET", "SERVER_AVAILABLE", "DEVICE_REDIRECT", "CONNECTION_ACTIVE",
         "CONNECTION_TEMPLATE", "CONNECTION_ASSURED", "CONNECTION_DEAD", "CONNECTION_PACKET",
         "HOP_UNKNOWN", "HOP_RESOLVED", "HOP_UNRESOLVED", "HOP_NO_ROUTE",
+        "FWMARK_RULE", "FWMARK_GHOST",
     ],
 )  # fmt: skip
 def test_a_number_of_an_enumeration_is_pythons(name: str) -> None:

@@ -348,7 +348,8 @@ def test_a_server_comes_back_with_its_connections_and_counts(plane: DataPlane) -
     before = plane.state(HTTP, 1)
     plane.table.delete_server(HTTP, before.server.address, 80)
     plane.add(HTTP, 1)
-    assert plane.state(HTTP, 1) == before
+    after = plane.state(HTTP, 1)
+    assert (after.counters, after.active, after.inactive) == (before.counters, before.active, before.inactive)
 
 
 @pytest.mark.parametrize("by", ["delete", "flush"])
@@ -356,6 +357,7 @@ def test_it_comes_back_to_a_service_made_anew_with_connections_but_without_count
     plane.serve(HTTP, 1)
     plane.serve(DNS, 1)
     plane.tc(packet(TCP, VIP, 80))
+    plane.estimate()  # else its connection, too young to be taken down, would show up afterwards (IPVS)
     if by == "delete":
         plane.table.delete_service(HTTP)
         assert plane.verdict_of(plane.tc, packet(TCP, VIP, 80, flags=ACK))[0] == "server_gone"

@@ -5,24 +5,26 @@ from __future__ import annotations
 import pytest
 from contract import TableContract
 from data_plane import DataPlane
+from mark_contract import MarkContract
 
 from directrix.table.xdp.table import XdpTable
 
 pytestmark = pytest.mark.root
 
 
-class TestXdpTable(TableContract):
+class TestXdpTable(TableContract, MarkContract):
     @pytest.fixture
     def table(self, plane: DataPlane) -> XdpTable:
         return plane.table
 
 
-class TestTwoHandlesOfOneTable(TableContract):
+class TestTwoHandlesOfOneTable(TableContract, MarkContract):
     """A handle finds what another one did, whatever it knew before."""
 
     @pytest.fixture
     def table(self, plane: DataPlane) -> XdpTable:
         from contract import DNS, HTTP, a_server, a_service
+        from mark_contract import a_match, a_rule
 
         mine = plane.table
         other = XdpTable(plane.place)
@@ -31,5 +33,7 @@ class TestTwoHandlesOfOneTable(TableContract):
         mine.add_service(a_service(DNS))
         mine.delete_service(HTTP)
         other.delete_service(DNS)
+        mine.add_mark(a_rule())
+        other.remove_mark(a_match())
         other.close()
         return mine

@@ -7,6 +7,7 @@ from data_plane import DNS, HTTP, VIP, DataPlane, number_of
 from frames import ACK, FIN, RST, SYN, TCP, UDP, packet
 from test_states import only_connection
 
+from directrix.lvs import Counters, Rates
 from directrix.lvs.sysctls import DEFAULTS, SYSCTLS, Sysctl, SysctlValue
 from directrix.table.xdp import layout
 from directrix.table.xdp.table import XdpTable
@@ -209,13 +210,16 @@ def test_packets_are_counted_only_while_drop_entry_may_ask_and_only_until_the_ni
         assert [c.state for c in plane.table.connections() if c.client_port == 2] == ["ESTABLISHED"]
 
 
-def test_run_estimation_zero_keeps_rates_as_they_are(plane: DataPlane) -> None:
+def test_run_estimation_zero_keeps_counters_and_rates_as_they_are(plane: DataPlane) -> None:
     plane.serve(HTTP, 1)
     plane.table.set_sysctls({"run_estimation": 0})
     for port in range(1, 200):
         plane.tc(packet(TCP, VIP, 80, port))
+    shown = XdpTable(plane.place)
     start = plane.front("now")
     plane.wait_for(lambda: plane.front("now") - start >= plane.ticks.from_seconds(2.2))
-    assert plane.state(HTTP, 1).rates.connections == 0
+    assert shown.totals() == (Counters(), Rates())
     plane.table.set_sysctls({"run_estimation": 1})
-    plane.wait_for(lambda: plane.state(HTTP, 1).rates.connections > 0)
+    plane.wait_for(lambda: shown.totals()[1].connections > 0)
+    assert shown.totals()[0].connections == 199
+    shown.close()

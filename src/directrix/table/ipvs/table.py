@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from directrix.lvs import (
     Address,
     Connection,
     Counters,
+    MarkMatch,
+    MarkRule,
     Rates,
     RealServer,
     ServerState,
@@ -20,9 +22,10 @@ from directrix.lvs import (
     VirtualService,
 )
 from directrix.lvs.daemon import DaemonRole, SyncDaemon
+from directrix.lvs.errors import MarkedElsewhere
 from directrix.lvs.sysctls import SysctlValue
 from directrix.table.interface import Table
-from directrix.table.ipvs import codec, proc, refusals, sysctls
+from directrix.table.ipvs import codec, marking, proc, refusals, sysctls
 from directrix.table.ipvs.family import Command
 from directrix.table.ipvs.speaker import Speaker
 
@@ -106,6 +109,20 @@ class IpvsTable(Table):
     def connections(self) -> Iterator[Connection]:
         with _refused_as(refusals.of_any), open(_CONNECTIONS, "rb") as file:
             yield from proc.read_connections(file)
+
+    # Netfilter comes before the kernel's IPVS and gives marks there.
+
+    def marks(self) -> list[MarkRule]:
+        raise MarkedElsewhere("nft list ruleset")
+
+    def add_mark(self, rule: MarkRule) -> None:
+        raise MarkedElsewhere(f"nft '{marking.adding(rule)}'")
+
+    def remove_mark(self, match: MarkMatch, mark: int | None = None) -> None:
+        raise MarkedElsewhere(f"nft -a list chain {marking.CHAIN}, and nft delete rule with the handle it shows")
+
+    def set_marks(self, rules: Sequence[MarkRule]) -> None:
+        raise MarkedElsewhere(f"nft '{marking.replacing(rules)}'")
 
     @property
     def size(self) -> int:

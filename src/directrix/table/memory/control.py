@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from directrix.lvs import (
     Address,
     Counters,
+    MarkMatch,
+    MarkRule,
     Rates,
     RealServer,
     ServiceKey,
@@ -18,6 +20,7 @@ from directrix.lvs.errors import InvalidRequest, NoSuchService, ServerExists, Se
 from directrix.lvs.sysctls import DEFAULTS, SysctlValue
 from directrix.lvs.sysctls import check as check_sysctls
 from directrix.table.interface import Table, check_address, check_netmask, check_server
+from directrix.table.marks import MarkRules
 from directrix.table.memory.destination import Destination
 from directrix.table.memory.service import Service, check_names
 from directrix.table.memory.statistics import Statistics
@@ -34,6 +37,7 @@ class Control(Table):
         self._totals = Statistics()
         self._timeouts = Timeouts()
         self._sysctls = dict(DEFAULTS)
+        self._marks = MarkRules()
 
     def services(self) -> list[ServiceState]:
         return [service.state() for service in self._services.values()]
@@ -125,6 +129,18 @@ class Control(Table):
             timeouts.tcp_fin or self._timeouts.tcp_fin,
             timeouts.udp or self._timeouts.udp,
         )
+
+    def marks(self) -> list[MarkRule]:
+        return list(self._marks)
+
+    def add_mark(self, rule: MarkRule) -> None:
+        self._marks.add(rule)
+
+    def remove_mark(self, match: MarkMatch, mark: int | None = None) -> None:
+        self._marks.remove(match, mark)
+
+    def set_marks(self, rules: Sequence[MarkRule]) -> None:
+        self._marks = MarkRules(rules)
 
     @property
     def size(self) -> int:

@@ -20,7 +20,7 @@ class Packet:
         virtual, virtual_port: where it goes to; a virtual service perhaps.
         tcp_flags: flags of a TCP header.
         length: bytes from the IP header on.
-        fwmark: firewall mark, 0 for none.
+        fwmark: firewall mark it comes with; 0 for none, then the table's mark rules may give it one.
     """
 
     protocol: Protocol

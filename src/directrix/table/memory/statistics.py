@@ -1,8 +1,10 @@
 """Counters, and the estimator that makes smoothed rates of them.
 
-Every two seconds a rate moves a quarter of the way from its old value to what the last two
-seconds were. It is kept as an integer with a binary fraction and shown rounded; which fraction
-and which rounding is IPVS's, so the same traffic shows the same rates.
+Every two seconds the counts are taken down, which is what listings show until the next time, and
+a rate moves a quarter of the way from its old value to what the last two seconds were. It is kept
+as an integer with a binary fraction and shown rounded; which fraction and which rounding is
+IPVS's, so the same traffic shows the same rates. Zeroing starts from what was taken down: what
+was counted since then shows up afterwards, in counters and in rates.
 """
 
 from __future__ import annotations
@@ -19,15 +21,16 @@ _CONNECTIONS, _IN_PACKETS, _IN_BYTES = 0, 1, 3
 class Statistics:
     """Counters and rates of a real server, a service or the whole table."""
 
-    __slots__ = ("_estimates", "_last", "_totals")
+    __slots__ = ("_estimates", "_last", "_totals", "_zeros")
 
     def __init__(self) -> None:
+        self._totals = [0] * 5
+        self._last = [0] * 5
         self.zero()
 
     def zero(self) -> None:
-        """Start all counts and rates from nothing."""
-        self._totals = [0] * 5
-        self._last = [0] * 5
+        """Show counts from where they were last taken down, and rates from nothing."""
+        self._zeros = list(self._last)
         self._estimates = [0] * 5
 
     def count_connection(self) -> None:
@@ -40,7 +43,7 @@ class Statistics:
         self._totals[_IN_BYTES] += length
 
     def tick(self) -> None:
-        """Take the last PERIOD into the rates."""
+        """Take the counts down, and the last PERIOD into the rates."""
         for i, bits in enumerate(_FRACTION_BITS):
             # A count over two seconds is half of it a second: one bit less than the fraction has.
             rate = (self._totals[i] - self._last[i]) << (bits - 1)
@@ -49,7 +52,7 @@ class Statistics:
 
     @property
     def counters(self) -> Counters:
-        return Counters(*self._totals)
+        return Counters(*map(int.__sub__, self._last, self._zeros))
 
     @property
     def rates(self) -> Rates:

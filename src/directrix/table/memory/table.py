@@ -48,8 +48,7 @@ class MemoryTable(Control):
     """A virtual server table in memory, for tests and simulation.
 
     It has no clock: `packet`, `expire` and `estimate` are told the time in seconds from 0 on,
-    which must not go back; whatever else happens, happens at the last time told. Its counters are
-    live, where those of IPVS lag up to two seconds.
+    which must not go back; whatever else happens, happens at the last time told.
     """
 
     def __init__(self) -> None:
@@ -134,13 +133,16 @@ class MemoryTable(Control):
         self.expire(now)
         while self._next_tick <= now:
             self._next_tick += PERIOD
-            if not self._sysctls["run_estimation"]:
-                continue
-            self._totals.tick()
-            for service in self._services.values():
-                service.statistics.tick()
-                for destination in service.destinations:
-                    destination.statistics.tick()
+            if self._sysctls["run_estimation"]:
+                self.tick()
+
+    def tick(self) -> None:
+        """The estimator's turn: take all counts down, and what they grew by into the rates."""
+        self._totals.tick()
+        for service in self._services.values():
+            service.statistics.tick()
+            for destination in service.destinations:
+                destination.statistics.tick()
 
     def _receive(self, entry: Entry, packet: Packet) -> None:
         """Count a packet and let it change its connection."""
@@ -190,8 +192,9 @@ class MemoryTable(Control):
     def _service_for(self, packet: Packet) -> Service | None:
         """The service a packet is for: by mark, by its port, as FTP data, as one for all ports."""
         keys = [_key(packet, packet.virtual_port)]
-        if packet.fwmark:
-            keys.insert(0, ServiceKey.mark(packet.fwmark, packet.family))
+        mark = packet.fwmark or self._marks.mark_of(packet.protocol, packet.virtual, packet.virtual_port)
+        if mark:
+            keys.insert(0, ServiceKey.mark(mark, packet.family))
         is_tcp = packet.protocol is Protocol.TCP
         if is_tcp and (packet.virtual_port == FTP_DATA or packet.virtual_port >= FIRST_UNPRIVILEGED_PORT):
             keys.append(_key(packet, FTP))
@@ -286,7 +289,7 @@ def _key(packet: Packet, port: int) -> ServiceKey:
 def _template_key(service: ServiceKey, netmask: int, packet: Packet) -> Key:
     """Which template serves a packet. One for all ports where the service takes more than one."""
     client = _network(packet.client, netmask)
-    if service.fwmark:
+    if service.fwmark and packet.virtual_port:
         return Key(0, client, 0, _mark_as_address(service.fwmark, packet.family), 0)
     port = service.port if service.port == packet.virtual_port != FTP else 0
     return Key(packet.protocol, client, 0, packet.virtual, port)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from socket import ntohs
@@ -20,16 +21,23 @@ def listing(maps: Maps, ticks: Ticks) -> Iterator[Connection]:
     """Every live connection and template, in the order of the table's slots."""
     shared = maps.buckets.bytes
     size = maps.parameter("buckets") * layout.BUCKET_SIZE
-    now = layout.FRONT.get(maps.front.bytes, 0, "now")
+    now = _now(maps, ticks)
     for start in range(0, size, _CHUNK):
         chunk = bytes(shared[start : min(start + _CHUNK, size)])
         if not any(chunk):
             continue
         for raw in _CONNECTION.whole.iter_unpack(chunk):
-            if raw[2] and not raw[8] & layout.CONNECTION_DEAD:
+            if raw[3] and not raw[8] & layout.CONNECTION_DEAD:
                 entry = _entry(maps, ticks, now, raw)
                 if entry is not None:
                     yield entry
+
+
+def _now(maps: Maps, ticks: Ticks) -> int:
+    """The tick it is: the last one the table's clock has noted, and what has passed since."""
+    front = maps.front.bytes
+    passed = time.monotonic_ns() - layout.FRONT.get(front, 0, "now_ns")
+    return layout.FRONT.get(front, 0, "now") + ticks.from_seconds(max(passed, 0) / 1e9) & 0xFFFFFFFF
 
 
 def _addresses(family: int, packed: bytes) -> tuple[Address, Address]:

@@ -5,27 +5,70 @@ is one store that packets see whole: a new service is put first once it names th
 first; one that goes is skipped by the one before it.
 
 A service that went while its connections live on leaves a ghost at its place, so that their
-packets still come as far as the connection table.
+packets still come as far as the connection table. A firewall-mark service stands at a place of its
+own, where no packet looks for a destination; what packets look for is what the rules of its mark
+cover, and that is shown by ghosts, too, or address by address if it is more than a few places.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
-from directrix.lvs import ServiceKey
+from directrix.lvs import Address, MarkMatch, Protocol, ServiceKey
 from directrix.lvs.errors import InvalidRequest
 from directrix.table.xdp import layout
-from directrix.table.xdp.keys import index_place, mark_place, takes_any_port
+from directrix.table.xdp.keys import index_place, mark_place, service_place, takes_any_port
 from directrix.table.xdp.maps import Maps
 
 _FRONT, _SERVICE = layout.FRONT, layout.SERVICE
 
+_FEW_PLACES = 16
+"""A mark rule that covers more destinations than this is shown by addresses, not by places."""
+
+_FEW_ADDRESSES = 256
+"""One that covers more addresses than this is shown at all of them: every packet is looked at then."""
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What the front says of destinations beside the services at their places."""
+
+    ghosts: set[int] = field(default_factory=set)
+    addresses: bytearray = field(default_factory=lambda: bytearray(layout.ADDRESS_MARKS))
+    any_port: bool = False
+    ftp: bool = False
+
+    def address(self, address: Address, *, any_port: bool) -> None:
+        """An address that is virtual, perhaps on any port."""
+        self.addresses[mark_place(address)] |= layout.ADDRESS_VIRTUAL | (layout.ADDRESS_ANY_PORT if any_port else 0)
+        self.any_port |= any_port
+
+    def rule(self, match: MarkMatch) -> None:
+        """What a mark rule covers."""
+        network, ports = match.network, range(match.first_port, match.last_port + 1)
+        protocols = list(Protocol) if match.protocol is None else [match.protocol]
+        if network.num_addresses > _FEW_ADDRESSES:
+            both = layout.ADDRESS_VIRTUAL | layout.ADDRESS_ANY_PORT
+            self.addresses[:] = bytes([both]) * layout.ADDRESS_MARKS
+            self.any_port = True
+            return
+        few = network.num_addresses * len(ports) * len(protocols) <= _FEW_PLACES
+        for address in network:
+            self.address(address, any_port=not few)
+            if few:
+                self.ghosts |= {index_place(protocol, address, port) for protocol in protocols for port in ports}
+
 
 class ServiceIndex:
-    """The index of one table. The caller holds the table's lock."""
+    """The index of one table. The caller holds the table's lock.
 
-    def __init__(self, maps: Maps) -> None:
+    `rules` tells the matches of the mark rules for a firewall-mark service.
+    """
+
+    def __init__(self, maps: Maps, rules: Callable[[ServiceKey], Iterable[MarkMatch]]) -> None:
         self._maps = maps
+        self._rules = rules
 
     def _places(self) -> memoryview:
         start = _FRONT.offsets["index"]
@@ -51,62 +94,74 @@ class ServiceIndex:
         Raises:
             InvalidRequest: too many services hash to its place.
         """
-        if key.address is not None and len(self._chain(_place(key))) >= layout.CHAIN_MOST:
+        if len(self._chain(service_place(key))) >= layout.CHAIN_MOST:
             raise InvalidRequest("the table has no room for another service like this one")
 
     def add(self, number: int, key: ServiceKey) -> None:
         """Let packets find a service."""
-        if key.address is None:
-            return
-        place = _place(key)
+        place = service_place(key)
         chain = self._chain(place)
         self._set_next(number, chain[0] + 1 if chain else 0)
         self._places()[place] = number + 1
-        self._mark([key])
+        shown = _Shown(addresses=bytearray(self._addresses()))
+        self._cast(shown, key)
+        self._haunt(shown.ghosts)
+        self._addresses()[:] = shown.addresses
+        self._set_flags(shown.any_port or self._flag("any_port"), shown.ftp or self._flag("ftp"))
 
     def remove(self, number: int, key: ServiceKey) -> None:
-        """Let packets find it no more."""
-        if key.address is None:
-            return
-        place = _place(key)
+        """Let packets find it no more; until `settle` they still come as far as the connection table."""
+        place = service_place(key)
         chain = self._chain(place)
         at = chain.index(number)
         if at:
             self._set_next(chain[at - 1], self._next(number))
         else:
-            self._places()[place] = self._next(number)
+            self._places()[place] = self._next(number) or layout.INDEX_GHOST
 
     def settle(self, services: Iterable[ServiceKey], ghosts: Iterable[ServiceKey]) -> None:
-        """After removals: marks for the services and ghosts there are, and no others."""
-        ghosts = list(ghosts)
-        wanted = {_place(key) for key in ghosts if key.address is not None}
+        """After changes: show the services and ghosts there are with their mark rules, and no others.
+
+        What is shown before and after is never hidden meanwhile.
+        """
+        shown = _Shown()
+        for key in services:
+            self._cast(shown, key)
+        for key in ghosts:
+            self._cast(shown, key)
+            if key.address is not None:
+                shown.ghosts.add(service_place(key))
         places = self._places()
         for place, number in enumerate(places.tolist()):
-            if number == layout.INDEX_GHOST and place not in wanted:
+            if number == layout.INDEX_GHOST and place not in shown.ghosts:
                 places[place] = 0
-        for place in wanted:
+        self._haunt(shown.ghosts)
+        self._addresses()[:] = shown.addresses
+        self._set_flags(shown.any_port, shown.ftp)
+
+    def _cast(self, shown: _Shown, key: ServiceKey) -> None:
+        if key.address is None:
+            for match in self._rules(key):
+                shown.rule(match)
+            return
+        any_port = takes_any_port(key)
+        shown.address(key.address, any_port=any_port)
+        shown.ftp |= any_port and key.port == 21
+
+    def _haunt(self, ghosts: Iterable[int]) -> None:
+        places = self._places()
+        for place in ghosts:
             if not places[place]:
                 places[place] = layout.INDEX_GHOST
-        # a fragment or an unusual port that comes at this very moment may pass: nothing worse
-        words = self._maps.front.words
-        words[_FRONT.offsets["any_port"] // 4] = words[_FRONT.offsets["ftp"] // 4] = 0
+
+    def _addresses(self) -> memoryview:
         start = _FRONT.offsets["address_mark"]
-        self._maps.front.bytes[start : start + layout.ADDRESS_MARKS] = bytes(layout.ADDRESS_MARKS)
-        self._mark([*services, *ghosts])
+        return self._maps.front.bytes[start : start + layout.ADDRESS_MARKS]
 
-    def _mark(self, keys: Iterable[ServiceKey]) -> None:
+    def _flag(self, name: str) -> bool:
+        return bool(self._maps.front.words[_FRONT.offsets[name] // 4])
+
+    def _set_flags(self, any_port: bool, ftp: bool) -> None:
         words = self._maps.front.words
-        for key in keys:
-            if key.address is None:
-                continue
-            mark = layout.ADDRESS_VIRTUAL
-            if takes_any_port(key):
-                mark |= layout.ADDRESS_ANY_PORT
-                words[_FRONT.offsets["any_port"] // 4] = 1
-                words[_FRONT.offsets["ftp"] // 4] |= key.port == 21
-            self._maps.front.bytes[_FRONT.offsets["address_mark"] + mark_place(key.address)] |= mark
-
-
-def _place(key: ServiceKey) -> int:
-    assert key.address is not None
-    return index_place(int(key.protocol or 0), key.address, key.port)
+        words[_FRONT.offsets["any_port"] // 4] = any_port
+        words[_FRONT.offsets["ftp"] // 4] = ftp

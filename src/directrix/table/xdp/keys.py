@@ -43,24 +43,31 @@ def key_from(data: bytes) -> ServiceKey:
     return ServiceKey.of(Protocol(protocol), address_from(address, family), socket.ntohs(port))
 
 
-def _address_word(address: Address) -> int:
+def _word(packed: bytes, version: int) -> int:
     """The 64 bits that stand for an address: address4_word() and address6_word() in packet.h."""
-    packed = address.packed
-    if len(packed) == 4:
-        return int.from_bytes(packed, "little") << 32
+    if version == 4:
+        return int.from_bytes(packed[:4], "little") << 32
     first = int.from_bytes(packed[:8], "little") * layout.INDEX_PRIME & _MASK64
     return first ^ int.from_bytes(packed[8:], "little")
 
 
 def index_place(protocol: int, address: Address, port: int) -> int:
     """Where front.index has a service: index_of() in packet.h."""
-    word = _address_word(address) ^ (socket.htons(port) << 16 | protocol)
+    word = _word(address.packed, address.version) ^ (socket.htons(port) << 16 | protocol)
+    return (word * layout.INDEX_PRIME & _MASK64) >> layout.INDEX_SHIFT
+
+
+def service_place(key: ServiceKey) -> int:
+    """Where front.index has a service: by its destination, or by its mark as if that were one."""
+    if key.address is not None:
+        return index_place(int(key.protocol or 0), key.address, key.port)
+    word = _word(key.fwmark.to_bytes(4, "little").ljust(16, b"\0"), family_number(key.family))
     return (word * layout.INDEX_PRIME & _MASK64) >> layout.INDEX_SHIFT
 
 
 def mark_place(address: Address) -> int:
     """Where front.address_mark has an address: address_has() in packet.h."""
-    return (_address_word(address) * layout.INDEX_PRIME & _MASK64) >> layout.MARK_SHIFT
+    return (_word(address.packed, address.version) * layout.INDEX_PRIME & _MASK64) >> layout.MARK_SHIFT
 
 
 def takes_any_port(key: ServiceKey) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from directrix.lvs.sysctls import DEFAULTS
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 TICK_SHIFT = 2
 BUCKET_SLOTS = 8
 HEADS_IN_LINE = 8
@@ -29,11 +29,16 @@ CHAIN_MOST = 32
 MAX_CPUS = 256
 MAX_SERVICES = 16384
 MAX_SERVERS = 65536
+ALL_SERVERS = 0xFFFFFFFF
 MAX_SET_UNITS = 65536
 MAX_DEVICES = 4096
 MAX_LOCALITIES = 65536
 MAX_REPLICA_SETS = 16384
 MAX_REPLICAS = 30
+MAX_FWMARK_RULES = 4096
+MAX_FWMARK_PREFIXES = 24576
+MAX_FWMARK_RANGES = 32768
+FWMARK_HEAD_BITS = 64
 VERDICTS = 32
 STATES = 32
 STATE_MASK = 0x7F
@@ -52,6 +57,8 @@ CONNECTION_ASSURED = 0x400
 CONNECTION_DEAD = 0x800
 CONNECTION_PACKET = 0x10000
 SLOT_CLAIMED = 1
+FWMARK_RULE = 1
+FWMARK_GHOST = 2
 
 INDEX_PRIME = 0x9E3779B97F4A7C15
 
@@ -115,19 +122,24 @@ DEFENCE = _record("defence", "drop_rate:i drop_counter:i todrop:64s", align=4)
 FRONT = _record(
     "front",
     "any_port:I service_top:I ftp:I connections:I now:I server_top:I lo:I layout:I changes:I set_cursor:I "
-    f"generation:I up:I lblc_expiration:I lblcr_expiration:I timeout:{STATES * 4}s index:{INDEX_SIZE * 2}s "
-    f"address_mark:{ADDRESS_MARKS}s verdicts:{MAX_CPUS * VERDICTS * 8}s base_connections:Q base_packets:Q base_bytes:Q "
-    f"forwarded:Q sysctl:{SYSCTLS.size}s defence:{DEFENCE.size}s",
+    "generation:I up:I lblc_expiration:I lblcr_expiration:I "
+    f"timeout:{STATES * 4}s index:{INDEX_SIZE * 2}s address_mark:{ADDRESS_MARKS}s "
+    f"verdicts:{MAX_CPUS * VERDICTS * 8}s forwarded:Q now_ns:Q estimates:I "
+    f"sysctl:{SYSCTLS.size}s defence:{DEFENCE.size}s",
     aligned={"index": 2, "address_mark": 1, "verdicts": 8},
 )
 
 SERVICE = _record(
     "service",
     "set:I scheduler:B flags:B scheduler_flags:B in_use:B persistence:I persistence_seconds:I mask:16s key:20s "
-    "netmask:I generation:I next:I epoch:I pad:I base_connections:Q base_packets:Q base_bytes:Q",
+    "netmask:I generation:I next:I epoch:I pad:I",
 )
 
-SERVER_SET = _record("server_set", "count:I units:I gcd:I max_weight:I cursor:Q scheduler:I flags:I epoch:I pad:I reserved:216s", aligned={"reserved": 8})
+SERVER_SET = _record(
+    "server_set",
+    "count:I units:I gcd:I max_weight:I cursor:Q scheduler:I flags:I epoch:I pad:I reserved:216s",
+    aligned={"reserved": 8},
+)
 
 SET_ENTRY = _record("set_entry", "server:I weight:I", align=4)
 
@@ -151,6 +163,12 @@ SERVER = _record(
 
 SERVER_COUNT = _record("server_count", "packets:Q bytes:Q")
 
+STATISTICS = _record(
+    "statistics",
+    "count_connections:Q count_packets:Q count_bytes:Q last_connections:Q last_packets:Q last_bytes:Q "
+    "rate_connections:Q rate_packets:Q rate_bytes:Q zero_connections:Q zero_packets:Q zero_bytes:Q",
+)
+
 CONNECTION = _record(
     "connection",
     "client_port:H port:H protocol:B family:B kind:H address:32s server:I expires:I status:I control:I children:I "
@@ -163,6 +181,18 @@ HEAD_LINE_SIZE = 64
 DEVICE = _record("device", "ifindex:I wire:I tags:I flags:I mac:Q pad:Q")
 
 VLAN_KEY = _record("vlan_key", "wire:I tags:I", align=4)
+
+FWMARKS = _record("fwmarks", "in_force:I last:I", align=4)
+
+FWMARK_RULE_ROW = _record(
+    "fwmark_rule", "address:16s mark:I first:H last:H prefix:B protocol:B family:B state:B", align=4
+)
+
+FWMARK_PREFIX = _record("fwmark_prefix", "bits:I generation:I protocol:B family:B pad:H address:16s", align=4)
+
+FWMARK_RUN = _record("fwmark_run", "start:I count:I", align=4)
+
+FWMARK_RANGE = _record("fwmark_range", "first:H last:H mark:I", align=4)
 
 LOCALITY_KEY = _record("locality_key", "epoch:I address:16s", align=4)
 

@@ -24,16 +24,13 @@ from directrix.system import namespaces
 from directrix.table.xdp import layout, libbpf, sysctls
 from directrix.table.xdp.clock import Ticks, jiffies_a_second, timeout_ticks
 from directrix.table.xdp.host import OBJECT
-from directrix.table.xdp.maps import CLEAR, LOOK, Maps, pin_name
+from directrix.table.xdp.maps import PROGRAMS, Maps, pin_name
 from directrix.table.xdp.pins import Place, all_places, make_room
 
 DEFAULT_CONNECTIONS = 1_000_000
 MOST_CONNECTIONS = 100_000_000
 ALL_HOOKS = frozenset({"directrix_xdp", "directrix_tc_behind", "directrix_tc", "directrix_tc_ip"})
 """The programs that are attached to devices."""
-
-_PINNED = {LOOK: "directrix_look", CLEAR: "directrix_clear"}
-"""Programs that user space runs, by the names of their pins."""
 
 _HOP_SECONDS = 0.25
 """How old the data plane's copy of a real server's MAC may become while it is used."""
@@ -137,7 +134,7 @@ def loaded(
     fresh = not place.loaded()
     data_plane = libbpf.Object.open(OBJECT)
     try:
-        data_plane.only({*hooks, "directrix_clock", *_PINNED.values()})
+        data_plane.only({*hooks, "directrix_clock", *PROGRAMS.values()})
         if fresh:
             place.unpin()
             make_room(place)
@@ -194,11 +191,11 @@ def _pin_maps(place: Place, data_plane: libbpf.Object) -> None:
 
 
 def _pin_programs(place: Place, data_plane: libbpf.Object) -> None:
-    for name, program in _PINNED.items():
-        draft = place.pins / f"{name}_new"
+    for pin, program in PROGRAMS.items():
+        draft = place.pins / f"{pin}_new"
         draft.unlink(missing_ok=True)
         libbpf.pin(data_plane.program(program), draft)
-        draft.rename(place.pins / name)
+        draft.rename(place.pins / pin)
 
 
 def start_clock(data_plane: libbpf.Object) -> None:

@@ -26,9 +26,12 @@ class Shared:
 
 LOOK = "look"
 """Name of the pin of the program that looks one server's next hop up."""
-
+ACCOUNT = "account"
+"""Name of the pin of the program that takes one server's counters down."""
 CLEAR = "clear"
 """Name of the pin of the program that ends connections of removed servers."""
+PROGRAMS = {LOOK: "directrix_look", ACCOUNT: "directrix_account", CLEAR: "directrix_clear"}
+"""The programs that user space runs, by the names of their pins."""
 
 
 def pin_name(map_name: str) -> str:
@@ -94,6 +97,11 @@ class Maps:
         return self._shared("server_stats", self.cpus * layout.MAX_SERVERS * layout.SERVER_COUNT.size)
 
     @cached_property
+    def service_stats(self) -> Shared:
+        """struct statistics by service number; the last is of all."""
+        return self._shared("service_stats", (layout.MAX_SERVICES + 1) * layout.STATISTICS.size)
+
+    @cached_property
     def devices(self) -> Shared:
         """struct device at ifindex % MAX_DEVICES."""
         return self._shared("devices", layout.MAX_DEVICES * layout.DEVICE.size)
@@ -107,6 +115,26 @@ class Maps:
     def vlans(self) -> int:
         """Descriptor of the hash from vlan_key to ifindex."""
         return self.descriptor("vlans")
+
+    @cached_property
+    def fwmarks(self) -> Shared:
+        """struct fwmarks."""
+        return self._shared("fwmarks", layout.FWMARKS.size)
+
+    @cached_property
+    def fwmark_rules(self) -> Shared:
+        """struct fwmark_rule, rules and then ghosts of rules."""
+        return self._shared("fwmark_rules", 2 * layout.MAX_FWMARK_RULES * layout.FWMARK_RULE_ROW.size)
+
+    @cached_property
+    def fwmark_ranges(self) -> Shared:
+        """struct fwmark_range, those of the even generations first."""
+        return self._shared("fwmark_ranges", 2 * layout.MAX_FWMARK_RANGES * layout.FWMARK_RANGE.size)
+
+    @cached_property
+    def fwmark_prefixes(self) -> int:
+        """Descriptor of the trie from fwmark_prefix to fwmark_run."""
+        return self.descriptor("fwmark_prefixes")
 
     @cached_property
     def _parameters(self) -> bytes:

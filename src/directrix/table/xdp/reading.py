@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 from socket import ntohs
+from typing import TypeVar
 
 from directrix.lvs import (
-    Counters,
     ForwardingMethod,
-    Rates,
     RealServer,
     SchedulerFlags,
     ServerState,
@@ -17,6 +16,7 @@ from directrix.lvs import (
     VirtualService,
 )
 from directrix.table.xdp import layout
+from directrix.table.xdp.counting import Counting, figures
 from directrix.table.xdp.keys import key_from
 from directrix.table.xdp.maps import Maps
 from directrix.table.xdp.sets import Sets
@@ -24,37 +24,32 @@ from directrix.table.xdp.sets import Sets
 _SERVICE = layout.SERVICE
 _SERVER = layout.SERVER
 _S = _SERVER.places
-_COUNT = struct.Struct("=QQ")
-Totals = tuple[int, int, int]
-"""Connections, packets, bytes."""
+_ATTEMPTS = 3
+"""Enough where the estimator is at work for less than a millisecond every two seconds."""
 
-
-def counters(totals: Totals) -> Counters:
-    """Totals as a listing shows them; in direct routing nothing goes out through the director."""
-    return Counters(totals[0], totals[1], 0, totals[2], 0)
-
-
-def rates(averages: Totals) -> Rates:
-    """The estimator's averages rounded as IPVS does: up, from 10 fractional bits, for bytes from 5."""
-    return Rates(averages[0] + 0x1FF >> 10, averages[1] + 0x1FF >> 10, 0, averages[2] + 0xF >> 5, 0)
-
-
-def add(a: Totals, b: Totals) -> Totals:
-    """The sum of two."""
-    return (a[0] + b[0], a[1] + b[1], a[2] + b[2])
-
-
-def subtract(a: Totals, b: Totals) -> Totals:
-    """The difference of two."""
-    return (a[0] - b[0], a[1] - b[1], a[2] - b[2])
+T = TypeVar("T")
 
 
 class Reader:
     """Reads services and servers. Holds no lock: what changes meanwhile is seen before or after."""
 
-    def __init__(self, maps: Maps, sets: Sets) -> None:
+    def __init__(self, maps: Maps, sets: Sets, counting: Counting) -> None:
         self._maps = maps
         self._sets = sets
+        self._counting = counting
+
+    def at_rest(self, read: Callable[[], T]) -> T:
+        """What `read` gives, with figures of one moment: read again if the estimator was at work meanwhile.
+
+        In a large table it is at work most of the time; there each server's and service's figures are of one moment.
+        """
+        front = self._maps.front.bytes
+        for _ in range(_ATTEMPTS):
+            before = layout.FRONT.get(front, 0, "estimates")
+            result = read()
+            if before % 2 == 0 and before == layout.FRONT.get(front, 0, "estimates"):
+                break
+        return result
 
     def service_numbers(self) -> list[int]:
         """The services in use."""
@@ -62,17 +57,6 @@ class Reader:
         offset = _SERVICE.offsets["in_use"]
         top = layout.FRONT.get(self._maps.front.bytes, 0, "service_top")
         return [number for number in range(top) if shared[number * size + offset]]
-
-    def raw_counts(self, number: int, connections: int) -> Totals:
-        """What a server's counters stand at, whatever was subtracted since."""
-        shared = self._maps.server_stats.bytes
-        packets = size = 0
-        for cpu in range(self._maps.cpus):
-            row = (cpu * layout.MAX_SERVERS + number) * _COUNT.size
-            one, other = _COUNT.unpack_from(shared, row)
-            packets += one
-            size += other
-        return (connections, packets, size)
 
     def virtual_service(self, number: int) -> VirtualService:
         """A service as the operator defined it."""
@@ -90,36 +74,13 @@ class Reader:
 
     def service(self, number: int) -> ServiceState:
         """A service with everything a listing shows."""
-        services = self._maps.services.bytes
-        base = number * _SERVICE.size
-        fields = _SERVICE.whole.unpack_from(services, base)
-        place = _SERVICE.places
-        total: Totals = (
-            fields[place["base_connections"]],
-            fields[place["base_packets"]],
-            fields[place["base_bytes"]],
-        )
-        averages: Totals = (0, 0, 0)
+        unit = _SERVICE.get(self._maps.services.bytes, number * _SERVICE.size, "set")
         servers = []
-        for server_number in self._sets.numbers(fields[place["set"]]):
+        for server_number in self._sets.numbers(unit):
             raw = _SERVER.whole.unpack_from(self._maps.servers.bytes, server_number * _SERVER.size)
-            counts = self.raw_counts(server_number, raw[_S["connections"]])
-            zero = (raw[_S["zero_connections"]], raw[_S["zero_packets"]], raw[_S["zero_bytes"]])
-            kept = (raw[_S["kept_connections"]], raw[_S["kept_packets"]], raw[_S["kept_bytes"]])
-            average = (raw[_S["rate_connections"]], raw[_S["rate_packets"]], raw[_S["rate_bytes"]])
-            total = add(total, subtract(counts, kept))
-            averages = add(averages, average)
-            servers.append(
-                ServerState(
-                    _real_server(raw),
-                    raw[_S["active"]],
-                    raw[_S["inactive"]],
-                    raw[_S["persistent"]],
-                    counters(subtract(counts, zero)),
-                    rates(average),
-                )
-            )
-        return ServiceState(self.virtual_service(number), tuple(servers), counters(total), rates(averages))
+            counts = (raw[_S["active"]], raw[_S["inactive"]], raw[_S["persistent"]])
+            servers.append(ServerState(_real_server(raw), *counts, *figures(raw, _SERVER)))
+        return ServiceState(self.virtual_service(number), tuple(servers), *self._counting.service(number))
 
     def service_and_numbers(self, number: int) -> tuple[VirtualService, list[tuple[int, RealServer]]]:
         """A service and its real servers with their numbers."""
@@ -129,12 +90,6 @@ class Reader:
             (server, _real_server(_SERVER.whole.unpack_from(servers, server * _SERVER.size)))
             for server in self._sets.numbers(unit)
         ]
-
-    def front_base(self) -> Totals:
-        """Counters of services that are gone."""
-        front = self._maps.front.bytes
-        get = layout.FRONT.get
-        return (get(front, 0, "base_connections"), get(front, 0, "base_packets"), get(front, 0, "base_bytes"))
 
 
 def _real_server(raw: tuple[int, ...]) -> RealServer:

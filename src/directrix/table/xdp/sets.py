@@ -109,7 +109,8 @@ class Sets:
     def _hashed(self, number: int) -> tuple[Address, int, int]:
         raw = _SERVER.whole.unpack_from(self._maps.servers.bytes, number * _SERVER.size)
         place = _SERVER.places
-        return address_from(raw[place["address"]], raw[place["family"]]), ntohs(raw[place["port"]]), raw[place["last_weight"]]
+        address = address_from(raw[place["address"]], raw[place["family"]])
+        return address, ntohs(raw[place["port"]]), raw[place["last_weight"]]
 
     def _watch(self, draft: Draft, first: int, units: int) -> None:
         """Have what schedulers remember of units that were written forgotten, and of servers whose load changes."""

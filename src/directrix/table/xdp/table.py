@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from socket import htons
@@ -20,6 +20,8 @@ from directrix.lvs import (
     Counters,
     Family,
     ForwardingMethod,
+    MarkMatch,
+    MarkRule,
     Rates,
     RealServer,
     ServiceKey,
@@ -42,14 +44,17 @@ from directrix.lvs.service import PERSISTENCE_ENGINES
 from directrix.lvs.sysctls import SysctlValue
 from directrix.lvs.sysctls import check as check_sysctls
 from directrix.table.interface import Table, check_address, check_netmask, check_server
+from directrix.table.marks import MarkRules
 from directrix.table.xdp import connections, layout, libbpf, removal, sysctls
 from directrix.table.xdp.clock import Ticks, timeout_ticks
+from directrix.table.xdp.counting import Counting
 from directrix.table.xdp.draft import Draft
 from directrix.table.xdp.index import ServiceIndex
 from directrix.table.xdp.keys import address_bytes, key_bytes, key_from
 from directrix.table.xdp.maps import LOOK, Maps
+from directrix.table.xdp.marks import Marks
 from directrix.table.xdp.pins import Place
-from directrix.table.xdp.reading import Reader, Totals, add, counters, rates, subtract
+from directrix.table.xdp.reading import Reader
 from directrix.table.xdp.sets import Sets
 
 _FRONT, _SERVICE, _SERVER = layout.FRONT, layout.SERVICE, layout.SERVER
@@ -80,8 +85,10 @@ class XdpTable(Table):
         self._place = place
         self._maps = Maps(place)
         self._sets = Sets(self._maps)
-        self._reader = Reader(self._maps, self._sets)
-        self._index = ServiceIndex(self._maps)
+        self._counting = Counting(self._maps)
+        self._reader = Reader(self._maps, self._sets, self._counting)
+        self._marks = Marks(self._maps)
+        self._index = ServiceIndex(self._maps, self._marks.of)
         self._ticks = Ticks(self._maps.parameter("hertz"))
         self._known = _Index()
         self._known_at = -1
@@ -104,6 +111,16 @@ class XdpTable(Table):
         with self._place.lock():
             yield self._refreshed()
             self._finish()
+
+    @contextmanager
+    def _changing_nothing(self) -> Iterator[None]:
+        """What takes more than one look shall not change between them."""
+        if self._many is not None:
+            yield
+            return
+        with self._place.lock():
+            self._refreshed()
+            yield
 
     def begin(self) -> None:
         """Hold the lock and keep sets back until `commit`."""
@@ -141,6 +158,7 @@ class XdpTable(Table):
             self._known = self._read_index()
             self._known_at = self._front("changes")
             self._sets.forget()
+            self._marks.forget()
         return self._known
 
     def _read_index(self) -> _Index:
@@ -188,14 +206,14 @@ class XdpTable(Table):
     # Services.
 
     def services(self) -> list[ServiceState]:
-        return [self._reader.service(number) for number in self._reader.service_numbers()]
+        return self._reader.at_rest(lambda: list(map(self._reader.service, self._reader.service_numbers())))
 
     def service(self, key: ServiceKey) -> ServiceState:
         wanted = key_bytes(key)
-        for number in self._reader.service_numbers():
-            if self._service_field(number, "key") == wanted:
-                return self._reader.service(number)
-        raise NoSuchService(key)
+        found = [number for number in self._reader.service_numbers() if self._service_field(number, "key") == wanted]
+        if not found:
+            raise NoSuchService(key)
+        return self._reader.at_rest(lambda: self._reader.service(found[0]))
 
     def _service_values(self, service: VirtualService) -> dict[str, int | bytes]:
         """The fields an operator sets, checked."""
@@ -209,8 +227,6 @@ class XdpTable(Table):
             raise NoSuchScheduler(service.engine)
         check_netmask(service)
         key = service.key
-        if key.fwmark:
-            raise NotSupportedYet("a firewall-mark service")
         if key.protocol is not None and key.protocol.name == "SCTP":
             raise NotSupportedYet("SCTP")
         flags = (layout.SERVICE_PERSISTENT if service.persistence else 0) | (
@@ -239,6 +255,7 @@ class XdpTable(Table):
             number = self._free_service(index)
             generation = self._next_generation()
             self._maps.services.bytes[number * _SERVICE.size : (number + 1) * _SERVICE.size] = bytes(_SERVICE.size)
+            self._counting.service_starts(number)
             self._set_service(number, key=key, generation=generation, epoch=generation, in_use=1, **values)
             index.services[key] = number
             self._index.add(number, service.key)
@@ -295,15 +312,59 @@ class XdpTable(Table):
         for server in list(index.servers.get(number, {}).values()):
             self._put_aside(index, number, server)
         self._sets.free(unit)
-        self._add_front(self._base(number))
         self._set_service(number, in_use=0)
         del index.services[key]
         index.servers.pop(number, None)
 
     def _settle_index(self, index: _Index) -> None:
-        """After services went. Without any service IPVS lets everything pass, so nothing haunts then."""
-        ghosts = {key for (key, _), number in index.aside.items() if index.services and self._references(number)}
-        self._index.settle(map(key_from, index.services), map(key_from, ghosts - index.services.keys()))
+        """After services or mark rules went.
+
+        Without any service IPVS lets everything pass, so nothing haunts then.
+        """
+        services = set(map(key_from, index.services))
+        left = self._left(index)
+        self._marks.settle(self._living(index))
+        self._index.settle(services, left - services if services else ())
+
+    def _left(self, index: _Index) -> set[ServiceKey]:
+        """The services, there or gone, that have connections to servers they had."""
+        return {key_from(key) for (key, _), number in index.aside.items() if self._references(number)}
+
+    def _living(self, index: _Index) -> Callable[[ServiceKey], bool]:
+        """Tells whether a service, there or gone, has connections."""
+        left = self._left(index)
+
+        def living(key: ServiceKey) -> bool:
+            service = index.services.get(key_bytes(key), -1)
+            return key in left or any(map(self._references, index.servers.get(service, {}).values()))
+
+        return living
+
+    # Mark rules.
+
+    def marks(self) -> list[MarkRule]:
+        with self._changing_nothing():
+            return self._marks.rules()
+
+    def add_mark(self, rule: MarkRule) -> None:
+        with self._changing() as index:
+            rules = MarkRules(self._marks.rules())
+            rules.add(rule)
+            self._put_marks(index, rules)
+
+    def remove_mark(self, match: MarkMatch, mark: int | None = None) -> None:
+        with self._changing() as index:
+            rules = MarkRules(self._marks.rules())
+            rules.remove(match, mark)
+            self._put_marks(index, rules)
+
+    def set_marks(self, rules: Sequence[MarkRule]) -> None:
+        with self._changing() as index:
+            self._put_marks(index, MarkRules(rules))
+
+    def _put_marks(self, index: _Index, rules: MarkRules) -> None:
+        self._marks.put(rules, self._living(index))
+        self._settle_index(index)
 
     # Sets.
 
@@ -353,7 +414,8 @@ class XdpTable(Table):
             if number is None:
                 number = self._new_server(index, identity, service_key)
             else:
-                self._take_back(number, service)
+                same = self._server_number(number, "generation") == self._service_number(service, "generation")
+                self._counting.server_returns(number, same_service=same)
                 self._reopen(number, server)
             self._set_server(
                 number,
@@ -410,9 +472,6 @@ class XdpTable(Table):
         gone = int(time.monotonic()) - self._server_number(number, "removed")
         return gone >= _KEPT_SECONDS and not self._references(number)
 
-    def _raw(self, number: int) -> Totals:
-        return self._reader.raw_counts(number, self._server_number(number, "connections"))
-
     def _new_server(self, index: _Index, identity: ServerId, service_key: bytes) -> int:
         if not index.free:
             self._free_expired(index)
@@ -423,30 +482,18 @@ class XdpTable(Table):
             if number >= layout.MAX_SERVERS:
                 raise InvalidRequest(f"the table is full: it holds {layout.MAX_SERVERS:,} real servers")
             self._set_front("server_top", number + 1)
-        self._forget_counts(number)
+        self._counting.server_starts(number)
         incarnation = self._server_number(number, "incarnation") + 1 & 0xFFFFFFFF
         self._maps.servers.bytes[number * _SERVER.size : (number + 1) * _SERVER.size] = bytes(_SERVER.size)
         family, address, port = identity
-        self._set_server(
-            number, family=family, address=address, port=port, key=service_key, incarnation=incarnation
-        )
+        self._set_server(number, family=family, address=address, port=port, key=service_key, incarnation=incarnation)
         start = number * layout.HOP.size
         self._maps.hops.bytes[start : start + layout.HOP.size] = bytes(layout.HOP.size)
         return number
 
-    def _forget_counts(self, number: int) -> None:
-        """Set a number's counters to zero; what was forwarded under it stays in the sum of all."""
-        forwarded = self._raw(number)[1] + _FRONT.get(self._maps.front.bytes, 0, "forwarded")
-        _FRONT.pack_into(self._maps.front.bytes, 0, forwarded=forwarded)
-        size = layout.SERVER_COUNT.size
-        for cpu in range(self._maps.cpus):
-            row = (cpu * layout.MAX_SERVERS + number) * size
-            self._maps.server_stats.bytes[row : row + size] = bytes(size)
-
     def forwarded(self) -> int:
         """Packets sent to real servers, ever."""
-        raw = sum(self._raw(number)[1] for number in range(self._front("server_top")))
-        return raw + _FRONT.get(self._maps.front.bytes, 0, "forwarded")
+        return self._counting.forwarded()
 
     def _free_expired(self, index: _Index) -> None:
         for name, number in list(index.aside.items()):
@@ -455,29 +502,11 @@ class XdpTable(Table):
                 del index.aside[name]
                 index.free.append(number)
 
-    def _take_back(self, number: int, service: int) -> None:
-        """A removed server comes back with its connections; with its counters too if the service is the same."""
-        raw = self._raw(number)
-        self._set_server(number, kept_connections=raw[0], kept_packets=raw[1], kept_bytes=raw[2])
-        if self._server_number(number, "generation") != self._service_number(service, "generation"):
-            self._set_server(number, zero_connections=raw[0], zero_packets=raw[1], zero_bytes=raw[2])
-
     def _put_aside(self, index: _Index, service: int, number: int) -> None:
         self._set_server_flags(number, 0)
         self._removed = True
-        # what it counted is the service's from now on
-        counted = subtract(self._raw(number), self._kept(number))
-        self._set_base(service, add(self._base(service), counted))
-        raw = self._raw(number)
-        self._set_server(
-            number,
-            in_use=_KEPT_ASIDE,
-            removed=int(time.monotonic()),
-            unit=0,
-            kept_connections=raw[0],
-            kept_packets=raw[1],
-            kept_bytes=raw[2],
-        )
+        self._counting.server_leaves(number)
+        self._set_server(number, in_use=_KEPT_ASIDE, removed=int(time.monotonic()), unit=0)
         identity: ServerId = (
             self._server_number(number, "family"),
             bytes(self._server_bytes(number, "address")),
@@ -492,54 +521,16 @@ class XdpTable(Table):
 
     # Counters.
 
-    def _kept(self, number: int) -> Totals:
-        get = self._server_number
-        return (get(number, "kept_connections"), get(number, "kept_packets"), get(number, "kept_bytes"))
-
-    def _base(self, service: int) -> Totals:
-        get = self._service_number
-        return (get(service, "base_connections"), get(service, "base_packets"), get(service, "base_bytes"))
-
-    def _set_base(self, service: int, totals: Totals) -> None:
-        self._set_service(service, base_connections=totals[0], base_packets=totals[1], base_bytes=totals[2])
-
-    def _add_front(self, totals: Totals) -> None:
-        total = add(self._reader.front_base(), totals)
-        _FRONT.pack_into(
-            self._maps.front.bytes, 0, base_connections=total[0], base_packets=total[1], base_bytes=total[2]
-        )
-
     def zero(self, key: ServiceKey | None = None) -> None:
         with self._changing() as index:
             numbers = [self._find(index, key)] if key is not None else list(index.services.values())
             for service in numbers:
-                self._zero_service(index, service)
+                self._counting.zero(service, index.servers.get(service, {}).values())
             if key is None:
-                _FRONT.pack_into(self._maps.front.bytes, 0, base_connections=0, base_packets=0, base_bytes=0)
-
-    def _zero_service(self, index: _Index, service: int) -> None:
-        """The service's counters start anew; the table's own go on."""
-        total = self._base(service)
-        for number in index.servers.get(service, {}).values():
-            raw = self._raw(number)
-            total = add(total, subtract(raw, self._kept(number)))
-            names = ("connections", "packets", "bytes")
-            values = {f"{what}_{name}": raw[i] for what in ("zero", "kept") for i, name in enumerate(names)}
-            self._set_server(number, rate_connections=0, rate_packets=0, rate_bytes=0, **values)
-        self._set_base(service, (0, 0, 0))
-        self._add_front(total)
+                self._counting.zero_total()
 
     def totals(self) -> tuple[Counters, Rates]:
-        total, averages = self._reader.front_base(), (0, 0, 0)
-        for number in self._reader.service_numbers():
-            total = add(total, self._base(number))
-            for server in self._sets.numbers(self._service_number(number, "set")):
-                total = add(total, subtract(self._raw(server), self._kept(server)))
-                get = self._server_number
-                averages = add(
-                    averages, (get(server, "rate_connections"), get(server, "rate_packets"), get(server, "rate_bytes"))
-                )
-        return counters(total), rates(averages)
+        return self._counting.totals()
 
     # Timeouts and connections.
 

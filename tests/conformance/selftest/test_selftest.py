@@ -1,0 +1,60 @@
+"""The topology and steps of the kernel's own end-to-end test of IPVS go with directrix as they go with IPVS."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import machine
+import pytest
+
+HERE = Path(__file__).resolve().parent
+NAME = "direct_routing"
+TRANSCRIPT = HERE / "transcripts" / f"{NAME}.txt"
+DIRECTRIX = [sys.executable, "-m", "directrix"]
+
+
+def ask_directrix() -> str:
+    """What came of the steps with our ipvsadm, on this host.
+
+    Raises:
+        RuntimeError: a fetch did not go as it should, or the steps could not be taken; the text says why.
+    """
+    done = subprocess.run(
+        [HERE / f"{NAME}.sh", *DIRECTRIX, "ipvsadm"],
+        env={**os.environ, "TAKE_DOWN": " ".join([*DIRECTRIX, "down", "-q"])},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def ask_ipvs() -> dict[str, str]:
+    """The same with the real IPVS and ipvsadm, in User Mode Linux.
+
+    Raises:
+        RuntimeError: as above.
+    """
+    written, console = machine.boot(HERE / "selftest_guest.py")
+    if set(written) != {TRANSCRIPT.name}:
+        raise RuntimeError("".join(written.values()) + console)
+    return {NAME: written[TRANSCRIPT.name]}
+
+
+@pytest.mark.root
+def test_a_file_is_fetched_through_directrix_as_through_ipvs() -> None:
+    assert ask_directrix() == TRANSCRIPT.read_text()
+
+
+@pytest.mark.uml
+def test_through_ipvs_it_still_goes_so() -> None:
+    if not machine.available():
+        pytest.skip("needs user-mode-linux, kmod, iproute2 and ipvsadm")
+    assert ask_ipvs() == {NAME: TRANSCRIPT.read_text()}

@@ -1,0 +1,266 @@
+"""Histories of a table: what operators command and clients send, drawn at random by Hypothesis.
+
+A kind of step is a class that does it, and a line in `KINDS` that says how to draw it and how
+often. A kind of history is a line in `HISTORIES`: the services there may be, and what is tried
+with them. A feature comes in as a value that is drawn, or as a kind of step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+from data_plane import DNS, DNS6, HTTP, HTTP6, VIP, VIP6, real, service
+from frames import ACK, FIN, RST, SYN
+from hypothesis import strategies as st
+from mark_contract import a_match
+
+from directrix.lvs import Address, Family, MarkRule, Protocol, RealServer, ServiceKey
+from directrix.table.interface import Table
+from directrix.table.xdp import layout
+
+ANY = ServiceKey.of(Protocol.TCP, VIP, 0)
+FTP = ServiceKey.of(Protocol.TCP, VIP, 21)
+ANY6 = ServiceKey.of(Protocol.UDP, VIP6, 0)
+
+MARK, MARK6 = ServiceKey.mark(5), ServiceKey.mark(5, Family.INET6)
+MATCHES = [
+    a_match(str(VIP)),
+    a_match(str(VIP), first=80, last=443),
+    a_match(str(VIP), protocol=None, first=0, last=65535),
+    a_match("10.0.0.0/8", protocol=Protocol.UDP, first=0, last=65535),
+    a_match(str(VIP6), protocol=None, first=0, last=65535),
+    a_match("::/0", first=443),
+]
+
+SCHEDULERS = [name for name in layout.SCHEDULERS if name != "twos"]
+"""All that don't draw at random themselves."""
+
+FLAGS = [SYN, SYN, SYN, SYN, ACK, FIN | ACK, RST, 0]
+CLIENT_PORTS = [1024, 1025, 1026, 1027, 1028, 20]
+PORTS = [0, 0, 0, 0, 0, 20, 2000, 80]
+"""Ports that clients send to; 0 is the service's own."""
+
+HOOKS = ["xdp", "tc"]
+
+
+@dataclass(frozen=True)
+class Histories:
+    """What a kind of history is about."""
+
+    keys: tuple[ServiceKey, ...]
+    persistence: tuple[int, ...] = (0,)
+    waits: tuple[int, ...] = ()
+
+
+HISTORIES = {
+    "every kind of service": Histories((HTTP, HTTP6, DNS, DNS6, ANY, FTP, ANY6), (0, 0, 100)),
+    "one persistent service": Histories((HTTP,), (100,)),
+    "ports shared by services": Histories((HTTP, ANY, FTP), (0, 100)),
+    "firewall marks": Histories((MARK, MARK6, MARK, HTTP, FTP, DNS6), (0, 100)),
+    "TCP and time": Histories((HTTP, HTTP6), waits=(4, 12, 64)),
+}
+
+
+@dataclass(frozen=True)
+class Service:
+    """Make a service, or edit it if it is there."""
+
+    key: ServiceKey
+    scheduler: str
+    persistence: int
+    wide: bool
+    one_packet: bool
+
+    def do(self, table: Table) -> None:
+        values: dict[str, Any] = {"persistence": self.persistence, "one_packet": self.one_packet}
+        if self.wide:
+            values["netmask"] = 0xFFFFFFFE if self.key.family is Family.INET else 127
+        wanted = service(self.key, self.scheduler, **values)
+        if any(state.service.key == self.key for state in table.services()):
+            table.edit_service(wanted)
+        else:
+            table.add_service(wanted)
+
+
+@dataclass(frozen=True)
+class Server:
+    """Add a real server, or edit it if it is there."""
+
+    key: ServiceKey
+    number: int
+    weight: int
+    upper: int
+    lower: int
+
+    def do(self, table: Table) -> None:
+        address = real(self.number, 4 if self.key.family is Family.INET else 6)
+        server = RealServer(
+            address, self.key.port, weight=self.weight, upper_threshold=self.upper, lower_threshold=self.lower
+        )
+        if any(state.server.key == server.key for state in table.service(self.key).servers):
+            table.edit_server(self.key, server)
+        else:
+            table.add_server(self.key, server)
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Remove a real server."""
+
+    key: ServiceKey
+    number: int
+
+    def do(self, table: Table) -> None:
+        address = real(self.number, 4 if self.key.family is Family.INET else 6)
+        table.delete_server(self.key, address, self.key.port)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Add a mark rule, or remove it if there is one for these packets."""
+
+    rule: MarkRule
+
+    def do(self, table: Table) -> None:
+        if any(rule.match == self.rule.match for rule in table.marks()):
+            table.remove_mark(self.rule.match)
+        else:
+            table.add_mark(self.rule)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that needs no more than a service."""
+
+    name: str
+    key: ServiceKey
+
+    def do(self, table: Table) -> None:
+        if self.name == "flush":
+            table.flush()
+        elif self.name == "zero all":
+            table.zero()
+        elif self.name == "zero":
+            table.zero(self.key)
+        else:
+            table.delete_service(self.key)
+
+
+@dataclass(frozen=True)
+class Send:
+    """A packet of a client."""
+
+    key: ServiceKey
+    client: int
+    client_port: int
+    port: int
+    flags: int
+    hook: str
+
+    @property
+    def address(self) -> Address:
+        base = ip_address("192.0.2.8" if self.key.family is Family.INET else "2001:db8::8")
+        return base + self.client
+
+    @property
+    def protocol(self) -> Protocol:
+        return self.key.protocol or (Protocol.UDP if self.client_port % 2 else Protocol.TCP)
+
+    @property
+    def virtual(self) -> Address:
+        return self.key.address or (VIP if self.key.family is Family.INET else VIP6)
+
+    @property
+    def target(self) -> int:
+        return self.port or self.key.port or 443
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Time passes."""
+
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The estimator has its turn."""
+
+
+Step = Service | Server | Remove | Mark | Command | Send | Wait | Estimate
+
+
+def _service(of: Histories) -> st.SearchStrategy[Step]:
+    persistence = st.sampled_from(of.persistence)
+    return st.builds(Service, _key(of), st.sampled_from(SCHEDULERS), persistence, st.booleans(), st.booleans())
+
+
+def _server(of: Histories) -> st.SearchStrategy[Step]:
+    upper = st.sampled_from([0, 0, 0, 1, 2, 3])
+    return st.builds(Server, _key(of), _NUMBER, st.integers(0, 4), upper, st.just(0))
+
+
+def _bounded(of: Histories) -> st.SearchStrategy[Step]:
+    return st.builds(Server, _key(of), _NUMBER, st.integers(1, 2), st.integers(2, 4), st.integers(0, 3))
+
+
+def _remove(of: Histories) -> st.SearchStrategy[Step]:
+    return st.builds(Remove, _key(of), _NUMBER)
+
+
+def _command(of: Histories) -> st.SearchStrategy[Step]:
+    return st.builds(Command, st.sampled_from(["flush", "zero", "zero all", "delete"]), _key(of))
+
+
+def _send(of: Histories) -> st.SearchStrategy[Step]:
+    client_port, port = st.sampled_from(CLIENT_PORTS), st.sampled_from(PORTS)
+    flags = st.sampled_from(FLAGS).map(int)
+    return st.builds(Send, _key(of), st.integers(0, 3), client_port, port, flags, st.sampled_from(HOOKS))
+
+
+def _mark(of: Histories) -> st.SearchStrategy[Step]:
+    if MARK not in of.keys:
+        return st.nothing()
+    return st.builds(Mark, st.builds(MarkRule, st.sampled_from(MATCHES), st.sampled_from([5, 5, 5, 6])))
+
+
+def _wait(of: Histories) -> st.SearchStrategy[Step]:
+    return st.builds(Wait, st.sampled_from(of.waits)) if of.waits else st.nothing()
+
+
+def _estimate(of: Histories) -> st.SearchStrategy[Step]:
+    return st.builds(Estimate)
+
+
+def _key(of: Histories) -> st.SearchStrategy[ServiceKey]:
+    return st.sampled_from(of.keys)
+
+
+_NUMBER = st.integers(1, 4)
+
+KINDS: list[tuple[int, Callable[[Histories], st.SearchStrategy[Step]]]] = [
+    (10, _send),
+    (3, _server),
+    (1, _bounded),
+    (1, _remove),
+    (1, _service),
+    (1, _command),
+    (1, _estimate),
+    (3, _mark),
+    (1, _wait),
+]
+"""How often each kind of step is drawn beside the others, and how."""
+
+
+def histories(of: Histories) -> st.SearchStrategy[list[Step]]:
+    """Histories of this kind; each begins with a service of two real servers, the others come soon enough."""
+
+    def beginning(made: Any) -> list[Step]:
+        return [made, Server(made.key, 1, 1, 0, 0), Server(made.key, 2, 2, 0, 0)]
+
+    kinds = [strategy for times, draw in KINDS if not (strategy := draw(of)).is_empty for _ in range(times)]
+    rest = st.lists(st.one_of(*kinds), min_size=10, max_size=60)
+    return st.tuples(_service(of).map(beginning), rest).map(lambda both: [*both[0], *both[1]])
