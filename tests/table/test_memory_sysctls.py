@@ -129,6 +129,19 @@ def test_drop_entry_spares_idle_connections_of_more_than_eight_packets() -> None
     assert one.counts(1) == (100, 0)
 
 
+@pytest.mark.parametrize(("scheduler", "other"), [("lblc", "lblcr"), ("lblcr", "lblc")])
+def test_locality_is_forgotten_after_its_own_schedulers_expiration(scheduler: str, other: str) -> None:
+    one = Cluster(VirtualService(DNS, scheduler), 1, 1)
+    one.table.set_sysctls({f"{other}_expiration": 100})
+    assert one.send(1) == 2
+    one.add(3)
+    one.wait(3700)  # it is looked at every half hour
+    assert one.send(1) == 2
+    one.table.set_sysctls({f"{scheduler}_expiration": 100})
+    one.wait(1900)
+    assert one.send(1) == 3
+
+
 def test_run_estimation_zero_freezes_the_rates() -> None:
     one = cluster(1, run_estimation=0)
     for port in range(1001, 1101):

@@ -8,8 +8,8 @@ from frames import ACK, FIN, RST, SYN, TCP, UDP, packet
 from test_states import only_connection
 
 from directrix.lvs import Counters, Rates
-from directrix.lvs.sysctls import DEFAULTS, SYSCTLS, Sysctl, SysctlValue
-from directrix.table.xdp import layout
+from directrix.lvs.sysctls import DEFAULTS, SYSCTLS, BadSysctl, Sysctl, SysctlValue
+from directrix.table.xdp import layout, libbpf
 from directrix.table.xdp.table import XdpTable
 
 pytestmark = pytest.mark.root
@@ -34,10 +34,51 @@ def test_every_sysctl_has_its_own_place_in_the_table(plane: DataPlane) -> None:
     assert plane.table.sysctls() == dict(DEFAULTS)
 
 
-def test_the_localitys_schedulers_get_their_expirations_in_ticks(plane: DataPlane) -> None:
-    plane.table.set_sysctls({"lblc_expiration": 100, "lblcr_expiration": 7})
-    assert plane.front("lblc_expiration") == plane.ticks.from_seconds(100)
-    assert plane.front("lblcr_expiration") == plane.ticks.from_seconds(7)
+@pytest.mark.parametrize(
+    ("scheduler", "kept_in", "record"),
+    [("lblc", "localities", layout.LOCALITY), ("lblcr", "replica_sets", layout.REPLICAS)],
+)
+@HOOKS
+def test_locality_is_forgotten_after_its_own_schedulers_expiration(
+    plane: DataPlane, scheduler: str, kept_in: str, record: layout.Record, hook: str
+) -> None:
+    plane.serve(DNS, 1, 1, scheduler=scheduler)
+    epoch = layout.SERVICE.get(plane.maps.services.bytes, 0, "epoch")
+    key = layout.LOCALITY_KEY.whole.pack(epoch, VIP.packed + bytes(12))
+    ports = iter(range(1001, 1100))
+
+    def chosen(unused: float) -> int:
+        """The server of a new connection, as if the address had been unused for so many seconds."""
+        value = memoryview(bytearray(libbpf.map_lookup(remembered, key, record.size)))
+        record.pack_into(value, 0, used=plane.tick() - plane.ticks.from_seconds(unused) & 0xFFFFFFFF)
+        libbpf.map_update(remembered, key, bytes(value))
+        return send()
+
+    def send() -> int:
+        port = next(ports)
+        getattr(plane, hook)(packet(UDP, VIP, 53, port))
+        return next(number_of(c.server) for c in plane.table.connections() if c.client_port == port)
+
+    remembered = plane.maps.descriptor(kept_in)
+    assert send() == 2
+    assert chosen(unused=86_000) == 2
+    plane.table.set_sysctls({f"{scheduler}_expiration": 100, f"{other_of(scheduler)}_expiration": 1})
+    assert chosen(unused=95) == 2
+    assert chosen(unused=105) == 1
+    assert chosen(unused=95) == 1
+
+
+def other_of(scheduler: str) -> str:
+    """lblc for lblcr, and the other way round."""
+    return "lblc" if scheduler == "lblcr" else "lblcr"
+
+
+def test_an_expiration_longer_than_ticks_count_is_as_long_as_they_do(plane: DataPlane) -> None:
+    most = 21_474_836
+    plane.table.set_sysctls({"lblc_expiration": most})
+    assert plane.front("lblc_expiration") == min(plane.ticks.from_seconds(most), 0xFFFFFFFF)
+    with pytest.raises(BadSysctl):
+        plane.table.set_sysctls({"lblc_expiration": most + 1})
 
 
 @HOOKS
@@ -213,7 +254,7 @@ def test_packets_are_counted_only_while_drop_entry_may_ask_and_only_until_the_ni
 def test_run_estimation_zero_keeps_counters_and_rates_as_they_are(plane: DataPlane) -> None:
     plane.serve(HTTP, 1)
     plane.table.set_sysctls({"run_estimation": 0})
-    for port in range(1, 200):
+    for port in range(1001, 1200):
         plane.tc(packet(TCP, VIP, 80, port))
     shown = XdpTable(plane.place)
     start = plane.front("now")

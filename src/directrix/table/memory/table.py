@@ -270,6 +270,9 @@ class MemoryTable(Control):
         return entry.state in over and isinstance(entry.state, TcpState)
 
     def _pick(self, service: Service, packet: Packet) -> Destination | None:
+        expiration = self._sysctls.get(f"{service.definition.scheduler}_expiration")
+        if isinstance(expiration, int):
+            service.expire_localities(expiration)
         destination = service.pick(Flow(packet.client, packet.client_port, packet.virtual, self._now))
         if destination is not None:
             _check_method(destination)

@@ -10,9 +10,12 @@ from collections.abc import Mapping
 
 from directrix.lvs.sysctls import SYSCTLS, SysctlValue
 from directrix.table.xdp import layout
+from directrix.table.xdp.clock import Ticks
 
 _PAIR = struct.Struct("=ii")
 _START = layout.FRONT.offsets["sysctl"]
+_IN_TICKS = ("lblc_expiration", "lblcr_expiration")
+"""Fields of the front, too: a scheduler has no time to convert seconds."""
 
 
 def read(front: memoryview) -> dict[str, SysctlValue]:
@@ -30,9 +33,12 @@ def number(front: memoryview, name: str) -> int:
     return layout.SYSCTLS.get(front, _START, name)
 
 
-def write(front: memoryview, values: Mapping[str, SysctlValue]) -> None:
-    """Store values, which must have been checked."""
+def write(front: memoryview, values: Mapping[str, SysctlValue], ticks: Ticks) -> None:
+    """Store values, which must have been checked, and what the data plane has in ticks of them."""
     for name, value in values.items():
+        if name in _IN_TICKS and isinstance(value, int):
+            at = layout.FRONT.offsets[name]
+            front[at : at + 4].cast("I")[0] = min(ticks.from_seconds(value), 0xFFFFFFFF)
         at = _START + layout.SYSCTLS.offsets[name]
         for place, part in enumerate(value if isinstance(value, tuple) else (value,)):
             front[at + 4 * place : at + 4 * place + 4].cast("i")[0] = part

@@ -59,8 +59,6 @@ from directrix.table.xdp.sets import Sets
 
 _FRONT, _SERVICE, _SERVER = layout.FRONT, layout.SERVICE, layout.SERVER
 _KEPT_ASIDE = 2
-_IN_TICKS = {"lblc_expiration", "lblcr_expiration"}
-"""Sysctls that the data plane has in ticks, too."""
 _KEPT_SECONDS = 120
 """How long IPVS keeps a removed server that no connection refers to."""
 
@@ -554,10 +552,7 @@ class XdpTable(Table):
     def set_sysctls(self, values: Mapping[str, SysctlValue]) -> None:
         check_sysctls(values)
         with self._changing():
-            sysctls.write(self._maps.front.bytes, values)
-            for name in _IN_TICKS & values.keys():
-                seconds = sysctls.number(self._maps.front.bytes, name)
-                self._set_front(name, self._ticks.from_seconds(seconds) & 0xFFFFFFFF)
+            sysctls.write(self._maps.front.bytes, values, self._ticks)
 
     def connections(self) -> Iterator[Connection]:
         return connections.listing(self._maps, self._ticks)
