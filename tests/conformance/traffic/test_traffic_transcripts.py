@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from difflib import unified_diff
 from pathlib import Path
 
 import machine
 import pytest
 from _pytest.mark import ParameterSet
-from host_half import AUTO, DELIBERATE, HERE, SCENARIOS, TRANSCRIPTS, play_all
+from host_half import AUTO, DELIBERATE, HERE, SCENARIOS, TRANSCRIPTS, play, play_all
 from waiting import LONG, waits
 
 NAMES = sorted(path.name for path in SCENARIOS.glob("*.txt"))
@@ -47,6 +47,10 @@ def test_traffic_and_listings_are_those_of_ipvs(
     name: str, hook: str, playing: dict[tuple[str, str], Future[str]]
 ) -> None:
     theirs, ours = (TRANSCRIPTS / name).read_text(), playing[name, hook].result()
+    if ours != theirs and name not in DELIBERATE | NOT_YET:
+        # With eight at a time a busy machine can be late by the second that a listing shows.
+        wait(playing.values())
+        ours = play(name, hook)
     difference = unified_diff(theirs.split("\n"), ours.split("\n"), "IPVS", "directrix", n=8, lineterm="")
     assert not (text := "\n".join(difference)), text
 
