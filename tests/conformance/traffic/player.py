@@ -74,7 +74,9 @@ class Player:
             "left": self._left,
             "wait": self._wait,
             "burst": lambda words: measuring.burst(self._wire, self.hosts, words),
-            "watch": lambda words: measuring.watch(int(words[0]), lambda: self._call_ipvsadm(words[2:], "")),
+            "watch": lambda words: measuring.watch(
+                int(words[0]), lambda: self._call(programs["ipvsadm"], words[2:], "")
+            ),
             "totals": lambda words: self._tell_totals(),
         }
 
