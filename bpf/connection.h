@@ -418,6 +418,19 @@ static __always_inline __u32 connection_add(const struct packet *key, struct mak
 	return place;
 }
 
+#define ACTIVE_STATES (TCP_ACTIVE_STATES | 1 << SCTP_S_ESTABLISHED)	/* UDP_S_NORMAL is none of them */
+
+static __always_inline bool active(__u32 state)
+{
+	return ACTIVE_STATES >> (state % STATES) & 1;
+}
+
+static __always_inline bool established(__u32 state)
+{
+	state &= STATE_MASK;
+	return state == TCP_S_ESTABLISHED || state == SCTP_S_ESTABLISHED;
+}
+
 /* A template one of whose connections was established is worth keeping in a flood. */
 static __always_inline void assure(__u32 control)
 {
@@ -433,7 +446,7 @@ static __noinline int connection_move(struct connection *c, __u32 state)
 	__u32 status = c->status, next = (status & ~(0xff | CONNECTION_ACTIVE)) | state;
 	struct server *s;
 
-	if (tcp_active(state))
+	if (active(state))
 		next |= CONNECTION_ACTIVE;
 	if (__sync_val_compare_and_swap(&c->status, status, next) != status)
 		return 0;
@@ -447,7 +460,7 @@ static __noinline int connection_move(struct connection *c, __u32 state)
 		__sync_fetch_and_add(&s->inactive, -up);
 		load_changed(s);
 	}
-	if ((state & STATE_MASK) == TCP_S_ESTABLISHED && c->control)
+	if (established(state) && c->control)
 		assure(c->control);
 	return 0;
 }

@@ -22,6 +22,7 @@
 #define TODROP_SECONDS 60	/* drop_entry spares what was refreshed since */
 #define DROP_SHARE_SHIFT 5	/* it visits a thirty-second of the buckets a second */
 #define COUNT_SHIFT 16
+#define HALF_OPEN_STATES (1 << TCP_S_SYN_RECV | 1 << TCP_S_SYNACK | 1 << SCTP_S_INIT1 | 1 << SCTP_S_INIT)
 
 /* Is this one of the packets that drop_packet drops? Asked for each that would make a connection. */
 static __always_inline bool to_drop_packet(void)
@@ -66,9 +67,9 @@ static __always_inline bool to_drop_entry(const struct connection *c, __u32 now)
 
 	if (status & CONNECTION_TEMPLATE)
 		return !(status & CONNECTION_ASSURED);
-	if (state == TCP_S_SYN_RECV || state == TCP_S_SYNACK)
+	if (HALF_OPEN_STATES >> (state % STATES) & 1)
 		return true;
-	return (state == TCP_S_ESTABLISHED || state == UDP_S_NORMAL) && todrop(c, status, now);
+	return (established(state) || state == UDP_S_NORMAL) && todrop(c, status, now);
 }
 
 /*

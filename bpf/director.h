@@ -53,7 +53,7 @@ static __always_inline int enter(const struct packet *p, __u32 number, struct ma
 			count_as_taken_by(number, s);
 			if (template)
 				__sync_fetch_and_add(&template->children, 1);
-			if ((making->status & STATE_MASK) == TCP_S_ESTABLISHED)
+			if (established(making->status))
 				assure(making->control);
 		}
 	}
@@ -61,10 +61,32 @@ static __always_inline int enter(const struct packet *p, __u32 number, struct ma
 	return verdict;
 }
 
+/*
+ * Status of the connection that a packet starts; 0: it may not start one. SYN and INIT may; where
+ * sloppiness is wanted, all but RST and ABORT. A global function: for the verifier all that begins is alike.
+ */
+__noinline __u32 opening_status(const struct packet *p)
+{
+	__u32 state = UDP_S_NORMAL;
+
+	if (!p)
+		return 0;
+	if (protocol_of(p) == IPPROTO_TCP) {
+		if (p->tcp_flags & TCP_RST || !(p->tcp_flags & TCP_SYN || front.sysctl.sloppy_tcp))
+			return 0;
+		state = tcp_state_after(p->tcp_flags, TCP_S_NONE);
+	} else if (protocol_of(p) == IPPROTO_SCTP) {
+		if (p->tcp_flags & TCP_RST || !(p->tcp_flags & TCP_SYN || front.sysctl.sloppy_sctp))
+			return 0;
+		state = sctp_after(SCTP_S_NONE, p->sctp_event);
+	}
+	return state | (active(state) ? CONNECTION_ACTIVE : 0);
+}
+
 /* May a packet without a connection start one, and with which real server? CONTINUE: *server has it. */
 static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *server)
 {
-	struct making making = { .status = UDP_S_NORMAL };
+	struct making making = {};
 	struct persistent choice = {};
 	struct service *service;
 	struct server *s;
@@ -80,11 +102,9 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 	service = service_at(number);
 	if (!service)
 		return NO_SERVICE;
-	if (protocol_of(p) == IPPROTO_TCP) {
-		if (!tcp_opens(p->tcp_flags))
-			return NO_CONNECTION;
-		making.status = tcp_opening_status(p->tcp_flags);
-	}
+	making.status = opening_status(p);
+	if (!making.status)
+		return NO_CONNECTION;
 	if (service->flags & SERVICE_ONE_PACKET && protocol_of(p) == IPPROTO_UDP && p->from_xdp)
 		return HANDED_UP;	/* only tc has an end for every packet: this one must not be scheduled twice */
 	if (front.sysctl.drop_packet && to_drop_packet())
@@ -119,22 +139,24 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 }
 
 /* The state of a connection after a packet that is no plain ACK of an established one. */
-static __always_inline __u32 state_after(struct connection *c, const struct packet *p, __u32 state)
+static __always_inline __u32 state_after(struct connection *c, const struct packet *p, __u32 state, bool quick)
 {
 	if (state & STATE_COUNTED)
 		state = count_packet(c, state);
 	if (protocol_of(p) == IPPROTO_TCP)
 		return tcp_state_after(p->tcp_flags, state) | (state & STATE_COUNTED);
+	if (!quick && protocol_of(p) == IPPROTO_SCTP)
+		return sctp_after(state & STATE_MASK, p->sctp_event) | (state & STATE_COUNTED);
 	return state;
 }
 
 /* A packet of a connection: what it does to its state and its time. */
-static __always_inline void go_on(struct connection *c, const struct packet *p, __u32 now)
+static __always_inline void go_on(struct connection *c, const struct packet *p, __u32 now, bool quick)
 {
 	__u32 state = c->status & 0xff;
 
 	if (!(state == TCP_S_ESTABLISHED && tcp_plain_ack(p->tcp_flags)) && state != UDP_S_NORMAL)
-		state = state_after(c, p, state);
+		state = state_after(c, p, state, quick);
 	if (state != (c->status & 0xff))
 		connection_move(c, state);
 	connection_refresh(c, p, state, now);
@@ -158,7 +180,7 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server,
 		if (c && !gives_way(c, p)) {
 			*server = c->server;
 			if (available(c->server))
-				go_on(c, p, now);
+				go_on(c, p, now, false);
 			return CONTINUE;
 		}
 	}
@@ -175,7 +197,8 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server,
 
 /*
  * CONTINUE: to be forwarded to real server *number. Anything else is the packet's end. A packet
- * that is `in_registers` is copied where it is needed in memory, so that it can stay there.
+ * that is `in_registers` (the quick way's: TCP or UDP) is copied where it is needed in memory, so
+ * that it can stay there.
  */
 static __always_inline enum verdict direct(const struct packet *p, bool in_registers, struct connection *c, __u32 now,
 					   __u32 *number)
@@ -195,7 +218,7 @@ static __always_inline enum verdict direct(const struct packet *p, bool in_regis
 		return available(*number) ? CONTINUE : SERVER_GONE;
 	}
 	*number = c->server;
-	go_on(c, p, now);
+	go_on(c, p, now, in_registers);
 	return CONTINUE;
 }
 

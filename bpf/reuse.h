@@ -33,6 +33,8 @@ static __always_inline bool asks_anew(const struct packet *p)
 	return p->tcp_flags & TCP_SYN;
 }
 
+#define OVER_STATES (1 << TCP_S_TIME_WAIT | 1 << TCP_S_CLOSE | 1 << SCTP_S_CLOSED)
+
 /* Is there nothing more to come, as conn_reuse_mode has it? What a template controls is never over (IPVS). */
 static __always_inline bool is_over(const struct connection *c)
 {
@@ -40,7 +42,7 @@ static __always_inline bool is_over(const struct connection *c)
 
 	if (!front.sysctl.conn_reuse_mode || c->control)
 		return false;
-	return state == TCP_S_TIME_WAIT || state == TCP_S_CLOSE ||
+	return OVER_STATES >> (state % STATES) & 1 ||
 	       (state == TCP_S_FIN_WAIT && front.sysctl.conn_reuse_mode & 2);
 }
 

@@ -67,11 +67,6 @@ static __always_inline enum tcp_event tcp_event(__u8 flags)
 	return flags & TCP_ACK ? EVENT_ACK : EVENT_NONE;
 }
 
-static __always_inline bool tcp_active(__u32 state)
-{
-	return TCP_ACTIVE_STATES >> (state % STATES) & 1;	/* UDP_S_NORMAL is none of them */
-}
-
 static __always_inline bool tcp_plain_ack(__u8 flags)
 {
 	return (flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
@@ -81,23 +76,6 @@ static __always_inline bool tcp_plain_ack(__u8 flags)
 static __always_inline __u32 tcp_state_after(__u8 flags, __u32 state)
 {
 	return tcp_next[front.sysctl.secure_tcp >> 1 & 1][tcp_event(flags) & 7][state & 15];
-}
-
-/* Status of the connection that a packet with these flags starts. With a SYN it is active. */
-static __always_inline __u32 tcp_opening_status(__u8 flags)
-{
-	__u32 state;
-
-	if (flags & TCP_SYN)
-		return CONNECTION_ACTIVE | (front.sysctl.secure_tcp & 2 ? TCP_S_SYNACK : TCP_S_SYN_RECV);
-	state = tcp_state_after(flags, TCP_S_NONE);
-	return state | (tcp_active(state) ? CONNECTION_ACTIVE : 0);
-}
-
-/* May a packet with these flags start a connection? */
-static __always_inline bool tcp_opens(__u8 flags)
-{
-	return !(flags & TCP_RST) && (flags & TCP_SYN || front.sysctl.sloppy_tcp);
 }
 
 #endif

@@ -9,8 +9,10 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
+from directrix.lvs.sctp import SctpState
 from directrix.lvs.sysctls import SysctlValue
 from directrix.lvs.tcp import TcpState
+from directrix.lvs.udp import UdpState
 from directrix.table.memory.connections import Entry, TemplateState
 
 ALWAYS = 3
@@ -20,6 +22,8 @@ SHARE = 32
 SPARED_SECONDS = 60
 """It spares what was refreshed since, and what has had more than so many packets:"""
 SPARED_PACKETS = 8
+
+_HALF_OPEN = (TcpState.SYN_RECV, TcpState.SYNACK, SctpState.INIT1, SctpState.INIT)
 
 
 class Defence:
@@ -55,9 +59,9 @@ class Defence:
     def _is_dispensable(self, entry: Entry, now: float) -> bool:
         if entry.is_template:
             return entry.state is not TemplateState.ASSURED
-        if entry.state in (TcpState.SYN_RECV, TcpState.SYNACK):
+        if any(entry.state is half_open for half_open in _HALF_OPEN):
             return True
-        if isinstance(entry.state, TcpState) and entry.state is not TcpState.ESTABLISHED:
+        if not isinstance(entry.state, UdpState) and entry.state.name != "ESTABLISHED":
             return False
         idle = entry.timeout - (entry.expires - now)
         if idle < SPARED_SECONDS or not 1 <= entry.packets <= SPARED_PACKETS:

@@ -24,10 +24,12 @@ from directrix.lvs import (
     ForwardingMethod,
     Protocol,
     ServiceKey,
+    sctp,
     tcp,
     udp,
 )
 from directrix.lvs.errors import NotSupportedYet
+from directrix.lvs.sctp import SctpEvent, SctpState
 from directrix.lvs.tcp import TcpFlags, TcpState
 from directrix.lvs.udp import UdpState
 from directrix.scheduling import Flow
@@ -42,6 +44,11 @@ from directrix.table.memory.statistics import PERIOD
 FTP = 21
 FTP_DATA = 20
 FIRST_UNPRIVILEGED_PORT = 1024
+_FIRST_STATES: dict[Protocol, TcpState | UdpState | SctpState] = {
+    Protocol.TCP: TcpState.NONE,
+    Protocol.UDP: UdpState.UDP,
+    Protocol.SCTP: SctpState.NONE,
+}
 
 
 class MemoryTable(Control):
@@ -65,7 +72,7 @@ class MemoryTable(Control):
         """Direct a packet of a client.
 
         Raises:
-            NotSupportedYet: it needs a forwarding method, protocol or persistence engine that is only stored.
+            NotSupportedYet: it needs a forwarding method or persistence engine that is only stored.
         """
         self.expire(now)
         if not self._services:
@@ -155,6 +162,10 @@ class MemoryTable(Control):
             state = tcp.next_state(entry.state, packet.tcp_flags, secure=secure)
             entry.enter(state)
             entry.timeout = tcp.timeout(state, self._timeouts)
+        elif isinstance(entry.state, SctpState):
+            association = sctp.next_state(entry.state, packet.sctp_event)
+            entry.enter(association)
+            entry.timeout = sctp.timeout(association)
         else:
             entry.timeout = udp.timeout(self._timeouts)
         self._connections.refresh(entry, self._now)
@@ -165,10 +176,7 @@ class MemoryTable(Control):
         if service is None:
             virtual = any(known.address == packet.virtual for known in self._services)
             return VerdictName.NO_SERVICE if virtual else VerdictName.NOT_OURS
-        if packet.protocol is Protocol.SCTP:
-            raise NotSupportedYet("directing SCTP packets")
-        sloppy = bool(self._sysctls["sloppy_tcp"])
-        if packet.protocol is Protocol.TCP and not tcp.opens(packet.tcp_flags, sloppy=sloppy):
+        if not self._opens(packet):
             return VerdictName.NO_CONNECTION
         if self._defence.drops_packet():
             return VerdictName.DROP_PACKET
@@ -188,6 +196,14 @@ class MemoryTable(Control):
             return self._connect(key, service, packet, destination, template)
         is_ftp_data = service.definition.key.port == FTP and packet.virtual_port != FTP
         return VerdictName.NO_CONNECTION if is_ftp_data else VerdictName.NO_SERVER
+
+    def _opens(self, packet: Packet) -> bool:
+        """Whether a packet may start a connection."""
+        if packet.protocol is Protocol.TCP:
+            return tcp.opens(packet.tcp_flags, sloppy=bool(self._sysctls["sloppy_tcp"]))
+        if packet.protocol is Protocol.SCTP:
+            return sctp.opens(packet.sctp_event, sloppy=bool(self._sysctls["sloppy_sctp"]))
+        return True
 
     def _service_for(self, packet: Packet) -> Service | None:
         """The service a packet is for: by mark, by its port, as FTP data, as one for all ports."""
@@ -215,7 +231,7 @@ class MemoryTable(Control):
             destination,
             server.port if mapped and server.port else packet.virtual_port,
             server.method,
-            TcpState.NONE if packet.protocol is Protocol.TCP else UdpState.UDP,
+            _FIRST_STATES[packet.protocol],
             flags,
             timeout=0,
             template=template,
@@ -254,7 +270,7 @@ class MemoryTable(Control):
 
     def _gives_way(self, entry: Entry, packet: Packet) -> bool:
         """Whether a packet's connection ends and the packet is directed anew."""
-        asks = bool(packet.tcp_flags & TcpFlags.SYN)
+        asks = bool(packet.tcp_flags & TcpFlags.SYN) or packet.sctp_event is SctpEvent.INIT
         expire = bool(self._sysctls["expire_nodest_conn"])
         if not entry.destination.available:
             return expire or (asks and not packet.tcp_flags & TcpFlags.RST)
@@ -266,8 +282,9 @@ class MemoryTable(Control):
         assert isinstance(mode, int)
         if not mode or entry.template is not None:
             return False
-        over = {TcpState.TIME_WAIT, TcpState.CLOSE} | ({TcpState.FIN_WAIT} if mode & 2 else set())
-        return entry.state in over and isinstance(entry.state, TcpState)
+        if entry.state is TcpState.FIN_WAIT:
+            return bool(mode & 2)
+        return any(entry.state is over for over in (TcpState.TIME_WAIT, TcpState.CLOSE, SctpState.CLOSED))
 
     def _pick(self, service: Service, packet: Packet) -> Destination | None:
         expiration = self._sysctls.get(f"{service.definition.scheduler}_expiration")

@@ -45,6 +45,8 @@ STATE_MASK = 0x7F
 STATE_COUNTED = 0x80
 TODROP_MOST = 8
 UDP_STATE = 16
+SCTP_STATES = 17
+"""The first of SCTP's states; the others follow by their numbers."""
 CURSOR_AT_HEAD = 0xFFFFFFFF
 
 SERVICE_PERSISTENT = 0x01
