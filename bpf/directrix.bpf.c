@@ -28,6 +28,7 @@
 #include "expiry.h"
 #include "forward_direct.h"
 #include "icmp.h"
+#include "removal.h"
 
 char _license[] SEC("license") = "GPL";
 
@@ -407,4 +408,17 @@ int directrix_look(struct __sk_buff *skb)
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &number, sizeof(number)))
 		return -1;
 	return hop_look_up(skb, number, &next);
+}
+
+/* Run by user space after removals, with the first line of heads and how many in the packet: see removal.h. */
+SEC("tc")
+int directrix_clear(struct __sk_buff *skb)
+{
+	struct removal removal = {};
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &removal, 2 * sizeof(__u32)))
+		return -1;
+	removal.now = ticks();
+	bpf_loop(removal.lines, line_clear, &removal, 0);
+	return 0;
 }

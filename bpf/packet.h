@@ -23,6 +23,9 @@
 
 enum { TCP_FIN = 0x01, TCP_SYN = 0x02, TCP_RST = 0x04, TCP_ACK = 0x10 };
 
+/* What an SCTP packet asks for that begins by saying this; a table, for each branch here costs the verifier a lot. */
+const __u8 sctp_flags[16] = { [SCTP_EVENT_INIT] = TCP_SYN, [SCTP_EVENT_ABORT] = TCP_RST };
+
 struct packet {
 	__u64 id;			/* as in struct connection */
 	union {
@@ -31,7 +34,7 @@ struct packet {
 		__u64 half[4];
 	};
 	__u32 length;			/* of the IP packet */
-	__u8 tcp_flags;			/* SCTP: TCP_SYN for an INIT, which asks for the same */
+	__u8 tcp_flags;			/* SCTP: TCP_SYN for an INIT, TCP_RST for an ABORT in front */
 	__u8 sctp_event;		/* enum sctp_event */
 	__u16 from_xdp;			/* tc can have it if XDP does not want it */
 };
@@ -235,11 +238,10 @@ static __always_inline bool parse_directed(void *l4, void *end, const struct fra
 		return parse_transport(l4, end, p->length - at, protocol, p);
 	if (!sctp_read(l4, end, p->length - at, &p->sctp_event, &behind))
 		return false;
+	p->tcp_flags = sctp_flags[p->sctp_event & 15];
 	/* a cookie is as long as it likes */
 	if (behind && frame_byte(f, f->network + at + behind, &chunk) && chunk == SCTP_CHUNK_ABORT)
 		p->sctp_event = SCTP_EVENT_ABORT;
-	if (sctp_opens(p->sctp_event))
-		p->tcp_flags = TCP_SYN;
 	return true;
 }
 
