@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,13 +42,11 @@ def require_root(what: str) -> None:
         raise HostError(f"`{what}` changes addresses and kernel parameters, and that needs root", "try again with sudo")
 
 
-def show_done(done: Iterable[Done], *, rehearsed: bool) -> None:
+def show_done(done: Done, *, rehearsed: bool) -> None:
     """The commands of a rehearsal on stdout; what was left alone on stderr."""
-    parts = list(done)
     if rehearsed:
-        for command in dict.fromkeys(command for part in parts for command in part.commands):
-            print(command)
-    for text in dict.fromkeys(text for part in parts for text in part.left):
+        print("".join(f"{command}\n" for command in done.commands), end="")
+    for text in done.left:
         print(f"left alone, because somebody else changed it meanwhile: {text}", file=sys.stderr)
 
 

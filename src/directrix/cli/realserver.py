@@ -105,7 +105,7 @@ def _run(args: argparse.Namespace) -> int:
         wish = preparing.Wish(args.method, tuple(args.interface))
         done = preparing.start(vips, wish, args.persist, rehearse=args.dry_run)
     else:
-        done = [preparing.stop(vips, persist=args.persist, rehearse=args.dry_run)]
+        done = preparing.stop(vips, persist=args.persist, rehearse=args.dry_run)
     show_done(done, rehearsed=args.dry_run)
     return 0
 

@@ -12,7 +12,7 @@ from directrix.realserver.persistence import Lasting, lasting_facts
 from directrix.realserver.task import Task
 from directrix.system.facts import keeping, ledger
 from directrix.system.facts.fact import Fact, FactStatus
-from directrix.system.facts.keeping import Done
+from directrix.system.facts.keeping import Done, Holding
 from directrix.system.facts.ledger import Book, Ledger
 from directrix.system.whereabouts import Vip, Whereabouts, look
 
@@ -72,14 +72,10 @@ class Plan:
     facts: tuple[Fact, ...] = field(repr=False)
 
     @property
-    def holder(self) -> str:
-        """Who holds these facts."""
-        return f"{_HOLDER}{self.vip}"
-
-    @property
-    def notes(self) -> dict[str, str]:
-        """What the ledger keeps of it beside the facts."""
-        return {"method": self.method, "interfaces": " ".join(self.interfaces)}
+    def holding(self) -> Holding:
+        """The same for the ledger."""
+        notes = {"method": self.method, "interfaces": " ".join(self.interfaces)}
+        return Holding(f"{_HOLDER}{self.vip}", self.facts, notes)
 
 
 def book() -> Book:
@@ -101,34 +97,27 @@ def plan(vip: Vip, wish: Wish, host: Whereabouts) -> Plan:
     return Plan(vip, method, interfaces, tuple(METHODS[method](Task(vip, interfaces, host))))
 
 
-def start(vips: Sequence[Vip], wish: Wish, persist: str = "", *, rehearse: bool = False) -> list[Done]:
+def start(vips: Sequence[Vip], wish: Wish, persist: str = "", *, rehearse: bool = False) -> Done:
     """Make this host a real server for some VIPs: for all, or, if that fails, for none more than before.
 
+    Args:
+        wish: how; what it leaves open is as in the start before, if there was one.
+        persist: what shall keep it over boots, a name of `persistence.MANAGERS`; empty for nothing new.
+        rehearse: change nothing, only say what would be done.
+
     Raises:
-        HostError: it can't be done, and nothing was changed.
-        CommandFailed, OSError: likewise.
+        HostError: it can't be done; all is as it was.
+        CommandFailed, OSError: the system could not be asked; nothing was changed.
     """
     host, records = look(), book()
     known = records.read()
-    plans = [plan(vip, _remembered(known, vip, wish), host) for vip in vips]
-    done: list[Done] = []
-    new: list[str] = []
-
-    def have(holder: str, facts: Sequence[Fact], notes: dict[str, str]) -> None:
-        done.append(keeping.start(records, holder, facts, notes, rehearse=rehearse))
-        if holder not in known.holders and not rehearse:
-            new.append(holder)
-
-    try:
-        for planned in plans:
-            have(planned.holder, planned.facts, planned.notes)
-            if persist:
-                have(*_to_last(planned, persist, Ledger() if rehearse else records.read()))
-    except BaseException:
-        with uninterrupted():
-            keeping.stop(records, new[::-1])
-        raise
-    return done
+    holdings = []
+    for vip in vips:
+        planned = plan(vip, _remembered(known, vip, wish), host)
+        holdings.append(planned.holding)
+        if persist:
+            holdings.append(_to_last(planned, persist, known))
+    return keeping.start(records, holdings, rehearse=rehearse)
 
 
 def stop(vips: Sequence[Vip], *, persist: bool = False, rehearse: bool = False) -> Done:
@@ -190,14 +179,14 @@ def _remembered(known: Ledger, vip: Vip, wish: Wish) -> Wish:
     return Wish(wish.method or notes["method"], wish.interfaces or tuple(notes["interfaces"].split()))
 
 
-def _to_last(planned: Plan, persist: str, known: Ledger) -> tuple[str, list[Fact], dict[str, str]]:
+def _to_last(planned: Plan, persist: str, known: Ledger) -> Holding:
     """The files that make it last, and the one that tells, after a boot, what was there before."""
-    holder, notes = f"{_LASTING}{planned.vip}", {"persist": persist}
-    lasting = Lasting(planned.vip, planned.method, planned.facts)
-    facts = lasting_facts(persist, lasting)
-    kept = Ledger({planned.holder: planned.notes, holder: notes})
-    for who, wanted in ((planned.holder, planned.facts), (holder, facts)):
-        for fact in wanted:
+    holding, lasting = planned.holding, Lasting(planned.vip, planned.method, planned.facts)
+    files = Holding(f"{_LASTING}{planned.vip}", lasting_facts(persist, lasting), {"persist": persist})
+    kept = Ledger()
+    for part in (holding, files):
+        kept.holders[part.holder] = dict(part.notes)
+        for fact in part.facts:
             entry = known.entries.get(fact.key)
-            kept.hold(who, fact, entry.before if entry is not None else fact.now())
-    return holder, [*facts, ledger.kept_file(KEPT, lasting.name, kept)], notes
+            kept.hold(part.holder, fact, entry.before if entry is not None else fact.now())
+    return Holding(files.holder, [*files.facts, ledger.kept_file(KEPT, lasting.name, kept)], files.notes)

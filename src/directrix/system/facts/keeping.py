@@ -34,6 +34,21 @@ class Done:
     left: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a holder wants.
+
+    Attributes:
+        holder: its name.
+        facts: in the order in which they are to be made.
+        notes: what the ledger keeps of it beside.
+    """
+
+    holder: str
+    facts: Sequence[Fact]
+    notes: Mapping[str, str]
+
+
 @dataclass(slots=True)
 class _Plan:
     ledger: Ledger
@@ -45,35 +60,35 @@ class _Plan:
         return Done(tuple(command.text for command in self.commands), tuple(self.left))
 
 
-def start(book: Book, holder: str, facts: Sequence[Fact], notes: Mapping[str, str], *, rehearse: bool = False) -> Done:
-    """Have facts for a holder; those it held and doesn't want any more are put back. With `rehearse`, nothing is done.
+def start(book: Book, holdings: Sequence[Holding], *, rehearse: bool = False) -> Done:
+    """Have facts for some holders: for all of them, or, if that fails, for none more than before.
+
+    Facts a holder had and doesn't want any more are put back. With `rehearse`, nothing is done.
 
     Raises:
-        HostError: another holder wants something to be otherwise, or a change failed; then all is as it was.
+        HostError: another holder wants something to be otherwise, or a change failed; all is as it was.
         CommandFailed, OSError: the system could not be asked; nothing was changed.
     """
     if rehearse:
-        ledger = book.read()
-        return Done(
-            (*_started(ledger, holder, facts, notes).done.commands, *_let_go(ledger, holder, facts).done.commands)
-        )
+        plan = _started(book.read(), holdings)
+        return _narrowed(holdings, plan).done
     with book.locked() as lock:
         ledger = book.read()
-        plan = _started(ledger, holder, facts, notes)
+        plan = _started(ledger, holdings)
         book.write(plan.ledger)
         try:
             _carry_out(plan.commands, lock)
         except BaseException as error:
             with uninterrupted():
-                _carry_back(book, plan.ledger, ledger, holder, lock)
+                _carry_back(book, plan.ledger, ledger, lock)
             raise _explained(error, "nothing was changed") from None
-        unwanted = _let_go(plan.ledger, holder, facts)
+        narrowed = _narrowed(holdings, _Plan(plan.ledger))
         try:
-            _carry_out(unwanted.commands, lock)
+            _carry_out(narrowed.commands, lock)
         except (CommandFailed, OSError) as error:
-            raise _explained(error, "what it was before is still noted") from None
-        book.write(unwanted.ledger)
-        return Done((*plan.done.commands, *unwanted.done.commands), tuple(unwanted.left))
+            raise _explained(error, "what was there before is still noted") from None
+        book.write(narrowed.ledger)
+        return Done((*plan.done.commands, *narrowed.done.commands), tuple(narrowed.left))
 
 
 def stop(book: Book, holders: Sequence[str], *, rehearse: bool = False) -> Done:
@@ -100,37 +115,45 @@ def status(facts: Sequence[Fact]) -> tuple[FactStatus, ...]:
     return tuple(status_of(fact) for fact in facts)
 
 
-def _started(ledger: Ledger, holder: str, facts: Sequence[Fact], notes: Mapping[str, str]) -> _Plan:
+def _started(ledger: Ledger, holdings: Sequence[Holding]) -> _Plan:
     plan = _Plan(ledger.copy())
-    plan.ledger.holders[holder] = dict(notes)
-    for fact in facts:
-        now = fact.now()
-        plan.ledger.hold(holder, fact, now)
-        if not fact.holds(now):
-            plan.commands += fact.make(now)
+    making: dict[str, list[Command]] = {}
+    for holding in holdings:
+        plan.ledger.holders[holding.holder] = dict(holding.notes)
+        for fact in holding.facts:
+            now = fact.now()
+            plan.ledger.hold(holding.holder, fact, now)
+            if not fact.holds(now):
+                making.setdefault(fact.key, fact.make(now))
+    plan.commands = [command for commands in making.values() for command in commands]
     return plan
 
 
-def _let_go(ledger: Ledger, holder: str, wanted: Sequence[Fact]) -> _Plan:
-    """A holder keeps only what it wants; if it wants nothing, it goes."""
-    plan = _Plan(ledger.copy())
-    keys = {fact.key for fact in wanted}
-    gone = [entry for entry in ledger.held_by(holder) if entry.fact.key not in keys]
-    for entry in reversed(gone):
-        if entry.holders == (holder,):
-            _undo(entry, plan)
-    plan.ledger.let_go(holder, (entry.fact.key for entry in gone))
-    if not wanted:
-        plan.ledger.holders.pop(holder, None)
+def _narrowed(holdings: Sequence[Holding], plan: _Plan) -> _Plan:
+    """The same, and each holder keeps only what it wants now."""
+    for holding in holdings:
+        wanted = {fact.key for fact in holding.facts}
+        gone = [entry for entry in plan.ledger.held_by(holding.holder) if entry.fact.key not in wanted]
+        plan = _let_go(plan, holding.holder, gone)
     return plan
 
 
 def _all_let_go(ledger: Ledger, holders: Sequence[str]) -> _Plan:
-    """Several holders let go of everything."""
+    """Some holders let go of everything, and are gone."""
     plan = _Plan(ledger)
     for holder in holders:
-        one = _let_go(plan.ledger, holder, ())
-        plan = _Plan(one.ledger, plan.commands + one.commands, plan.left + one.left)
+        plan = _let_go(plan, holder, plan.ledger.held_by(holder))
+        plan.ledger.holders.pop(holder, None)
+    return plan
+
+
+def _let_go(plan: _Plan, holder: str, entries: Sequence[Entry]) -> _Plan:
+    """A plan in which a holder lets go of some facts, too, the last made first."""
+    plan = _Plan(plan.ledger.copy(), list(plan.commands), list(plan.left))
+    for entry in reversed(entries):
+        if entry.holders == (holder,):
+            _undo(entry, plan)
+    plan.ledger.let_go(holder, [entry.fact.key for entry in entries])
     return plan
 
 
@@ -153,10 +176,10 @@ def _carry_out(commands: Sequence[Command], lock: int) -> None:
             raise OSError(error.errno, f"`{command.text.splitlines()[0]}`: {error.strerror}") from None
 
 
-def _carry_back(book: Book, started: Ledger, before: Ledger, holder: str, lock: int) -> None:
+def _carry_back(book: Book, started: Ledger, before: Ledger, lock: int) -> None:
     """Undo what a start that failed has made so far, and leave the ledger as it found it."""
     plan = _Plan(before)
-    for entry in reversed(started.held_by(holder)):
+    for entry in reversed(started.entries.values()):
         known = before.entries.get(entry.fact.key)
         if known is None:
             _undo(entry, plan)

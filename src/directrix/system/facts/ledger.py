@@ -81,7 +81,7 @@ class Ledger:
 
     def let_go(self, holder: str, keys: Iterable[str]) -> None:
         """Note that somebody no longer holds some facts; those nobody holds go."""
-        for key in list(keys):
+        for key in keys:
             entry = self.entries[key]
             left = tuple(other for other in entry.holders if other != holder)
             if left:
