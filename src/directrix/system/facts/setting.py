@@ -9,7 +9,8 @@ from directrix.system import sysctl
 from directrix.system.facts.fact import Command, calling
 
 
-def _writing(key: str, value: str) -> Command:
+def setting_command(key: str, value: str) -> Command:
+    """The command that writes a parameter."""
     return calling(f"sysctl -w {key}={value}", sysctl.require, key, value)
 
 
@@ -53,11 +54,11 @@ class Setting:
 
     def make(self, now: str | None) -> list[Command]:
         """See `Fact`."""
-        return [_writing(self.name, self.value)]
+        return [setting_command(self.name, self.value)]
 
     def undo(self, before: str | None) -> list[Command]:
         """See `Fact`; what the kernel lacked can't be put back and needn't."""
-        return [] if before is None else [_writing(self.name, before)]
+        return [] if before is None else [setting_command(self.name, before)]
 
 
 def of_interface(family: str, interface: str, name: str) -> str:
