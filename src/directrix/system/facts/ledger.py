@@ -202,14 +202,21 @@ class Book:
             os.close(descriptor)
 
     def _lock(self) -> int:
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-        descriptor = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except BaseException:
+        while True:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+            try:
+                descriptor = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue  # somebody forgot the last ledger at this very moment
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                with suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(descriptor), os.stat(self.path.parent)):
+                        return descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
             os.close(descriptor)
-            raise
-        return descriptor
 
 
 def kept_file(directory: Path, name: str, kept: Ledger) -> TextFile:
@@ -229,8 +236,11 @@ def here(kept: Path | None = None) -> Book:
 
 def forget() -> None:
     """Throw away what is noted of the caller's network namespace, because it is about to go."""
-    with suppress(FileNotFoundError):
-        here().path.unlink()
-    for directory in (RUNTIME, RUNTIME.parent):
-        with suppress(OSError):
-            directory.rmdir()
+    records = here()
+    if not records.path.exists():
+        return
+    with records.locked():
+        records.path.unlink(missing_ok=True)
+        for directory in (RUNTIME, RUNTIME.parent):
+            with suppress(OSError):
+                directory.rmdir()
