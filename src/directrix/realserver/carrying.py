@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from directrix.realserver.task import Task
 from directrix.system.host_error import HostError
+from directrix.system.whereabouts import Vip, Whereabouts
 
 
 def check_loopback(task: Task) -> None:
-    """Take care that lo can carry the VIP, and that no other interface has it.
+    """Take care that lo can carry the VIP.
 
     Raises:
         HostError: not so.
     """
-    check_nowhere_else(task)
     task.host.check_ipv6(task.vip, "lo")
     if any(link.name == "lo" and not link.up for link in task.host.links):
         raise HostError("lo is down", "set it up with `ip link set lo up`")
@@ -24,22 +24,28 @@ def check_loopback(task: Task) -> None:
             )
 
 
-def check_nowhere_else(task: Task) -> None:
+def check_nowhere_else(vip: Vip, host: Whereabouts) -> None:
     """Take care that the VIP is on no interface where the network would hear of it.
 
     Raises:
         HostError: it is.
     """
-    for own in task.host.carriers(task.vip):
+    for own in host.carriers(vip):
         if own.interface == "lo":
             continue
-        remove = f"`ip address del {own.address} dev {own.interface}`"
-        if own.address.network.prefixlen < task.vip.max_prefixlen:
+        others = [
+            other
+            for other in host.addresses
+            if other.interface == own.interface and other.address.version == vip.version and other != own
+        ]
+        alone = not any(not other.address.ip.is_link_local for other in others)
+        if own.address.network.prefixlen < vip.max_prefixlen or alone:
             raise HostError(
-                f"{task.vip} is this host's own address on {own.interface} ({own.address}), and no VIP",
+                f"{vip} is this host's own address on {own.interface} ({own.address}), and no VIP",
                 "give the VIP that clients ask",
             )
         raise HostError(
-            f"{own.interface} carries {task.vip}, and answers whoever asks for it, as a director does",
-            f"if this host shall be a real server, remove it with {remove}, then start again",
+            f"{own.interface} carries {vip}, and answers whoever asks for it, as a director does",
+            f"if this host shall be a real server, remove it with `ip address del {own.address} dev {own.interface}`, "
+            f"then start again",
         )

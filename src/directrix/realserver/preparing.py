@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
+from directrix.realserver.carrying import check_nowhere_else
 from directrix.realserver.methods import DEFAULT, METHODS
 from directrix.realserver.persistence import Lasting, lasting_facts
 from directrix.realserver.task import Task
@@ -89,6 +90,7 @@ def plan(vip: Vip, wish: Wish, host: Whereabouts) -> Plan:
     Raises:
         HostError: it can't be one in this way.
     """
+    check_nowhere_else(vip, host)
     method = wish.method or DEFAULT
     if wish.interfaces:
         interfaces = tuple(host.check_interface(name) for name in dict.fromkeys(wish.interfaces))

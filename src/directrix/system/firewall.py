@@ -67,36 +67,41 @@ def in_the_way(
         chain = entry.get("chain", {})
         if chain.get("family") not in families or chain.get("hook") not in _HOOKS or chain.get("type") != "filter":
             continue
-        ours = [
-            (rule, met, verdict)
-            for rule in rules.get((chain["family"], chain["table"], chain["name"]), [])
-            for met, verdict in [_of(rule, address)]
-            if met is not False
-        ]
-        passed = False
-        for rule, met, verdict in ours:
-            if verdict in _REFUSALS and met is True and not passed:
+        let_in = some_let_in = False
+        for rule in rules.get((chain["family"], chain["table"], chain["name"]), []):
+            met, narrow, verdict = _of(rule, address)
+            if met and verdict in _REFUSALS and not let_in:
                 yield chain, rule
-            elif verdict in ("accept", "jump", "goto", "vmap"):
-                passed = True
-        if chain.get("policy") == "drop" and not passed:
+            elif met is not False and verdict in ("accept", "jump", "goto", "vmap"):
+                some_let_in = True
+                let_in = let_in or (met is True and not narrow and verdict == "accept")
+        if chain.get("policy") == "drop" and not some_let_in:
             yield chain, None
 
 
-def _of(rule: dict[str, Any], address: IPv4Address | IPv6Address) -> tuple[bool | None, str]:
-    """Whether packets for the address meet a rule's conditions (None: some may), and what it does."""
+def _of(rule: dict[str, Any], address: IPv4Address | IPv6Address) -> tuple[bool | None, bool, str]:
+    """Whether packets for the address meet a rule (None: some may), whether only some ports' do, and what it does."""
     met: bool | None = True
+    narrow = False
     verdict = ""
     for statement in rule.get("expr", ()):
         kind, value = next(iter(statement.items()))
         if kind == "match":
             one = _match(value, address)
             met = False if met is False or one is False else None if met is None or one is None else True
+            narrow = narrow or _is_narrow(value)
         elif kind in ("accept", "drop", "reject", "jump", "goto", "vmap", "return"):
             verdict = kind
         elif kind in ("limit", "quota", "ct count", "xt"):
             met = met and None
-    return met, verdict
+    return met, narrow, verdict
+
+
+def _is_narrow(match: dict[str, Any]) -> bool:
+    left = match.get("left", {})
+    return isinstance(left, dict) and (
+        left.get("payload", {}).get("field") in _NARROWING or left.get("meta", {}).get("key") == "l4proto"
+    )
 
 
 def _match(match: dict[str, Any], address: IPv4Address | IPv6Address) -> bool | None:

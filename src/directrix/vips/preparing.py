@@ -92,10 +92,11 @@ def plan(vip: Vip, wish: Wish, host: Whereabouts) -> Plan:
     Raises:
         HostError: it can't be one.
     """
+    _check_own(vip, host)
     interface = host.check_interface(wish.interface) if wish.interface else host.interface_of(vip)
     method = wish.method or DEFAULT
     host.check_ipv6(vip, interface)
-    _check_carriers(vip, interface, host)
+    _check_elsewhere(vip, interface, host)
     if vip.version == 4 and host.own_address(interface, 4) is None:
         raise HostError(
             f"{interface} has no IPv4 address but VIPs: the director would ask for its real servers by ARP with the "
@@ -106,17 +107,29 @@ def plan(vip: Vip, wish: Wish, host: Whereabouts) -> Plan:
     if vip.version == 4:
         facts = [Setting(of_interface("ipv4", name, "send_redirects"), "0") for name in ("all", interface)]
     if method == "masquerade":
-        facts.append(Forwarding(vip.version))
+        facts += [*_router_advertisements(vip, host), Forwarding(vip.version)]
     return Plan(vip, method, interface, (*facts, OwnAddress(str(vip), interface)))
 
 
-def _check_carriers(vip: Vip, interface: str, host: Whereabouts) -> None:
+def _router_advertisements(vip: Vip, host: Whereabouts) -> list[Fact]:
+    """A host that forwards IPv6 forgets the default routes that routers told it of, unless `accept_ra` is 2."""
+    if vip.version == 4:
+        return []
+    names = [link.name for link in host.links if link.type != "loopback" and link.name not in host.without_ipv6]
+    return [Setting(of_interface("ipv6", name, "accept_ra"), "2", also=("0",)) for name in names]
+
+
+def _check_own(vip: Vip, host: Whereabouts) -> None:
     for own in host.carriers(vip):
         if own.address.network.prefixlen < vip.max_prefixlen:
             raise HostError(
                 f"{vip} is this host's own address on {own.interface} ({own.address}), and no VIP",
                 "give an address that no host has for its own",
             )
+
+
+def _check_elsewhere(vip: Vip, interface: str, host: Whereabouts) -> None:
+    for own in host.carriers(vip):
         if own.interface != interface:
             what = " as a real server does" if own.interface == "lo" else ""
             raise HostError(

@@ -12,7 +12,7 @@ from directrix.realserver.carrying import check_loopback
 from directrix.realserver.task import Task
 from directrix.system.facts.address import OwnAddress
 from directrix.system.facts.fact import Fact
-from directrix.system.facts.rules import Chain, NftTable, XtablesRule
+from directrix.system.facts.rules import Chain, NftTable, XtablesRule, XtablesTable
 from directrix.system.host_error import HostError
 from directrix.system.whereabouts import Vip
 
@@ -53,7 +53,10 @@ def by_nft(vip: Vip, instead: dict[str, Vip]) -> list[Fact]:
 
 def by_arptables(vip: Vip, instead: dict[str, Vip]) -> list[Fact]:
     """The same for arptables."""
-    rules: list[Fact] = [XtablesRule("arptables", "filter", "INPUT", ("-j", "DROP", "-d", str(vip)))]
+    rules: list[Fact] = [
+        XtablesTable("arptables", "filter"),
+        XtablesRule("arptables", "filter", "INPUT", ("-j", "DROP", "-d", str(vip))),
+    ]
     for interface, own in instead.items():
         words = ("-j", "mangle", "-o", interface, "-s", str(vip), "--mangle-ip-s", str(own))
         rules.append(XtablesRule("arptables", "filter", "OUTPUT", words))

@@ -12,17 +12,15 @@ drops it, as with every method.
 
 from __future__ import annotations
 
-from directrix.realserver.carrying import check_nowhere_else
 from directrix.realserver.task import Task
 from directrix.system.facts.fact import Fact
-from directrix.system.facts.rules import Chain, NftTable, XtablesRule
+from directrix.system.facts.rules import Chain, NftTable, XtablesRule, XtablesTable
 from directrix.system.host_error import HostError
 from directrix.system.whereabouts import Vip
 
 
 def facts(task: Task) -> list[Fact]:
     """What shall be so."""
-    check_nowhere_else(task)
     if task.host.carriers(task.vip):
         remove = f"ip address del {task.host.carriers(task.vip)[0].address} dev lo"
         raise HostError(
@@ -37,17 +35,18 @@ def facts(task: Task) -> list[Fact]:
             )
     other = "iptables" if task.vip.version == 4 else "ip6tables"
     program = task.choose({"nft": "nftables", other: "iptables"}, "the method redirect")
-    return [by_nft(task.vip) if program == "nft" else by_iptables(task.vip)]
+    return by_nft(task.vip) if program == "nft" else by_iptables(task.vip)
 
 
-def by_nft(vip: Vip) -> Fact:
+def by_nft(vip: Vip) -> list[Fact]:
     """The rule as a table of nftables."""
     family = "ip" if vip.version == 4 else "ip6"
     chain = Chain("prerouting", "type nat hook prerouting priority -100", (f"{family} daddr {vip} redirect",))
-    return NftTable(family, f"directrix_{str(vip).replace(':', '_')}", (chain,))
+    return [NftTable(family, f"directrix_{str(vip).replace(':', '_')}", (chain,))]
 
 
-def by_iptables(vip: Vip) -> Fact:
+def by_iptables(vip: Vip) -> list[Fact]:
     """The same for iptables or ip6tables."""
     program = "iptables" if vip.version == 4 else "ip6tables"
-    return XtablesRule(program, "nat", "PREROUTING", ("-d", f"{vip}/{vip.max_prefixlen}", "-j", "REDIRECT"))
+    words = ("-d", f"{vip}/{vip.max_prefixlen}", "-j", "REDIRECT")
+    return [XtablesTable(program, "nat"), XtablesRule(program, "nat", "PREROUTING", words)]

@@ -7,8 +7,9 @@ import shutil
 from dataclasses import dataclass
 from typing import ClassVar
 
+from directrix.system import nftables
 from directrix.system.commands import CommandFailed, run
-from directrix.system.facts.fact import Command, shell
+from directrix.system.facts.fact import Command, calling, shell
 from directrix.system.host_error import HostError
 
 _MISSING = re.compile(r"No such file or directory")
@@ -164,6 +165,67 @@ class XtablesRule:
 
 
 _SAVE = ["arptables-save"]
+
+
+@dataclass(frozen=True, slots=True)
+class XtablesTable:
+    """The table that a rule of iptables, ip6tables or arptables brings along where it stands in nftables.
+
+    The first rule makes it, and those programs can't delete it. So there is nothing to be made and always all is
+    well, but when it was not there before and is empty again, it goes.
+    """
+
+    program: str
+    table: str
+
+    kind: ClassVar[str] = "xtables-table"
+
+    @property
+    def key(self) -> str:
+        """See `Fact`."""
+        return f"{self.program} {self.table}"
+
+    @property
+    def text(self) -> str:
+        """See `Fact`."""
+        return f"{self.program}, table {self.table}"
+
+    @property
+    def _family(self) -> str:
+        return {"iptables": "ip", "ip6tables": "ip6", "arptables": "arp"}[self.program]
+
+    def now(self) -> str | None:
+        """`there`, `kept` if it is of the make that doesn't stand in nftables, or None."""
+        if "nf_tables" not in run([self.program, "-V"]):
+            return "kept"
+        return "there" if nftables.table_exists(self._family, self.table) else None
+
+    def holds(self, now: str | None) -> bool:
+        """See `Fact`."""
+        return True
+
+    def is_ours(self, now: str | None) -> bool:
+        """See `Fact`."""
+        return now == "there"
+
+    def make(self, now: str | None) -> list[Command]:
+        """See `Fact`."""
+        return []
+
+    def undo(self, before: str | None) -> list[Command]:
+        """See `Fact`."""
+        if before is not None:
+            return []
+        return [calling(f"nft delete table {self._family} {self.table}", self._delete_if_empty)]
+
+    def _delete_if_empty(self) -> None:
+        table = ""
+        for line in run([f"{self.program}-save"]).splitlines():
+            table = line[1:] if line.startswith("*") else table
+            used = line.startswith("-A ") or (line.startswith(":") and line.split()[1] != "ACCEPT")
+            if used and table == self.table:
+                return
+        nftables.delete_table(self._family, self.table)
 
 
 def choose_program(programs: dict[str, str], purpose: str) -> str:
