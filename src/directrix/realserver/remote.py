@@ -70,6 +70,14 @@ def packed() -> bytes:
     """The archive that is sent."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted({path for pattern in _SENT for path in _PACKAGE.glob(pattern)}):
-            archive.write(path, str(Path("directrix") / path.relative_to(_PACKAGE)))
+        paths = sorted({path for pattern in _SENT for path in _PACKAGE.glob(pattern)})
+        # A package without __init__.py is found in an archive only by an entry of its directory's own.
+        for directory in sorted({path.parent for path in paths}):
+            archive.writestr(f"{_inside(directory)}/", b"")
+        for path in paths:
+            archive.write(path, _inside(path))
     return made.getvalue()
+
+
+def _inside(path: Path) -> str:
+    return str(Path("directrix") / path.relative_to(_PACKAGE))
