@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from hosts import DIRECTRIX, VIP, VIP6, Cluster, Host
+from hosts import DIRECTRIX, VIP, VIP6, Cluster, Host, until
 from traffic import Server, ask, ask_udp
 from wire import Frame, Watch, watching
 
@@ -128,6 +128,16 @@ def test_without_it_the_vip_is_told_of_on_the_wire(bare: Cluster) -> None:
         Server(bare, rs1, addresses=(VIP,))
         assert ask(client) == "rs1"
         assert VIP in arp_senders(wire, rs1.mac())
+
+
+def test_a_directors_vip_is_announced_to_those_who_know_it_elsewhere(bare: Cluster) -> None:
+    client, director = bare["client"], bare["director"]
+    client.ip(f"neigh add {VIP} lladdr 02:00:00:00:00:99 dev eth0 nud stale")
+    client.ip(f"neigh add {VIP6} lladdr 02:00:00:00:00:99 dev eth0 nud stale")
+    director.directrix("director", "start", *BOTH)
+    bare.closing.append(lambda: director.directrix("director", "stop"))
+    for vip in (VIP, VIP6):
+        until(f"{vip} is known", lambda vip=vip: director.mac() in client.run("ip", "neigh", "show", vip).stdout)
 
 
 def test_several_vips_and_methods_start_and_stop_in_any_order(rs: Host) -> None:
