@@ -194,7 +194,6 @@ def status(vips: Sequence[Vip] = (), wish: Wish | None = None) -> tuple[VipStatu
     """
     known = book().read()
     chosen = list(vips) or started_vips(known)
-    host = look() if chosen else None
     found = []
     for vip in chosen:
         notes = known.holders.get(f"{_HOLDER}{vip}")
@@ -202,8 +201,7 @@ def status(vips: Sequence[Vip] = (), wish: Wish | None = None) -> tuple[VipStatu
             facts = [entry.fact for entry in known.held_by(f"{_HOLDER}{vip}")]
             method, interface = notes["method"], notes["interface"]
         else:
-            assert host is not None
-            planned = plan(vip, wish or Wish(), host)
+            planned = plan(vip, wish or Wish(), look())
             facts, method, interface = list(planned.facts), planned.method, planned.interface
         found.append(VipStatus(vip, method, interface, notes is not None, keeping.status(facts)))
     return tuple(found)
