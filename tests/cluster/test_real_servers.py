@@ -303,10 +303,11 @@ def test_a_firewalls_rule_in_the_way_of_a_director_is_named(rs: Host) -> None:
 
 
 def in_a_machine_of_its_own(rs: Host, *lines: str) -> subprocess.CompletedProcess[str]:
-    """Shell lines with a /etc and a /var/lib that go with them; `$D` is directrix."""
-    empty = ("/etc/systemd/system", "/etc/sysctl.d", "/var/lib")
+    """Shell lines as a machine's first process, with a /run, /etc and /var/lib that go with it; `$D` is directrix."""
+    empty = ("/run", "/etc/systemd/system", "/etc/sysctl.d", "/var/lib")
     script = ["set -e", *(f"mount -t tmpfs tmpfs {place}" for place in empty), *lines]
-    return rs.run("unshare", "--mount", "sh", "-c", "\n".join(script), env={**os.environ, "D": " ".join(DIRECTRIX)})
+    machine = ("unshare", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c")
+    return rs.run(*machine, "\n".join(script), env={**os.environ, "D": " ".join(DIRECTRIX)})
 
 
 def test_it_is_kept_over_boots_until_that_is_undone(rs: Host) -> None:
@@ -331,6 +332,24 @@ def test_it_is_kept_over_boots_until_that_is_undone(rs: Host) -> None:
     assert lasting.splitlines()[-1] == "5", "rules and address, and three files"
     assert "/etc/systemd/system/multi-user.target.wants/directrix-realserver-10-0-0-100.service" in left
     assert undone == ""
+    assert snapshot(rs) == before
+
+
+def test_after_a_boot_it_is_known_what_was_there_before(rs: Host) -> None:
+    before = snapshot(rs)
+    told = in_a_machine_of_its_own(
+        rs,
+        f"$D realserver start --vip {VIP} --vip 10.0.0.101 --persist",
+        "rm -r /run/directrix",  # a boot takes it away, and has the same set up again
+        "$D realserver status --json",
+        f"$D realserver stop --vip {VIP} --persist",
+        "$D realserver status >&2 && $D realserver stop --persist",
+        "echo left: $(find /etc/systemd/system /etc/sysctl.d /var/lib /run -type f -o -type l) >&2",
+    )
+    assert [(entry["persist"], entry["started"], entry["healthy"]) for entry in json.loads(told.stdout)] == [
+        ("systemd", True, True)
+    ] * 2
+    assert told.stderr.splitlines()[-1] == "left:"
     assert snapshot(rs) == before
 
 
