@@ -19,7 +19,7 @@ from wire import Frame, Watch, watching
 
 pytestmark = pytest.mark.root
 
-BOTH = ("--vip", VIP, "--vip", VIP6)
+BOTH = ("--vip", VIP, VIP6)
 SETTINGS = ("ipv4/conf", "ipv6/conf", "ipv4/ip_forward")
 
 
