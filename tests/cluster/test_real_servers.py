@@ -23,6 +23,21 @@ BOTH = ("--vip", VIP, VIP6)
 SETTINGS = ("ipv4/conf", "ipv6/conf", "ipv4/ip_forward")
 
 
+def settle(*hosts: Host) -> None:
+    """Wait until the kernel has done by itself what it does some time after an interface was set up."""
+    for host in hosts:
+
+        def is_settled(host: Host = host) -> bool:
+            routes = host.run("ip", "-6", "route", "show", "table", "local", "dev", "eth0").stdout
+            return "local fe80::" in routes and "multicast ff00::/8" in routes and " state UP " in state(host)
+
+        until(f"{host.name} has settled", is_settled, 30.0)
+
+
+def state(host: Host) -> str:
+    return host.run("ip", "link", "show", "dev", "eth0").stdout
+
+
 @pytest.fixture
 def bare(cluster: Cluster) -> Cluster:
     """Client, director, rs1 and rs2 on one segment, with addresses of their own and nothing else."""
@@ -31,6 +46,7 @@ def bare(cluster: Cluster) -> Cluster:
     cluster.segment(switch, "br0", {f"p-{name}": (cluster.host(name), "eth0") for name in numbers})
     for name, number in numbers.items():
         cluster[name].ip(f"addr add 10.0.0.{number}/24 dev eth0; addr add fd00::{number}/64 dev eth0 nodad")
+    settle(*(cluster[name] for name in numbers))
     return cluster
 
 
@@ -40,6 +56,7 @@ def rs(cluster: Cluster) -> Iterator[Host]:
     host = cluster.host("rs")
     cluster.wire(host, "eth0", cluster.host("other"), "eth0")
     host.ip("addr add 10.0.0.11/24 dev eth0; addr add fd00::11/64 dev eth0 nodad; route add default via 10.0.0.254")
+    settle(host)
     yield host
     host.directrix("realserver", "stop")
     host.directrix("director", "stop")
