@@ -198,6 +198,15 @@ def test_what_is_missing_is_named_with_the_command_that_mends_it(rs: Host) -> No
     rs.directrix("realserver", "status")
 
 
+def test_what_somebody_set_up_by_hand_is_as_good_if_it_has_the_effect(rs: Host) -> None:
+    rs.set("ipv4/conf/all/arp_ignore", 1)
+    rs.set("ipv4/conf/all/arp_announce", 2)
+    rs.ip(f"addr add {VIP}/32 dev lo; addr add {VIP6}/128 dev lo")
+    assert "missing" not in rs.directrix("realserver", "status", *BOTH).stdout
+    rs.set("ipv4/conf/all/arp_announce", 1)
+    assert "conf.eth0.arp_announce=2" in rs.directrix("realserver", "status", *BOTH, check=False).stdout
+
+
 @pytest.mark.parametrize("method", ["sysctl", "arptables", "redirect"])
 def test_what_a_rehearsal_prints_can_be_typed_and_does_the_same(rs: Host, method: str) -> None:
     before = snapshot(rs)
