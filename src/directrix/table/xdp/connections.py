@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from socket import ntohs
 
 from directrix.lvs import Address, Connection, ConnectionFlags, tcp
 from directrix.table.xdp import layout
-from directrix.table.xdp.clock import Ticks
+from directrix.table.xdp.clock import Ticks, current_tick
 from directrix.table.xdp.maps import Maps
 
 _CONNECTION = layout.CONNECTION
@@ -21,7 +20,7 @@ def listing(maps: Maps, ticks: Ticks) -> Iterator[Connection]:
     """Every live connection and template, in the order of the table's slots."""
     shared = maps.buckets.bytes
     size = maps.parameter("buckets") * layout.BUCKET_SIZE
-    now = _now(maps, ticks)
+    now = current_tick(maps.front.bytes, ticks)
     for start in range(0, size, _CHUNK):
         chunk = bytes(shared[start : min(start + _CHUNK, size)])
         if not any(chunk):
@@ -31,13 +30,6 @@ def listing(maps: Maps, ticks: Ticks) -> Iterator[Connection]:
                 entry = _entry(maps, ticks, now, raw)
                 if entry is not None:
                     yield entry
-
-
-def _now(maps: Maps, ticks: Ticks) -> int:
-    """The tick it is: the last one the table's clock has noted, and what has passed since."""
-    front = maps.front.bytes
-    passed = time.monotonic_ns() - layout.FRONT.get(front, 0, "now_ns")
-    return layout.FRONT.get(front, 0, "now") + ticks.from_seconds(max(passed, 0) / 1e9) & 0xFFFFFFFF
 
 
 def _addresses(family: int, packed: bytes) -> tuple[Address, Address]:
