@@ -138,7 +138,10 @@ if wanted directrix; then
   cost directrix_not_ours_address pass_address -d $DIP -D $OTHER
   cost directrix_other_host pass_other_host -D $OTHER
   directrix trace tcp --rate 1 --for 30 >/tmp/traced 2>&1 &
-  until grep -q tracing /tmp/traced; do sleep 1; done
+  until grep -q 'tracing;' /tmp/traced; do
+    sleep 1
+    ! grep -E 'FAILED|directrix' /tmp/traced || fail "directrix trace"
+  done
   cost directrix_established_traced drop
   wait
   tail -n 2 /tmp/traced

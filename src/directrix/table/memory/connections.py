@@ -173,6 +173,10 @@ class Connections:
         if entry.expires < entry.due:
             self._schedule(entry)
 
+    def follow(self, entry: Entry) -> None:
+        """See to it that an entry with a deadline of its own ends then."""
+        self._schedule(entry)
+
     def _schedule(self, entry: Entry) -> None:
         entry.due = entry.expires
         heapq.heappush(self._heap, (entry.due, next(self._serial), entry))

@@ -27,9 +27,9 @@ def listing(maps: Maps, ticks: Ticks) -> Iterator[Connection]:
             continue
         for raw in _CONNECTION.whole.iter_unpack(chunk):
             if raw[3] and not raw[8] & layout.CONNECTION_DEAD:
-                entry = _entry(maps, ticks, now, raw)
-                if entry is not None:
-                    yield entry
+                found = entry(maps, ticks, now, raw)
+                if found is not None:
+                    yield found
 
 
 def _addresses(family: int, packed: bytes) -> tuple[Address, Address]:
@@ -38,7 +38,8 @@ def _addresses(family: int, packed: bytes) -> tuple[Address, Address]:
     return IPv6Address(packed[:16]), IPv6Address(packed[16:])
 
 
-def _entry(maps: Maps, ticks: Ticks, now: int, raw: tuple[int, ...]) -> Connection | None:
+def entry(maps: Maps, ticks: Ticks, now: int, raw: tuple[int, ...]) -> Connection | None:
+    """The live connection or template in an unpacked slot; None if it is past its time."""
     (client_port, port, protocol, family, kind, packed, server, expires, status, _, children, server_port, _) = raw
     left = ticks.until(expires, now)
     template = bool(kind)
