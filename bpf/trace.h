@@ -39,7 +39,7 @@ static __always_inline int trace_end(int action)
 
 enum trace_hook { TRACE_XDP, TRACE_TC, TRACE_TC_BEHIND, TRACE_TC_IP };
 
-/* What is asked for; a constant to the verifier, which leaves out what is not. */
+/* What is asked for; written by the reader. Ports are in network order. */
 struct trace_filter {
 	struct {
 		__u32 address[4];
@@ -108,7 +108,7 @@ struct trace_notes {
 	__u8 bytes[TRACE_SNAP];		/* right behind the event, as the reader gets it */
 };
 
-const volatile struct trace_filter trace_filter SEC(".rodata.trace") = {};
+struct trace_filter trace_filter SEC(".data.trace_filter") = {};
 struct trace_state trace_state SEC(".data.trace") = {};
 
 struct {
@@ -124,19 +124,24 @@ struct {
 } trace_notes SEC(".maps");
 
 /*
- * Packets that XDP handed up after it had opened a connection for them: at tc, where they come to their
- * end, that is no news any more. By what identifies them, the status their connection had before.
+ * Packets that XDP handed up after they had opened or moved a connection: at tc, where they come to
+ * their end, that is no news any more. By what identifies them, how it was before.
  */
 struct handed_key {
 	__u64 id;
 	__u32 address[8];
 };
 
+struct handed {
+	__u32 before;		/* as in struct trace_event */
+	__u32 is_new;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, struct handed_key);
-	__type(value, __u32);
+	__type(value, struct handed);
 } trace_handed SEC(".maps");
 
 static __always_inline struct trace_notes *notes(void)
@@ -263,7 +268,7 @@ static __always_inline bool packet_wanted(const struct trace_notes *n)
 
 static __always_inline bool end_wanted(const struct trace_event *e)
 {
-	const volatile struct trace_filter *f = &trace_filter;
+	const struct trace_filter *f = &trace_filter;
 
 	if (!(f->verdicts >> (e->verdict % VERDICTS) & 1) || (f->only_new && !e->is_new))
 		return false;
@@ -318,27 +323,28 @@ static __always_inline void handed_key(const struct packet *p, struct handed_key
 static __noinline void hand_over(struct trace_notes *n)
 {
 	struct connection *c = noted_connection(n);
+	struct handed handed = { .before = n->event.before, .is_new = c != n->before };
 	struct handed_key key;
-	__u32 before = n->event.before;
 
-	if (!c || c == n->before)
+	if (!c)
 		return;
 	handed_key(&n->packet, &key);
-	bpf_map_update_elem(&trace_handed, &key, &before, BPF_ANY);
+	bpf_map_update_elem(&trace_handed, &key, &handed, BPF_ANY);
 }
 
 /* tc goes on with it. */
 static __always_inline void take_over(struct trace_notes *n)
 {
 	struct handed_key key;
-	__u32 *before;
+	struct handed *handed;
 
 	handed_key(&n->packet, &key);
-	before = bpf_map_lookup_elem(&trace_handed, &key);
-	if (!before)
+	handed = bpf_map_lookup_elem(&trace_handed, &key);
+	if (!handed)
 		return;
-	n->event.before = *before;
-	n->before = NULL;
+	n->event.before = handed->before;
+	if (handed->is_new)
+		n->before = NULL;
 	bpf_map_delete_elem(&trace_handed, &key);
 }
 
@@ -457,14 +463,23 @@ static __always_inline int trace_end(int action)
 	return action;
 }
 
-/* The smaller one, in a way that verifiers follow. */
+/* The smaller one, and at least 1, in a way that Linux 6.1's verifier follows. */
 #define AT_MOST(size, most) ({				\
-	__u32 bounded = size;				\
-	asm volatile("" : "+r"(bounded));		\
-	if (bounded > (most))				\
-		bounded = (most);			\
-	bounded;					\
+	__u32 last = (size) - 1;			\
+	asm volatile("" : "+r"(last));			\
+	if (last > (most) - 1)				\
+		last = (most) - 1;			\
+	asm volatile("" : "+r"(last));			\
+	last + 1;					\
 })
+
+/* How many bytes of a frame to show. */
+static __always_inline __u32 snapped(__u32 frame)
+{
+	__u32 snap = trace_filter.snap;
+
+	return AT_MOST(frame < snap ? frame : snap, TRACE_SNAP);
+}
 
 /* The notes, begun anew; NULL if nobody is looking. */
 static __always_inline struct trace_notes *trace_wake(__u32 frame, __u32 ifindex, enum trace_hook hook)
@@ -497,11 +512,10 @@ __noinline int trace_xdp(struct xdp_md *ctx)
 	if (!n)
 		return 0;
 	size = AT_MOST(frame, TRACE_HEAD);
-	if (!size || bpf_xdp_load_bytes(ctx, 0, n->head, size) || !trace_begin(n, noted_type(n), sizeof(struct ethhdr)))
+	if (bpf_xdp_load_bytes(ctx, 0, n->head, size) || !trace_begin(n, noted_type(n), sizeof(struct ethhdr)))
 		return 0;
-	size = AT_MOST(frame, trace_filter.snap);
-	size = AT_MOST(size, TRACE_SNAP);
-	if (size && !bpf_xdp_load_bytes(ctx, 0, n->bytes, size))
+	size = snapped(frame);
+	if (trace_filter.snap && !bpf_xdp_load_bytes(ctx, 0, n->bytes, size))
 		n->event.captured = size;
 	return 0;
 }
@@ -515,7 +529,7 @@ static __always_inline void trace_tc(struct __sk_buff *skb, enum trace_hook hook
 	if (!n)
 		return;
 	size = AT_MOST(skb->len, TRACE_HEAD);
-	if (!size || bpf_skb_load_bytes(skb, 0, n->head, size))
+	if (bpf_skb_load_bytes(skb, 0, n->head, size))
 		return;
 	if (hook == TRACE_TC_BEHIND) {
 		struct device *d = device_at(*(__u32 *)n->head);	/* what XDP left there: struct handed_up */
@@ -527,9 +541,8 @@ static __always_inline void trace_tc(struct __sk_buff *skb, enum trace_hook hook
 	wanted = hook == TRACE_TC_IP ? trace_begin(n, skb->protocol, 0) : trace_begin(n, noted_type(n), sizeof(struct ethhdr));
 	if (!wanted)
 		return;
-	size = AT_MOST(skb->len, trace_filter.snap);
-	size = AT_MOST(size, TRACE_SNAP);
-	if (!size || bpf_skb_load_bytes(skb, 0, n->bytes, size))
+	size = snapped(skb->len);
+	if (!trace_filter.snap || bpf_skb_load_bytes(skb, 0, n->bytes, size))
 		return;
 	n->event.captured = size;
 	if (hook == TRACE_TC_BEHIND)

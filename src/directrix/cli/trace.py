@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit status: 0, 1 if it was refused or ended by somebody else, 2 for a filter that makes no sense."""
-    from directrix.system.signals import Terminated, ending_in_order
+    from directrix.system.signals import noting_the_end
     from directrix.table.trace import DEFAULT_RATE
     from directrix.table.xdp.tracing import tracing
     from directrix.trace.words import BadFilter, read_filter
@@ -61,34 +62,34 @@ def run(args: argparse.Namespace) -> int:
     rate = DEFAULT_RATE if args.rate is None else args.rate
     snap = _DEFAULT_SNAP if args.snaplen is None else args.snaplen
     output = _Output(args.json, args.pcap, snap)
-    with ending_in_order():
+    with noting_the_end() as ended:
         try:
             with tracing(wanted, rate, snap) as tracer:
                 output.begin()
                 print("tracing; Ctrl-C ends it", file=sys.stderr, flush=True)
-                try:
-                    _show(tracer, output, args.count, args.seconds)
-                except Terminated:
-                    pass  # which is how it ends
-                finally:
-                    shown, skipped, lost = output.shown, tracer.skipped, tracer.lost
-        except Terminated as early:
-            return early.status
+                _show(tracer, output, args.count, args.seconds, ended)
+                skipped, lost = tracer.skipped, tracer.lost
         finally:
             output.end()
-    print(_summary(shown, skipped, lost, rate), file=sys.stderr)
+    print(_summary(output.shown, skipped, lost, rate), file=sys.stderr)
     return 0
 
 
 _DEFAULT_SNAP = 96
+_WAIT = 0.25
+"""Seconds between two looks at whether it is over."""
 
 
-def _show(tracer: Tracer, output: _Output, count: int | None, seconds: float | None) -> None:
+def _show(tracer: Tracer, output: _Output, count: int | None, seconds: float | None, ended: Callable[[], bool]) -> None:
     import time
 
     end = None if seconds is None else time.monotonic() + seconds
-    while end is None or time.monotonic() < end:
-        for packet in tracer.poll() if end is None else tracer.poll(end - time.monotonic()):
+    over = False
+    while not over:
+        # once more after the end, for what came in until then
+        over = ended() or (end is not None and time.monotonic() >= end)
+        wait = _WAIT if end is None else min(end - time.monotonic(), _WAIT)
+        for packet in tracer.poll(0.0 if over else wait):
             output.packet(packet)
             if output.shown == count:
                 return

@@ -1,4 +1,4 @@
-"""What is explained beforehand is what happens: each packet is explained first, then really sent through the data plane.
+"""What is explained beforehand is what happens: each packet is explained, then really sent through the data plane.
 
 The histories are those that the data plane and the memory table are held against each other with: all
 services, schedulers (but `twos`, which draws at random), thresholds, persistence, marks, removed servers.
@@ -7,6 +7,7 @@ services, schedulers (but `twos`, which draws at random), thresholds, persistenc
 from __future__ import annotations
 
 from contextlib import closing
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -14,11 +15,12 @@ from data_plane import DNS, HTTP, HTTP6, VIP, DataPlane, real, service
 from frames import ACK, CLIENT, SYN, TCP, packet
 from histories import HISTORIES, SCHEDULERS, Estimate, Histories, Send, Step, Wait, histories
 from hypothesis import HealthCheck, given, settings
+from mark_contract import a_match
 
 from directrix.explain.explaining import Explanation, explain
 from directrix.explain.surroundings import Surroundings
 from directrix.explain.view import our_table
-from directrix.lvs import Address, Protocol, ServiceKey, TableError
+from directrix.lvs import Address, MarkRule, Protocol, ServiceKey, TableError
 from directrix.lvs.tcp import TcpFlags
 from directrix.table.memory import Packet
 from directrix.table.memory.connections import Key
@@ -164,8 +166,6 @@ def test_a_full_table_is_foretold(plane: DataPlane) -> None:
 
 
 def test_addresses_that_no_packet_comes_from_are_foretold(plane: DataPlane) -> None:
-    from ipaddress import ip_address
-
     plane.serve(HTTP, 1)
     plane.serve(HTTP6, 1)
     for text in ("127.0.0.1", "0.1.2.3", "224.0.0.1", "255.255.255.255"):
@@ -187,9 +187,6 @@ def test_a_removed_real_servers_connections_are_foretold(plane: DataPlane) -> No
 
 
 def test_what_is_told_names_rule_service_and_template(plane: DataPlane) -> None:
-    from directrix.lvs import MarkRule
-    from mark_contract import a_match
-
     mark = ServiceKey.mark(7)
     plane.table.add_service(service(mark, "wrr", persistence=60))
     plane.table.add_server(mark, plane.real_server(HTTP, 1))

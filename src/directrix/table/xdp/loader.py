@@ -173,7 +173,7 @@ def traced(place: Place, wanted: bytes, hooks: frozenset[str] = ALL_HOOKS) -> It
     try:
         data_plane.only(set(hooks))
         _reuse_maps(place, data_plane)
-        data_plane.set_value(".rodata.trace", wanted)
+        data_plane.set_value(".data.trace_filter", wanted)
         try:
             data_plane.load()
         except OSError as error:

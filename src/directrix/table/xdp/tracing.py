@@ -24,7 +24,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import IO
 
 from directrix.lvs.errors import InvalidRequest, TableError, TableUnavailable
-from directrix.system.signals import uninterrupted
 from directrix.table.trace import MOST_RATE, MOST_SNAP, Filter, Traced
 from directrix.table.xdp import attachment, handover, libbpf, loader, pins
 from directrix.table.xdp.attachment import Attachment
@@ -109,6 +108,8 @@ class Tracer:
 def tracing(wanted: Filter, rate: int, snap: int) -> Iterator[Tracer]:
     """Trace the packets of this network namespace's table.
 
+    The caller keeps signals from ending it in between (`noting_the_end`).
+
     Args:
         wanted: which ones.
         rate: how many a second at most, 1 to MOST_RATE.
@@ -130,21 +131,15 @@ def tracing(wanted: Filter, rate: int, snap: int) -> Iterator[Tracer]:
             "there is no table in this network namespace", "the first service makes one, and so does directrix up"
         )
     with _alone(place), ExitStack() as ending:
-        # what ends the trace is not to be cut short by the signal that does
         with place.lock():
             exchange = _Exchange(place)
             programs = filter_bytes(wanted, rate, snap)
             data_plane = ending.enter_context(loader.traced(place, programs, exchange.programs))
             tracer = Tracer(place, data_plane, exchange.token)
             ending.callback(tracer.close)
-            with uninterrupted():
-                ending.callback(exchange.end)
-                exchange.begin(data_plane)
-        try:
-            yield tracer
-        finally:
-            with uninterrupted():
-                ending.close()
+            ending.callback(exchange.end)
+            exchange.begin(data_plane)
+        yield tracer
 
 
 def left_behind(place: pins.Place) -> bool:
