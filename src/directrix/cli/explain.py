@@ -29,6 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--flags", metavar="FLAG,…", help="TCP flags of SYN, ACK, FIN and RST, or none (default SYN, which starts one)"
     )
+    parser.add_argument(
+        "--chunks", metavar="CHUNK,…", help="SCTP chunks by name, such as INIT, COOKIE_ECHO, DATA (default INIT)"
+    )
     parser.add_argument("-j", "--json", action="store_true", help="as JSON")
 
 
@@ -38,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from directrix.explain.words import BadPacket, read_packet
 
     try:
-        packet = read_packet(args.protocol, args.client, args.virtual, args.flags)
+        packet = read_packet(args.protocol, args.client, args.virtual, args.flags, args.chunks)
     except BadPacket as bad:
         print(f"directrix explain: {bad}", file=sys.stderr)
         return 2

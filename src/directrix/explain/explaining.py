@@ -17,7 +17,7 @@ from directrix.lvs import Address, ForwardingMethod, RealServer, ServiceKey
 from directrix.lvs.addresses import endpoint
 from directrix.lvs.errors import NotSupportedYet
 from directrix.lvs.service import Protocol
-from directrix.lvs.tcp import TcpFlags, TcpState
+from directrix.lvs.tcp import TcpFlags
 from directrix.scheduling import Flow
 from directrix.table.memory import Packet, VerdictName
 from directrix.table.memory.connections import Entry
@@ -88,9 +88,9 @@ def explain(view: View, packet: Packet, surroundings: Surroundings) -> Explanati
     if not _admitted(told, view, packet):
         return told
     before = view.table.connection_of(packet)
-    state_before = before.state if before is not None else None
+    state_before = before.state_name if before is not None else ""
     _tell_connection(told, view, packet, before)
-    over = before is not None and _starts_over(before, packet)
+    over = before is not None and view.table.starts_over(before, packet)
     opens = before is None or over
     if opens and _barred(told, view, packet):
         return told
@@ -114,9 +114,10 @@ def explain(view: View, packet: Packet, surroundings: Surroundings) -> Explanati
         return told
     told.new = opens
     if after is not None:
-        told.state, told.expires = after.state.name, after.expires - view.now
-        moved = f"{state_before.name} becomes {after.state.name}" if state_before is not None and not opens else ""
-        moved = moved or f"made, in state {after.state.name}"
+        told.state, told.expires = after.state_name, after.expires - view.now
+        moved = f"made, in state {told.state}" if opens else f"{state_before} becomes {told.state}"
+        if state_before == told.state and not opens:
+            moved = f"stays {told.state}"
         told.tell("connection after", f"{moved}, for {told.expires:.0f} s")
     else:
         told.tell("connection after", "none: each datagram is scheduled for itself")
@@ -138,11 +139,13 @@ def _owner(view: View, packet: Packet, after: Entry | None, server: RealServer) 
 
 
 def _packet(packet: Packet) -> str:
-    flags = "".join(f" {flag.name}" for flag in TcpFlags if flag & packet.tcp_flags) if packet.protocol == 6 else ""
-    if packet.protocol is Protocol.TCP and not flags:
-        flags = " without flags"
+    says = ""
+    if packet.protocol is Protocol.TCP:
+        says = "".join(f" {flag.name}" for flag in TcpFlags if flag & packet.tcp_flags) or " without flags"
+    elif packet.protocol is Protocol.SCTP:
+        says = f" {packet.sctp_event.name}"
     ends = f"{endpoint(packet.client, packet.client_port)} > {endpoint(packet.virtual, packet.virtual_port)}"
-    return f"{packet.protocol.name} {ends}{flags}"
+    return f"{packet.protocol.name} {ends}{says}"
 
 
 def _arrives(told: Explanation, surroundings: Surroundings) -> bool:
@@ -178,27 +181,18 @@ def _tell_connection(told: Explanation, view: View, packet: Packet, before: Entr
         told.tell("connection", "there is none")
         return
     left = before.expires - view.now
-    text = f"there is one to {_server(before)}, {before.state.name}, {left:.0f} s left"
+    text = f"there is one to {_server(before)}, {before.state_name}, {left:.0f} s left"
     if before.template is not None:
         text += ", made by the client's template"
     if not before.destination.available:
         text += "; that real server was removed"
-    if _starts_over(before, packet):
-        text += "; it is over, and this SYN starts a new one in its place"
+    if view.table.starts_over(before, packet):
+        text += "; it is over, and this packet starts a new one in its place"
     told.tell("connection", text)
 
 
 def _server(entry: Entry) -> str:
     return endpoint(*entry.destination.server.key)
-
-
-def _starts_over(entry: Entry, packet: Packet) -> bool:
-    return (
-        bool(packet.tcp_flags & TcpFlags.SYN)
-        and entry.template is None
-        and entry.state in (TcpState.TIME_WAIT, TcpState.CLOSE)
-        and isinstance(entry.state, TcpState)
-    )
 
 
 def _barred(told: Explanation, view: View, packet: Packet) -> bool:
@@ -246,9 +240,7 @@ def _tell_service(told: Explanation, view: View, packet: Packet) -> _Choice | No
     if definition.one_packet:
         words.append("one packet at a time (UDP)")
     told.tell("service", ", ".join(words))
-    if packet.protocol is Protocol.TCP and (
-        not packet.tcp_flags & TcpFlags.SYN or packet.tcp_flags & TcpFlags.RST or packet.client_port == _FTP_DATA
-    ):
+    if not view.table.opens(packet) or packet.client_port == _FTP_DATA:
         return None
     template = view.table.template_of(packet)
     asked = template is None or not template.destination.available

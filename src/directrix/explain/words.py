@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from directrix.lvs import Address, Protocol, parse_address
+from directrix.lvs import Address, Protocol, parse_address, sctp
 from directrix.lvs.mark import HIGHEST_PORT
+from directrix.lvs.sctp import SctpChunk
 from directrix.lvs.tcp import TcpFlags
 from directrix.table.memory import Packet
 
@@ -18,13 +19,16 @@ class BadPacket(Exception):
     """Words that describe no packet: what is wrong and what to write."""
 
 
-def read_packet(protocol: str, client: str, virtual: str, flags: str | None) -> Packet:
+def read_packet(
+    protocol: str, client: str, virtual: str, flags: str | None = None, chunks: str | None = None
+) -> Packet:
     """The packet that words describe.
 
     Args:
         protocol: `tcp`, `udp` or `sctp`.
         client, virtual: ADDRESS:PORT, IPv6 in brackets.
         flags: names of TCP flags with commas or bars between them, `none` for none; None for SYN.
+        chunks: names of SCTP's chunks, likewise; None for INIT.
 
     Raises:
         BadPacket: they describe none.
@@ -38,10 +42,14 @@ def read_packet(protocol: str, client: str, virtual: str, flags: str | None) -> 
         )
     if flags is not None and which is not Protocol.TCP:
         raise BadPacket(f"--flags {flags}: only TCP has flags, not {which.name}")
+    if chunks is not None and which is not Protocol.SCTP:
+        raise BadPacket(f"--chunks {chunks}: only SCTP has chunks, not {which.name}")
     tcp_flags = TcpFlags.NONE
     if which is Protocol.TCP:
         tcp_flags = TcpFlags.SYN if flags is None else _flags(flags)
-    return Packet(which, source, source_port, target, target_port, tcp_flags, _LENGTHS[source.version])
+    event = sctp.event(*_chunks("INIT" if chunks is None else chunks))
+    length = _LENGTHS[source.version]
+    return Packet(which, source, source_port, target, target_port, tcp_flags, length, sctp_event=event)
 
 
 def _endpoint(text: str, what: str) -> tuple[Address, int]:
@@ -69,3 +77,11 @@ def _flags(text: str) -> TcpFlags:
             raise BadPacket(f"--flags {text}: {name!r} is no flag; those are {', '.join(_FLAGS)}, or none")
         found |= _FLAGS[name.upper()]
     return found
+
+
+def _chunks(text: str) -> list[SctpChunk]:
+    names = re.split(r"[,|+]", text)
+    for name in names:
+        if name.upper() not in SctpChunk.__members__:
+            raise BadPacket(f"--chunks {text}: {name!r} is no chunk; those are {', '.join(SctpChunk.__members__)}")
+    return [SctpChunk[name.upper()] for name in names]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from data_plane import DNS, HTTP, HTTP6, VIP, DataPlane, real, service
-from frames import ACK, CLIENT, SYN, TCP, packet
+from frames import ACK, CLIENT, SYN, TCP, association, packet
 from histories import HISTORIES, SCHEDULERS, Estimate, Histories, Send, Step, Wait, histories
 from hypothesis import HealthCheck, given, settings
 from mark_contract import a_match
@@ -20,7 +20,7 @@ from mark_contract import a_match
 from directrix.explain.explaining import Explanation, explain
 from directrix.explain.surroundings import Surroundings
 from directrix.explain.view import our_table
-from directrix.lvs import Address, MarkRule, Protocol, ServiceKey, TableError
+from directrix.lvs import Address, MarkRule, Protocol, ServiceKey, TableError, sctp
 from directrix.lvs.tcp import TcpFlags
 from directrix.table.memory import Packet
 from directrix.table.memory.connections import Key
@@ -46,20 +46,15 @@ def state_now(plane: DataPlane, sent: Packet) -> tuple[str, int]:
         return (found.connection.state, found.connection.expires) if found else ("", 0)
 
 
-def hold(plane: DataPlane, wanted: Packet, hook: str = "xdp") -> Explanation:
+def hold(plane: DataPlane, wanted: Packet, hook: str = "xdp", frame: bytes = b"") -> Explanation:
     """Explain a packet, send it, and see that it was as it was said."""
     plane.keep_hops()
     before = content(plane)
     told = explained(plane, wanted)
     assert content(plane) == before, "explaining has changed the table"
-    frame = packet(
-        int(wanted.protocol),
-        wanted.virtual,
-        wanted.virtual_port,
-        wanted.client_port,
-        int(wanted.tcp_flags),
-        wanted.client,
-    )
+    if not frame:
+        ends = (wanted.virtual, wanted.virtual_port, wanted.client_port, int(wanted.tcp_flags), wanted.client)
+        frame = packet(int(wanted.protocol), *ends)
     verdict, after = plane.deliver(hook, frame)
     assert told.verdict == verdict, (wanted, told.steps)
     assert (told.server is not None) is (verdict == "forwarded"), (wanted, told.steps)
@@ -89,7 +84,12 @@ def _go(plane: DataPlane, table: XdpTable, history: list[Step]) -> None:
         if isinstance(step, Send):
             flags = TcpFlags(step.flags) if step.protocol is Protocol.TCP else TcpFlags.NONE
             parts = (step.address, step.client_port, step.virtual, step.target)
-            hold(plane, Packet(step.protocol, *parts, flags), step.hook)
+            frame = b""
+            if step.protocol is Protocol.SCTP:
+                ends = {"client_port": step.client_port, "client": step.address}
+                frame = association(step.virtual, step.target, *step.chunks, **ends)
+            sent = Packet(step.protocol, *parts, flags, sctp_event=sctp.event(*step.chunks))
+            hold(plane, sent, step.hook, frame)
         elif isinstance(step, Wait):
             waited += step.seconds
             if waited < 115:
@@ -104,8 +104,8 @@ def _go(plane: DataPlane, table: XdpTable, history: list[Step]) -> None:
 
 
 def _past_their_time(plane: DataPlane) -> bool:
-    """Whether the clock has still to end a connection."""
-    now = plane.tick()
+    """Whether the clock has still to end a connection; one whose time is right now, too."""
+    now = plane.tick() + plane.ticks.from_seconds(0.1)
     slots = (raw for _, raw in plane.slots() if not raw[8] & layout.CONNECTION_DEAD)
     return any((now - raw[7]) & 0xFFFFFFFF < 1 << 31 for raw in slots)
 

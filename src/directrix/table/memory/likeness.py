@@ -20,6 +20,7 @@ from directrix.lvs import (
     Timeouts,
     VirtualService,
 )
+from directrix.lvs.sctp import SctpState
 from directrix.lvs.service import Protocol
 from directrix.lvs.tcp import TcpState
 from directrix.lvs.udp import UdpState
@@ -137,7 +138,7 @@ class Likeness(MemoryTable):
             children=known.children,
         )
         self._connections.add(entry)
-        if not entry.is_template and not isinstance(entry.state, TemplateState):
+        if isinstance(entry.state, TcpState | SctpState):
             entry.enter(entry.state)
         entry.expires = connection.expires + 0.5  # what is listed is rounded down
         entry.due = entry.expires
@@ -169,7 +170,9 @@ def _load(destination: Destination, member: Member) -> None:
     destination.last_weight = member.last_weight
 
 
-def _state(connection: Connection) -> TcpState | UdpState | TemplateState:
+def _state(connection: Connection) -> TcpState | UdpState | SctpState | TemplateState:
     if connection.flags & ConnectionFlags.TEMPLATE:
         return TemplateState[connection.state]
+    if connection.protocol == Protocol.SCTP:
+        return next(state for state in SctpState if state.label == connection.state)
     return TcpState[connection.state] if connection.protocol == Protocol.TCP else UdpState.UDP

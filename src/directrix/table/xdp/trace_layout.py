@@ -11,10 +11,10 @@ from socket import htons, ntohs
 
 from directrix.lvs import Address
 from directrix.lvs.mark import Network
-from directrix.lvs.tcp import TcpFlags, TcpState
+from directrix.lvs.tcp import TcpFlags
 from directrix.table.trace import MOST_NETWORKS, MOST_SNAP, Filter, Traced
-from directrix.table.xdp import layout
 from directrix.table.xdp.clock import Ticks
+from directrix.table.xdp.connections import state_name
 from directrix.table.xdp.keys import address_bytes, address_from, key_bytes, key_from
 from directrix.table.xdp.layout import Record
 from directrix.table.xdp.layout import _record as record
@@ -115,8 +115,8 @@ def event_from(data: bytes, ticks: Ticks, since: int, names: Callable[[int], str
         length=told["length"],
         service=key,
         server=_server(told["has_server"], told["server_address"], told["server_port"]),
-        before=state_name(protocol, told["before"]),
-        after=state_name(protocol, after),
+        before=_state(protocol, told["before"]),
+        after=_state(protocol, after),
         expires=max(ticks.until(told["expires"], 0), 0.0) if after != _NO_CONNECTION else 0.0,
         new=bool(told["is_new"]),
         by_template=bool(told["by_template"]),
@@ -131,12 +131,9 @@ _ID: Record = record("id", "client_port:H port:H protocol:B family:B kind:H")
 _FLAGS = TcpFlags.FIN | TcpFlags.SYN | TcpFlags.RST | TcpFlags.ACK
 
 
-def state_name(protocol: int, status: int) -> str:
-    """The state in the low byte of a connection's status; empty if there is no connection."""
-    if status == _NO_CONNECTION:
-        return ""
-    state = status & 0xFF
-    return "UDP" if state == layout.UDP_STATE else TcpState(state).name
+def _state(protocol: int, status: int) -> str:
+    """The name of the state in the low byte of a connection's status; empty if there is no connection."""
+    return "" if status == _NO_CONNECTION else state_name(protocol, status & 0xFF)
 
 
 def _server(family: int, packed: bytes, port: int) -> tuple[Address, int] | None:
