@@ -76,6 +76,7 @@ class Eyes:
         """Look for these packets from now on."""
         wanted = read_filter([words]) if wanted is None else wanted
         self.filter.bytes[: FILTER.size] = filter_bytes(wanted, rate, snap)
+        STATE.pack_into(self.tracer._state.bytes, 0, full=0)  # the bucket of tokens is full
         self.tracer.stay_awake()
         self.told()
 
