@@ -37,19 +37,23 @@ class Trace:
         return out.splitlines(), err
 
 
-@pytest.fixture(params=["tc", "xdp"])
+BY_EITHER_HOOK = pytest.mark.parametrize("director", ["tc", "xdp"], indirect=True)
+
+
+@pytest.fixture
 def director(request: pytest.FixtureRequest, one: Cluster) -> Host:
     """A director with two real servers, by either hook; what local stacks send has whole checksums."""
     serve(one)
     for host in one.hosts.values():
         host.run("ethtool", "-K", "eth0", "tx", "off", check=False)
     # each short connection is kept for two minutes after its end: the table must hold all of them
-    hook = "xdp-generic" if request.param == "xdp" else "tc"
+    hook = "xdp-generic" if getattr(request, "param", "tc") == "xdp" else "tc"
     one["director"].directrix("up", "-q", "-c", "200000", "--hook", hook)
     one["director"].restore(service())
     return one["director"]
 
 
+@BY_EITHER_HOOK
 def test_connections_are_shown_and_the_programs_are_the_old_ones_afterwards(one: Cluster, director: Host) -> None:
     before = program_ids(one)
     trace = Trace(director, "service", f"{VIP}:80", "tcp")
@@ -105,6 +109,7 @@ def test_one_trace_at_a_time_and_the_other_is_told_who_traces(one: Cluster, dire
     assert len(trace.end()[0]) == 1
 
 
+@BY_EITHER_HOOK
 def test_a_killed_trace_costs_no_packet_and_the_next_command_puts_the_plain_programs_back(
     one: Cluster, director: Host
 ) -> None:
@@ -124,6 +129,17 @@ def test_a_killed_trace_costs_no_packet_and_the_next_command_puts_the_plain_prog
     load.stop()
     assert load.mishaps == []
     assert not {"table_full", "server_gone", "busy"} & director.verdicts().keys()
+
+
+def test_it_ends_when_nobody_reads_it_any_more(one: Cluster, director: Host) -> None:
+    before = program_ids(one)
+    trace = Trace(director)
+    assert trace.process.stdout is not None
+    trace.process.stdout.close()
+    ask(one["client"])
+    until("it has ended", lambda: trace.process.poll() is not None, 20)
+    assert trace.process.returncode == 141
+    assert program_ids(one) == before
 
 
 def test_up_and_down_end_a_trace_and_it_says_so(one: Cluster, director: Host) -> None:

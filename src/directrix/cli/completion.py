@@ -32,11 +32,13 @@ def command_line() -> Command:
     from directrix.cli.main import NAMES, subcommand
     from directrix.lab.ready_made import ready_made
     from directrix.table.opening import MAKES
+    from directrix.trace.words import WORDS as FILTER_WORDS
 
     labs = tuple(path.stem for path in ready_made())
     known: dict[tuple[str, ...], Argument] = {
         ("directrix", "lab", "up", "lab"): Argument(Kind.FILE, labs),
         ("directrix", "lab", "show", "lab"): Argument(Kind.WORD, labs),
+        ("directrix", "trace", "filter"): Argument(Kind.WORD, FILTER_WORDS),
     }
     commands = []
     for name in NAMES:

@@ -75,8 +75,8 @@ class Explanation:
         """Say how it ends."""
         self.verdict = verdict
         self.meaning = meaning or MEANINGS[verdict].meaning
-        fate = MEANINGS[verdict].fate if verdict in MEANINGS else ""
-        self.tell("verdict", f"{verdict}{f' ({fate})' if fate else ''}: {self.meaning}")
+        fate = MEANINGS[verdict].fate if verdict in MEANINGS else verdict
+        self.tell("verdict", f"{verdict}: {self.meaning}" if fate == verdict else f"{verdict} ({fate}): {self.meaning}")
 
 
 def explain(view: View, packet: Packet, surroundings: Surroundings) -> Explanation:

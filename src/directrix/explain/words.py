@@ -10,7 +10,7 @@ from directrix.lvs.sctp import SctpChunk
 from directrix.lvs.tcp import TcpFlags
 from directrix.table.memory import Packet
 
-_ENDPOINT = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:]*)):(?P<port>.*)")
+_ENDPOINT = re.compile(r"(?:\[(?P<six>[^\]]*)\]|(?P<four>[^:]*)):(?P<port>[^:]*)")
 _FLAGS = {str(flag.name): flag for flag in TcpFlags if flag}
 _LENGTHS = {4: 40, 6: 60}
 
