@@ -111,8 +111,7 @@ class GlobalDefinitions:
         garp, garp_interval, gna_interval: defaults of the instances; intervals in seconds.
         vrrp_version, vrrp_strict, vrrp_mcast_group4, vrrp_mcast_group6, vrrp_skip_check_adv_addr,
             vrrp_check_unicast_src, vrrp_lower_prio_no_advert, vrrp_higher_prio_send_advert,
-            vrrp_down_timer_adverts, vrrp_notify_priority_changes: defaults of the instances;
-            None if not given and `vrrp_strict` has a say.
+            vrrp_down_timer_adverts, vrrp_notify_priority_changes: defaults of the instances.
         vrrp_startup_delay: seconds from the start to the first instance.
         notify_fifo, vrrp_notify_fifo, lvs_notify_fifo: None without.
         fifo_write_vrrp_states_on_reload: tell all states again.
@@ -152,7 +151,7 @@ class GlobalDefinitions:
     vrrp_mcast_group6: IPv6Address = VRRP_GROUP6
     vrrp_skip_check_adv_addr: bool = False
     vrrp_check_unicast_src: bool = False
-    vrrp_lower_prio_no_advert: bool | None = None
+    vrrp_lower_prio_no_advert: bool = False
     vrrp_higher_prio_send_advert: bool = False
     vrrp_down_timer_adverts: int = 3
     vrrp_notify_priority_changes: bool = False

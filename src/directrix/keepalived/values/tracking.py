@@ -25,8 +25,8 @@ class VrrpScript:
 
     name: str
     script: Script
-    interval: float = 1.0
-    timeout: float = 0.0
+    interval: int = 1
+    timeout: int = 0
     weight: int = 0
     reverse: bool = False
     rise: int = 1
