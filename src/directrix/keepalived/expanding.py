@@ -34,7 +34,7 @@ from directrix.keepalived.parameters import (
     repetition,
 )
 
-MOST_LINES = 4_000_000
+MOST_LINES = 1_000_000
 """Lines after expansion; the largest example in keepalived's manual has 780,000."""
 
 LONGEST_LINE = 1 << 16

@@ -81,8 +81,11 @@ class Faults:
 
     @property
     def all(self) -> tuple[Fault, ...]:
-        """Everything found, each once, as it was found."""
-        return tuple(self._found)
+        """Everything found, each once, file by file in the order of the text."""
+        files = {fault.place.file: None for fault in self._found}
+        order = {file: number for number, file in enumerate(files)}
+        places = [(order[fault.place.file], fault.place.line, fault.place.column, fault) for fault in self._found]
+        return tuple(fault for *_, fault in sorted(places, key=lambda each: each[:3]))
 
     @property
     def fatal(self) -> bool:
@@ -94,5 +97,5 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'WORD'?` with the nearest known word; empty if none is near."""
     names = sorted(known)
     folded = {name.lower().replace("-", "_"): name for name in names}
-    near = difflib.get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=0.7)
     return f"; did you mean {folded[near[0]]!r}?" if near else ""

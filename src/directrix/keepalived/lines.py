@@ -99,6 +99,9 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+_STRUCTURE = re.compile(r'[{}"]')
+_PLAIN = re.compile(r"\S+")
+
 
 def unquoted(raw: str) -> str:
     r"""The text of a word that may be quoted; outside of quotes `\#` and `\!` are characters, not comments."""
@@ -122,6 +125,8 @@ def tokens(line: Line) -> list[Word]:
     Raises:
         Unterminated: a quote is opened and not closed.
     """
+    if not _STRUCTURE.search(line.text):
+        return [Word(match[0], line, match.start()) for match in _PLAIN.finditer(line.text)]
     found = []
     for match in _TOKEN.finditer(line.text):
         if match.lastgroup == "space":
@@ -187,7 +192,7 @@ def _meant(match: re.Match[str]) -> str:
     return match[0]
 
 
-_SAFE = re.compile(r"(?![@~])[^\s\x00-\x20\x7f{}\"'\\$!#]+")
+_SAFE = re.compile(r"(?!include|[@~])[^\s\x00-\x20\x7f{}\"'\\$!#]+")
 _TO_ESCAPE = re.compile(r"""["'\\\x00-\x1f\x7f]|\$(?=\{_)""")
 _SHORT = {meant: f"\\{letter}" for letter, meant in _NAMED.items() if letter != "e"}
 

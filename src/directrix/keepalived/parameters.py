@@ -17,6 +17,9 @@ REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)((?:\s+\d+)*)\s*\}|\$([A-Za
 
 REPETITION = re.compile(r"\s*~(SEQx?|LST)\(")
 
+MOST_ROUNDS = 65_536
+"""Of one ~SEQ; several on a line multiply."""
+
 _LITERAL = {"_HASH": "#", "_BANG": "!"}
 
 
@@ -99,6 +102,8 @@ def _sequence(kind: str, inside: str) -> Iterator[dict[str, str]]:
     step = values[1] if len(values) > 2 else (-1 if end < start else 1)
     if step == 0 or (end - start) * step < 0:
         raise BadRepetition(f"counting from {start} by {step} never comes to {end}")
+    if (end - start) // step >= MOST_ROUNDS:
+        raise BadRepetition(f"~{kind} counts more than {MOST_ROUNDS:,} rounds")
     written = format if kind == "SEQx" else lambda number, _: str(number)
     return ({name: written(number, "x")} for number in range(start, end + (1 if step > 0 else -1), step))
 

@@ -12,29 +12,37 @@ from typing import Any, TypeVar
 
 from directrix.keepalived.values import (
     Authentication,
+    Configuration,
     Fifo,
     GlobalDefinitions,
     GratuitousArp,
     Mail,
+    MiscCheck,
     Notify,
     Script,
     SorryServer,
+    SyncGroup,
+    VirtualServer,
+    VrrpInstance,
+    VrrpScript,
 )
 
-_PARTS: Mapping[str, type] = {
-    "authentication": Authentication,
-    "garp": GratuitousArp,
-    "globals": GlobalDefinitions,
-    "lvs_notify_fifo": Fifo,
-    "mail": Mail,
-    "misc_path": Script,
-    "notify": Notify,
-    "notify_fifo": Fifo,
-    "script": Script,
-    "sorry_server": SorryServer,
-    "vrrp_notify_fifo": Fifo,
+_PARTS: Mapping[type, Mapping[str, type]] = {
+    Configuration: {"globals": GlobalDefinitions},
+    GlobalDefinitions: {
+        "garp": GratuitousArp,
+        "mail": Mail,
+        "notify_fifo": Fifo,
+        "vrrp_notify_fifo": Fifo,
+        "lvs_notify_fifo": Fifo,
+    },
+    MiscCheck: {"misc_path": Script},
+    SyncGroup: {"notify": Notify},
+    VirtualServer: {"sorry_server": SorryServer},
+    VrrpInstance: {"authentication": Authentication, "garp": GratuitousArp, "notify": Notify},
+    VrrpScript: {"script": Script},
 }
-"""The classes of parts, by the field they stand in."""
+"""The parts of each class, by the field they stand in."""
 
 _NEEDED: Mapping[str, str] = {
     "authentication": "type",
@@ -60,9 +68,10 @@ def make(cls: type[T], values: Mapping[str, Any]) -> T:
             parts.setdefault(part, {})[inner] = value
         else:
             own[name] = value
+    known = _PARTS.get(cls, {})
     for part, inside in parts.items():
         if part not in own and (part not in _NEEDED or inside.get(_NEEDED[part]) is not None):
-            own[part] = make(_PARTS[part], inside)
+            own[part] = make(known[part], inside)
     return cls(**own)
 
 
@@ -75,9 +84,10 @@ def defaults(cls: type) -> dict[str, Any]:
 
 def _defaults(cls: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    known = _PARTS.get(cls, {})
     for each in fields(cls):
-        if each.name in _PARTS:
-            found |= {f"{each.name}.{name}": value for name, value in defaults(_PARTS[each.name]).items()}
+        if each.name in known:
+            found |= {f"{each.name}.{name}": value for name, value in defaults(known[each.name]).items()}
             if each.name in _NEEDED:
                 found[f"{each.name}.{_NEEDED[each.name]}"] = None
         elif each.default is not MISSING:
@@ -93,4 +103,4 @@ def get(value: Any, name: str) -> Any:
     if not dot:
         return getattr(value, name)
     holder = getattr(value, part)
-    return defaults(_PARTS[part]).get(inner) if holder is None else get(holder, inner)
+    return defaults(_PARTS[type(value)][part]).get(inner) if holder is None else get(holder, inner)

@@ -22,6 +22,7 @@ class Reading:
         section: by which section it was read.
         given: values by field. Sections that may be repeated have a list of readings there.
         told: the keyword of each field.
+        failed: fields that were told and not understood, which is a mistake already.
     """
 
     word: Word | None
@@ -29,6 +30,7 @@ class Reading:
     faults: Faults
     given: dict[str, Any] = field(default_factory=dict)
     told: dict[str, Word] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
 
     def place(self, name: str = "") -> Place:
         """Where a field was told; where the block is opened if it wasn't."""
@@ -45,9 +47,13 @@ class Reading:
 
     def needs(self, name: str, reason: str) -> bool:
         """Whether a field was told; if not, that is a mistake."""
-        if name not in self.given:
+        if not self.said(name):
             self.error(reason)
         return name in self.given
+
+    def said(self, name: str) -> bool:
+        """Whether a field was told, understood or not."""
+        return name in self.given or name in self.failed
 
     def readings(self, name: str) -> list[Reading]:
         """The blocks of a field."""
@@ -93,6 +99,8 @@ def _block(statements: Iterable[Statement], block: Block, reading: Reading, quie
                 _unknown(statement, block, reading.faults)
         except Bad as bad:
             reading.faults.error(bad.place, str(bad))
+            if keyword is not None:
+                reading.failed.update(keyword.fields)
 
 
 def _unknown(statement: Statement, block: Block, faults: Faults) -> None:

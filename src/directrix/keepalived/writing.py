@@ -117,7 +117,8 @@ class _Writer:
                 return of_group(settings)
             case VirtualServer():
                 usual = of_virtual_server(settings) | {"netmask": default_netmask(value.family)}
-                usual |= of_sorry_server(value.method, value.tunnel) | {"sorry_server.inhibit": False}
+                if value.sorry_server is not None:
+                    usual |= of_sorry_server(value.method, value.tunnel)
                 # what these are by default surprises people, so they are always written where they mean something
                 usual |= {"scheduler": None, "method": None, "protocol": value.protocol if value.fwmark else None}
                 return usual | {"family": value.family if value.address is not None else None}

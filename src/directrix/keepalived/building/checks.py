@@ -74,7 +74,7 @@ def build_check(
         reading.error("min_reply_length is above max_reply_length: the check would always fail", "min_reply_length")
     if cls is MiscCheck:
         found["misc_timeout"] = found["misc_timeout"] or 0
-    elif not found["connect_port"] and cls not in _PORTLESS:
+    elif not found["connect_port"] and "connect_port" not in reading.failed and cls not in _PORTLESS:
         reading.warn("there is no port to connect to, so that this check can never succeed; add connect_port")
     check: AnyCheck = make(cls, found)
     return check
@@ -83,11 +83,11 @@ def build_check(
 def _complete(reading: Reading, cls: type, found: dict[str, Any], virtualhost: str) -> bool:
     """Whether everything a check needs is there; fills in its blocks."""
     if cls in (HttpCheck, DrCheck):
-        urls = tuple(url for each in reading.readings("urls") if (url := _url(each, virtualhost)) is not None)
-        urls = tuple(url for each in reading.readings("url") if (url := _url(each, virtualhost)) is not None) or urls
+        blocks = reading.readings("urls" if cls is HttpCheck else "url")
+        urls = tuple(url for each in blocks if (url := _url(each, virtualhost)) is not None)
         if cls is HttpCheck:
             found["urls"] = urls
-            if not urls and not reading.readings("urls"):
+            if not reading.readings("urls"):
                 reading.error("this check needs a url { path … }")
             return bool(urls)
         if len(urls) > 1:
@@ -100,8 +100,7 @@ def _complete(reading: Reading, cls: type, found: dict[str, Any], virtualhost: s
             return False
     if cls is SmtpCheck:
         found["hosts"] = tuple(make(SmtpHost, of_host(found) | host.values()) for host in reading.readings("hosts"))
-    if cls is AgentCheck and not found["connect_port"]:
-        reading.error("AGENT_CHECK needs the agent's connect_port")
+    if cls is AgentCheck and not reading.needs("connect_port", "AGENT_CHECK needs the agent's connect_port"):
         return False
     return cls is not MiscCheck or reading.needs("misc_path.words", "MISC_CHECK needs a misc_path")
 

@@ -78,7 +78,7 @@ def _virtual_server(
         return None
     found = of_virtual_server(settings) | given
     found["family"] = _family(reading, found, groups.get(group))
-    _default_words(reading, given, found)
+    _default_words(reading, found)
     real_servers = _real_servers(reading, settings, found, default_weight, followed)
     found["real_servers"] = tuple(real_servers)
     _netmask(reading, found)
@@ -96,17 +96,17 @@ def _virtual_server(
     return make(VirtualServer, found)
 
 
-def _default_words(reading: Reading, given: Mapping[str, Any], found: dict[str, Any]) -> None:
+def _default_words(reading: Reading, found: dict[str, Any]) -> None:
     """Tell of what keepalived tells of when it is left to a default."""
     if found["fwmark"]:
-        if "protocol" in given:
+        if "protocol" in reading.given:
             reading.warn("a firewall mark has no protocol: it is ignored", "protocol")
         found["protocol"] = Protocol.UDP
-    elif "protocol" not in given:
+    elif not reading.said("protocol"):
         reading.warn("no protocol is given, which means UDP, as in keepalived; write protocol TCP if you mean that")
-    if "scheduler" not in given:
+    if not reading.said("scheduler"):
         reading.warn(f"no scheduler is given: {found['scheduler']}")
-    if "method" not in given and not all("method" in each.given for each in reading.readings("real_servers")):
+    if not reading.said("method") and not all(each.said("method") for each in reading.readings("real_servers")):
         reading.warn("no lvs_method is given, which means NAT")
 
 

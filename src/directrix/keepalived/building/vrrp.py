@@ -155,8 +155,8 @@ def _instance(reading: Reading, settings: GlobalDefinitions, followed: Followed)
     given["family"] = _family(reading)
     found = of_instance(settings, given) | given
     found |= _tracks(reading, followed, found["interface"])
-    _adjust(reading, given, found)
-    if not found["interface"] and not found["unicast_peers"]:
+    _adjust(reading, found)
+    if not found["interface"] and not found["unicast_peers"] and not reading.said("interface"):
         reading.error(f"{name} needs an interface; only with unicast_peer it can be without")
     if found["vrf"] and found["interface"]:
         reading.error(f"{name} has an interface, and so can't be given a vrf", "vrf")
@@ -191,15 +191,15 @@ def _check_families(reading: Reading, family: Family) -> None:
             reading.faults.error(entry.word.place, "min_ttl is above max_ttl: nothing from this peer would be heard")
 
 
-def _adjust(reading: Reading, given: Mapping[str, Any], found: dict[str, Any]) -> None:
+def _adjust(reading: Reading, found: dict[str, Any]) -> None:
     """What can't be as it was told, or needs a word."""
     if found["family"] is Family.INET6 and found["version"] == 2:
         reading.warn("VRRP for IPv6 has version 3", "version")
         found["version"] = 3
-    if found["state"] is InitialState.MASTER and "priority" not in given:
+    if found["state"] is InitialState.MASTER and not reading.said("priority"):
         reading.warn("without a priority, state MASTER means priority 255: owning the addresses", "state")
     _authentication(reading, found)
-    _preemption(reading, given, found)
+    _preemption(reading, found)
     interval = found["advert_int"]
     if found["version"] == 2 and interval != int(interval):
         found["advert_int"] = float(max(1, int(interval + 0.5)))
@@ -213,7 +213,7 @@ def _adjust(reading: Reading, given: Mapping[str, Any], found: dict[str, Any]) -
             if found[name] != value:
                 reading.warn("strict_mode leaves no choice about this", name)
         found |= STRICT
-    if not reading.entries("addresses"):
+    if not reading.entries("addresses") and not reading.said("addresses"):
         reading.warn(f"{found['name']} has no virtual_ipaddress; at least one is sensible")
     if found["unicast_peers"]:
         if any(peer.min_ttl > 0 or peer.max_ttl < 255 for peer in found["unicast_peers"]):
@@ -250,7 +250,7 @@ def _authentication(reading: Reading, found: dict[str, Any]) -> None:
             found["state"] = InitialState.BACKUP
 
 
-def _preemption(reading: Reading, given: Mapping[str, Any], found: dict[str, Any]) -> None:
+def _preemption(reading: Reading, found: dict[str, Any]) -> None:
     owner, master = found["priority"] == OWNER, found["state"] is InitialState.MASTER
     why = "priority 255" if owner else "state MASTER" if master else ""
     if why and not found["preempt"]:
