@@ -10,7 +10,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 from directrix.keepalived import inheritance
-
 from directrix.keepalived.schema.check_words import RECORD_TYPES
 from directrix.keepalived.schema.server_kinds import REGEX_OPTIONS
 from directrix.keepalived.schema.server_words import SCHEDULERS
@@ -74,13 +73,18 @@ from directrix.lvs.service import default_netmask
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 _PLAIN = st.text(st.sampled_from("abcXYZ019_.-/:@~#!$={}\"'\\ \tü€()[],|*"), min_size=1, max_size=12)
-words = _PLAIN.filter(lambda text: "${" not in text) | st.sampled_from(["include", "}", "$A", "a b", '"', "'", "\\", "@x", "~SEQ(A,1)"])
+words = _PLAIN.filter(lambda text: "${" not in text) | st.sampled_from(
+    ["include", "}", "$A", "a b", '"', "'", "\\", "@x", "~SEQ(A,1)"]
+)
 """What any word can be. A parameter in it that is defined would be replaced, so there is none."""
 
 arguments = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8) | words
 """Arguments of scripts can hold line ends and control characters, too."""
 
-names = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,8}", fullmatch=True).filter(lambda text: not text.startswith("include")) | words
+names = (
+    st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,8}", fullmatch=True).filter(lambda text: not text.startswith("include"))
+    | words
+)
 interfaces = st.sampled_from(["eth0", "eth1", "bond0.100", "a-b", "lan#1"])
 booleans = st.booleans()
 ports = st.integers(1, 65535)
@@ -171,7 +175,9 @@ def settings(draw: Draw) -> GlobalDefinitions:
             ttl=st.integers(0, 255),
             group=st.sampled_from([None, IPv4Address("224.0.0.81"), IPv6Address("ff02::81")]),
         ),
-        lvs_timeouts=st.builds(LvsTimeouts, tcp=st.integers(0, 9999), tcp_fin=st.integers(0, 999), udp=st.integers(0, 999)),
+        lvs_timeouts=st.builds(
+            LvsTimeouts, tcp=st.integers(0, 9999), tcp_fin=st.integers(0, 999), udp=st.integers(0, 999)
+        ),
         lvs_flush=booleans,
         lvs_flush_on_stop=st.sampled_from(FlushOnStop),
         garp=garps,
@@ -212,7 +218,9 @@ def settings(draw: Draw) -> GlobalDefinitions:
 
 
 @st.composite
-def interface_addresses(draw: Draw, family: Family | None = None, track_groups: tuple[str, ...] | None = None) -> InterfaceAddress:
+def interface_addresses(
+    draw: Draw, family: Family | None = None, track_groups: tuple[str, ...] | None = None
+) -> InterfaceAddress:
     """Static ones if there may be track groups."""
     address = draw(v4 | v6 if family is None else addresses_of(family))
     prefix = draw(st.integers(0, address.max_prefixlen) | st.just(address.max_prefixlen))
@@ -245,7 +253,11 @@ def networks(draw: Draw, family: Family) -> Any:
 
 
 families = st.sampled_from([Family.INET, Family.INET6])
-_options = some(st.sampled_from([("mtu", "lock", "1400"), ("rtt", "4ms"), ("encap", "ip", "id", "5", "dst", "1.2.3.4"), ("realms", "a/b")]))
+_options = some(
+    st.sampled_from(
+        [("mtu", "lock", "1400"), ("rtt", "4ms"), ("encap", "ip", "id", "5", "dst", "1.2.3.4"), ("realms", "a/b")]
+    )
+)
 
 
 @st.composite
@@ -287,7 +299,9 @@ def rules(draw: Draw, track_groups: tuple[str, ...] | None = None) -> Rule:
     # "everything" is the same word for both families, so it can't tell which is meant
     network = networks(family).filter(lambda network: network.prefixlen > 0)
     action = draw(st.sampled_from(["lookup", "goto", "blackhole", "l3mdev"]))
-    options = draw(some(st.sampled_from([("fwmark", "24/12"), ("iif", "eth0"), ("uidrange", "1-2"), ("ipproto", "UDP")])))
+    options = draw(
+        some(st.sampled_from([("fwmark", "24/12"), ("iif", "eth0"), ("uidrange", "1-2"), ("ipproto", "UDP")]))
+    )
     return Rule(
         family=family,
         action=action,
@@ -330,7 +344,9 @@ def all_tracks(draw: Draw, followed: dict[str, list[str]]) -> dict[str, tuple[Tr
 
 
 @st.composite
-def instances(draw: Draw, name: str, number: int, globals_: GlobalDefinitions, followed: dict[str, list[str]]) -> VrrpInstance:
+def instances(
+    draw: Draw, name: str, number: int, globals_: GlobalDefinitions, followed: dict[str, list[str]]
+) -> VrrpInstance:
     family = draw(families)
     six = family is Family.INET6
     version = 3 if six else draw(st.sampled_from([2, 3]))
@@ -347,9 +363,16 @@ def instances(draw: Draw, name: str, number: int, globals_: GlobalDefinitions, f
         master = False
     usual = inheritance.of_instance(
         globals_,
-        {"family": family, "strict": strict, "state": InitialState.MASTER if master else InitialState.BACKUP, "priority": priority},
+        {
+            "family": family,
+            "strict": strict,
+            "state": InitialState.MASTER if master else InitialState.BACKUP,
+            "priority": priority,
+        },
     )
-    usual = {"garp": draw(garps), "notify": draw(notifies)} | {key: value for key, value in usual.items() if "." not in key}
+    usual = {"garp": draw(garps), "notify": draw(notifies)} | {
+        key: value for key, value in usual.items() if "." not in key
+    }
     found = varied(
         draw,
         usual,
@@ -384,7 +407,9 @@ def instances(draw: Draw, name: str, number: int, globals_: GlobalDefinitions, f
         "version": version,
         "virtual_router_id": number,
         "priority": priority,
-        "advert_int": draw(st.integers(1, 255).map(float) if version == 2 else st.integers(1, 4095).map(lambda each: each / 100)),
+        "advert_int": draw(
+            st.integers(1, 255).map(float) if version == 2 else st.integers(1, 4095).map(lambda each: each / 100)
+        ),
         "authentication": None if version == 3 or strict or password is None else Authentication(kind, password),
         "virtual_mac": vmac,
         "vmac_xmit_base": vmac is not None and (bool(peers) or draw(booleans)),
@@ -414,12 +439,19 @@ def _fits_a_line(password: bytes) -> bool:
 @st.composite
 def sync_groups(draw: Draw, name: str, members: tuple[str, ...], followed: dict[str, list[str]]) -> SyncGroup:
     notify = replace(draw(notifies), master_rx_lower_pri=None)
-    return SyncGroup(name=name, instances=members, notify=notify, tracking_weight=draw(booleans), **draw(all_tracks(followed)))
+    return SyncGroup(
+        name=name, instances=members, notify=notify, tracking_weight=draw(booleans), **draw(all_tracks(followed))
+    )
 
 
 _weights = st.integers(-(2**31) + 1, 2**31 - 1)
 _tunnels = st.sampled_from(
-    [Tunnel(), Tunnel(TunnelType.GUE, 5000), Tunnel(TunnelType.GUE, 6, TunnelFlags.REMCSUM), Tunnel(TunnelType.GRE, 0, TunnelFlags.CSUM)]
+    [
+        Tunnel(),
+        Tunnel(TunnelType.GUE, 5000),
+        Tunnel(TunnelType.GUE, 6, TunnelFlags.REMCSUM),
+        Tunnel(TunnelType.GRE, 0, TunnelFlags.CSUM),
+    ]
 )
 
 
@@ -442,7 +474,9 @@ def urls(draw: Draw, virtualhost: str) -> Url:
             "regex_min_offset": draw(st.integers(0, 99)),
             "regex_max_offset": draw(st.none() | st.integers(99, 200)),
         }
-    ranges = st.tuples(st.integers(100, 500), st.integers(500, 999)) | st.integers(100, 999).map(lambda code: (code, code))
+    ranges = st.tuples(st.integers(100, 500), st.integers(500, 999)) | st.integers(100, 999).map(
+        lambda code: (code, code)
+    )
     return Url(
         path=draw(words),
         status_codes=draw(st.lists(ranges, min_size=1, max_size=3).map(tuple)),
@@ -452,11 +486,18 @@ def urls(draw: Draw, virtualhost: str) -> Url:
 
 
 @st.composite
-def checks(draw: Draw, globals_: GlobalDefinitions, server: dict[str, Any], vip: dict[str, Any], files: list[str]) -> Any:
+def checks(
+    draw: Draw, globals_: GlobalDefinitions, server: dict[str, Any], vip: dict[str, Any], files: list[str]
+) -> Any:
     kinds = [TcpCheck, PingCheck, HttpCheck, SmtpCheck, DnsCheck, UdpCheck, MiscCheck, DrCheck, AgentCheck, FileCheck]
     cls = draw(st.sampled_from([kind for kind in kinds if kind is not FileCheck or files]))
     if cls is FileCheck:
-        return FileCheck(track_file=draw(st.sampled_from(files)), weight=draw(_weights), reverse=draw(booleans), dynamic=draw(booleans))
+        return FileCheck(
+            track_file=draw(st.sampled_from(files)),
+            weight=draw(_weights),
+            reverse=draw(booleans),
+            dynamic=draw(booleans),
+        )
     delay_loop = draw(st.sampled_from([server["delay_loop"], 7.0]))
     usual = inheritance.of_check(cls, globals_, server, {"delay_loop": delay_loop}, vip)
     found = varied(
@@ -471,7 +512,10 @@ def checks(draw: Draw, globals_: GlobalDefinitions, server: dict[str, Any], vip:
     if cls is MiscCheck:
         found.pop("misc_path.words", None)
         found = {key: value for key, value in found.items() if "." not in key}
-        return MiscCheck(**found | {"misc_path": draw(scripts), "misc_timeout": draw(st.integers(0, 4294)), "misc_dynamic": draw(booleans)})
+        return MiscCheck(
+            **found
+            | {"misc_path": draw(scripts), "misc_timeout": draw(st.integers(0, 4294)), "misc_dynamic": draw(booleans)}
+        )
     found = varied(
         draw,
         found,
@@ -494,7 +538,9 @@ def checks(draw: Draw, globals_: GlobalDefinitions, server: dict[str, Any], vip:
             "fast_recovery": draw(booleans),
         }
     elif cls is SmtpCheck:
-        host = st.builds(SmtpHost, connect_ip=v4, connect_port=ports, bind_if=st.just("") | interfaces, connect_timeout=seconds(0.1))
+        host = st.builds(
+            SmtpHost, connect_ip=v4, connect_port=ports, bind_if=st.just("") | interfaces, connect_timeout=seconds(0.1)
+        )
         found |= {"helo_name": draw(st.just("") | words), "hosts": draw(some(host))}
     elif cls is DnsCheck:
         found |= {"type": draw(st.sampled_from(RECORD_TYPES)), "name": draw(words)}
@@ -535,7 +581,9 @@ def virtual_servers(
     draw: Draw, globals_: GlobalDefinitions, number: int, groups: tuple[VirtualServerGroup, ...], files: list[str]
 ) -> VirtualServer:
     family = draw(families)
-    found = _paced(draw, {key: value for key, value in inheritance.of_virtual_server(globals_).items() if "." not in key})
+    found = _paced(
+        draw, {key: value for key, value in inheritance.of_virtual_server(globals_).items() if "." not in key}
+    )
     kind = draw(st.sampled_from(["address", "fwmark", *(["group"] if groups else [])]))
     if kind == "address":
         found |= {"address": draw(addresses_of(family)), "port": number}
@@ -566,7 +614,14 @@ def virtual_servers(
     found["one_packet"] = found["protocol"] is Protocol.UDP and draw(booleans)
     found["engine"] = draw(st.sampled_from(["", "sip"])) if found["persistence"] else ""
     vip = {"address": found["address"], "port": found["port"]} if kind == "address" else {}
-    reals = draw(st.lists(real_servers(globals_, found, vip, files), min_size=1, max_size=3, unique_by=lambda real: (real.address, real.port)))
+    reals = draw(
+        st.lists(
+            real_servers(globals_, found, vip, files),
+            min_size=1,
+            max_size=3,
+            unique_by=lambda real: (real.address, real.port),
+        )
+    )
     found["real_servers"] = tuple(reals)
     total = max(1, sum(real.weight for real in reals))
     found["quorum"] = draw(st.integers(1, min(total, 2**32 - 1)))
@@ -574,7 +629,11 @@ def virtual_servers(
     if draw(booleans):
         method, tunnel = draw(forwarding())
         found["sorry_server"] = SorryServer(
-            address=draw(addresses_of(family)), port=draw(st.integers(0, 65535)), method=method, tunnel=tunnel, inhibit=draw(booleans)
+            address=draw(addresses_of(family)),
+            port=draw(st.integers(0, 65535)),
+            method=method,
+            tunnel=tunnel,
+            inhibit=draw(booleans),
         )
     else:
         found["sorry_server"] = None
@@ -582,7 +641,9 @@ def virtual_servers(
 
 
 @st.composite
-def real_servers(draw: Draw, globals_: GlobalDefinitions, server: dict[str, Any], vip: dict[str, Any], files: list[str]) -> RealServer:
+def real_servers(
+    draw: Draw, globals_: GlobalDefinitions, server: dict[str, Any], vip: dict[str, Any], files: list[str]
+) -> RealServer:
     found = inheritance.of_real_server(globals_, server) | {"address": draw(addresses_of(server["family"]))}
     found = varied(
         draw,
@@ -637,7 +698,13 @@ def configurations(draw: Draw) -> Configuration:
         static_routes=draw(some(routes(group_names))),
         static_rules=draw(some(rules(group_names))),
         garp_groups=draw(
-            some(st.builds(GarpGroup, interfaces=st.lists(interfaces, min_size=1, unique=True).map(tuple), garp_interval=seconds(0.000001)))
+            some(
+                st.builds(
+                    GarpGroup,
+                    interfaces=st.lists(interfaces, min_size=1, unique=True).map(tuple),
+                    garp_interval=seconds(0.000001),
+                )
+            )
         ),
         scripts=tuple(
             VrrpScript(
@@ -666,7 +733,8 @@ def configurations(draw: Draw) -> Configuration:
             for name in file_names
         ),
         sync_groups=tuple(
-            draw(sync_groups(f"G {name}", (name,), followed)) for name in draw(st.lists(st.sampled_from(instance_names), unique=True))
+            draw(sync_groups(f"G {name}", (name,), followed))
+            for name in draw(st.lists(st.sampled_from(instance_names), unique=True))
         )
         if instance_names
         else (),
@@ -680,7 +748,11 @@ def configurations(draw: Draw) -> Configuration:
 @st.composite
 def processes(draw: Draw, name: str) -> TrackProcess:
     listed = draw(st.none() | st.lists(arguments, max_size=3).map(tuple))
-    match = draw(st.sampled_from([ParameterMatch.INITIAL, ParameterMatch.PARTIAL])) if listed == () else draw(st.sampled_from(ParameterMatch))
+    match = (
+        draw(st.sampled_from([ParameterMatch.INITIAL, ParameterMatch.PARTIAL]))
+        if listed == ()
+        else draw(st.sampled_from(ParameterMatch))
+    )
     quorum = draw(st.integers(1, 99))
     return TrackProcess(
         name=name,
@@ -695,5 +767,3 @@ def processes(draw: Draw, name: str) -> TrackProcess:
         fork_delay=draw(seconds()),
         terminate_delay=draw(seconds()),
     )
-
-

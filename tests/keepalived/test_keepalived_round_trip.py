@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from hypothesis import HealthCheck, given, settings
+from keepalived_strategies import configurations
 
 from directrix.keepalived import loads, written
 from directrix.keepalived.as_json import as_json
 from directrix.keepalived.values import Configuration
-from keepalived_strategies import configurations
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

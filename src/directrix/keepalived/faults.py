@@ -97,5 +97,5 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'WORD'?` with the nearest known word; empty if none is near."""
     names = sorted(known)
     folded = {name.lower().replace("-", "_"): name for name in names}
-    near = difflib.get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=0.7)
+    near = difflib.get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=0.65)
     return f"; did you mean {folded[near[0]]!r}?" if near else ""

@@ -193,7 +193,8 @@ def _meant(match: re.Match[str]) -> str:
 
 
 _SAFE = re.compile(r"(?!include|[@~])[^\s\x00-\x20\x7f{}\"'\\$!#]+")
-_TO_ESCAPE = re.compile(r"""["'\\\x00-\x1f\x7f]|\$(?=\{_)""")
+_IN_DOUBLE = re.compile(r'["\\\x00-\x1f\x7f]|\$(?=\{_)')
+_IN_SINGLE = re.compile(r"['\\\x00-\x1f\x7f]|\$(?=\{_)")
 _SHORT = {meant: f"\\{letter}" for letter, meant in _NAMED.items() if letter != "e"}
 
 
@@ -206,12 +207,12 @@ def quoted(text: str) -> str:
 
 def shell_quoted(text: str) -> str:
     """A word as `shell_words` reads it back, and a single one to `tokens` as well."""
-    return text if _SAFE.fullmatch(text) else '"' + _TO_ESCAPE.sub(_escape, text) + '"'
+    return text if _SAFE.fullmatch(text) else '"' + _IN_DOUBLE.sub(_escape, text) + '"'
 
 
 def shell_line(words: tuple[str, ...]) -> str:
     """A script with its arguments as one word, which is cut once more when it is read."""
-    inner = " ".join(word if _SAFE.fullmatch(word) else "'" + _TO_ESCAPE.sub(_escape, word) + "'" for word in words)
+    inner = " ".join(word if _SAFE.fullmatch(word) else "'" + _IN_SINGLE.sub(_escape, word) + "'" for word in words)
     return shell_quoted(inner)
 
 
