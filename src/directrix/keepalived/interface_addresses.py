@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from directrix.keepalived.arguments import Arguments
 from directrix.keepalived.faults import suggestion
-from directrix.keepalived.kinds import INTERFACE, Arguments, Kind, read_address, read_integer
+from directrix.keepalived.kinds import INTERFACE, Kind, read_address, read_integer
 from directrix.keepalived.lines import Word, quoted
 from directrix.keepalived.values import InterfaceAddress
 

@@ -9,73 +9,15 @@ from __future__ import annotations
 import enum
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
-from directrix.keepalived.blocks import Statement
-from directrix.keepalived.faults import Faults, Place, suggestion
-from directrix.keepalived.lines import Unterminated, Word, quoted, shell_line, shell_quoted, shell_words
-from directrix.keepalived.values import Script
+from directrix.keepalived.arguments import Arguments, Bad
+from directrix.keepalived.faults import suggestion
+from directrix.keepalived.lines import Word, quoted
 from directrix.lvs import Address, parse_address
-
-
-class Bad(Exception):
-    """A word that can't be understood, and why."""
-
-    def __init__(self, place: Place, reason: str) -> None:
-        self.place = place
-        super().__init__(reason)
-
-
-_PARAMETER = re.compile(r"\$\{?([A-Za-z_]\w*)")
-
-
-class Arguments:
-    """The words of a statement that a kind reads, one after the other."""
-
-    def __init__(self, statement: Statement, faults: Faults, first: int = 1) -> None:
-        self.statement = statement
-        self.faults = faults
-        self.at = first
-
-    @property
-    def keyword(self) -> str:
-        """What they are arguments of."""
-        return self.statement.keyword
-
-    @property
-    def left(self) -> Sequence[Word]:
-        """Those not read yet."""
-        return self.statement.words[self.at :]
-
-    def maybe(self) -> Word | None:
-        """The next one, if there is one."""
-        if self.at >= len(self.statement.words):
-            return None
-        self.at += 1
-        return self.statement.words[self.at - 1]
-
-    def next(self, what: str) -> Word:
-        """The next one; `what` says what is missing if there is none."""
-        word = self.maybe()
-        if word is None:
-            last = self.statement.words[-1]
-            raise Bad(last.place, f"{last.text} needs {what}")
-        return word
-
-    def wrong(self, word: Word, reason: str) -> Bad:
-        """The error about a word; says so if an undefined parameter was left in it."""
-        parameter = _PARAMETER.search(word.text)
-        hint = f" (the parameter ${parameter[1]} is not defined)" if parameter else ""
-        return Bad(word.place, reason + hint)
-
-    def all_read(self) -> None:
-        """Nothing more is wanted: tell of what is left."""
-        if self.left:
-            self.faults.warn(self.left[0].place, f"{self.left[0].text!r} is one word too many here, and is ignored")
-            self.at = len(self.statement.words)
 
 
 class Repeat(enum.Enum):
@@ -87,8 +29,8 @@ class Repeat(enum.Enum):
     COMBINE = "all of them count, as one"
 
 
-class Kind(ABC):
-    """How words become a value, and back.
+class Shape:
+    """What every kind of keyword has.
 
     Attributes:
         syntax: the words behind the keyword, for people.
@@ -98,10 +40,15 @@ class Kind(ABC):
 
     @property
     def syntax(self) -> str:
+        """The words behind the keyword, for people."""
         return ""
 
     repeat: Repeat = Repeat.LAST
     fields: tuple[str, ...] = ()
+
+
+class Kind(Shape, ABC):
+    """How words become a value, and back."""
 
     @abstractmethod
     def read(self, arguments: Arguments) -> Any:
@@ -357,94 +304,6 @@ class AddressKind(Kind):
         return str(value)
 
 
-def read_shell_word(arguments: Arguments, what: str) -> tuple[str, list[str]]:
-    """The next word read like a shell's, and those behind it, to the end of the line."""
-    first = arguments.next(what)
-    try:
-        words = shell_words(arguments.statement.rest(arguments.at - 1))
-    except Unterminated as unterminated:
-        raise Bad(first.line.place(first.offset + unterminated.offset), str(unterminated)) from None
-    arguments.at = len(arguments.statement.words)
-    return words[0], words[1:]
-
-
-def read_command(arguments: Arguments, word: Word, text: str) -> tuple[str, ...]:
-    """The words of a command line that was given as one word."""
-    try:
-        words = tuple(shell_words(text))
-    except Unterminated as unterminated:
-        raise Bad(word.place, f"in this command {unterminated}") from None
-    if not words or not words[0]:
-        raise Bad(word.place, f"{arguments.keyword} needs a command")
-    if any("\0" in part for part in words):
-        raise Bad(word.place, "a command can't have NUL characters")
-    return words
-
-
-@dataclass(frozen=True)
-class ScriptKind(Kind):
-    """A command line in one word, and whom it runs as. The first one given counts, as in keepalived."""
-
-    repeat = Repeat.FIRST
-
-    @property
-    def syntax(self) -> str:
-        return "<SCRIPT> [<USER> [<GROUP>]]"
-
-    def read(self, arguments: Arguments) -> Script:
-        first = arguments.next("a command")
-        arguments.at -= 1
-        text, others = read_shell_word(arguments, "a command")
-        if len(others) > 2:
-            arguments.faults.warn(first.place, f"behind the command stand a user and a group; {others[2]!r} is ignored")
-        return Script(read_command(arguments, first, text), *others[:2])
-
-    def write(self, value: Any) -> str:
-        whom = [value.user, value.group] if value.group else [value.user] if value.user else []
-        return " ".join([shell_line(value.words), *map(shell_quoted, whom)])
-
-
-@dataclass(frozen=True)
-class CommandKind(Kind):
-    """A command line in one word; whom it runs as is told elsewhere."""
-
-    @property
-    def syntax(self) -> str:
-        return "<COMMAND>"
-
-    def read(self, arguments: Arguments) -> tuple[str, ...]:
-        first = arguments.next("a command")
-        arguments.at -= 1
-        text, others = read_shell_word(arguments, "a command")
-        if others:
-            what = f"arguments of a command stand with it in one pair of quotes; {others[0]!r} is ignored"
-            arguments.faults.warn(first.place, what)
-        return read_command(arguments, first, text)
-
-    def write(self, value: Any) -> str:
-        return shell_line(value)
-
-
-@dataclass(frozen=True)
-class User(Kind):
-    """A user and, if given, a group."""
-
-    fields: tuple[str, ...]
-
-    @property
-    def syntax(self) -> str:
-        return "<USER> [<GROUP>]"
-
-    def read(self, arguments: Arguments) -> dict[str, str]:
-        user = arguments.next("a user").text
-        group = arguments.maybe()
-        return dict(zip(self.fields, (user, group.text if group else ""), strict=True))
-
-    def write(self, value: Any) -> str:
-        user, group = (value[field] for field in self.fields)
-        return quoted(user) + (f" {quoted(group)}" if group else "")
-
-
 @dataclass(frozen=True)
 class Anything(Kind):
     """Words that don't matter here."""
@@ -475,7 +334,7 @@ LEFT_OUT = object()
 
 
 @dataclass(frozen=True)
-class Entries(Kind):
+class Entries(Shape):
     """A block of lines, each read by `line`; with `many` several words of a line are entries of their own."""
 
     line: Kind
@@ -487,6 +346,7 @@ class Entries(Kind):
         return f"{{ {self.line.syntax} … }}"
 
     def read(self, arguments: Arguments) -> list[Entry]:
+        """The lines; the mistakes in them are told."""
         arguments.all_read()
         found = []
         for statement in arguments.statement.block:
@@ -504,6 +364,3 @@ class Entries(Kind):
             except Bad as bad:
                 arguments.faults.error(bad.place, str(bad))
         return found
-
-    def write(self, value: Any) -> str:
-        raise NotImplementedError("lines are written one by one")

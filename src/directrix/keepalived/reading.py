@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from directrix.keepalived.arguments import Arguments, Bad
 from directrix.keepalived.blocks import Statement
 from directrix.keepalived.faults import Faults, Place, suggestion
-from directrix.keepalived.kinds import Arguments, Bad, Entries, Entry, Repeat
+from directrix.keepalived.kinds import Entries, Entry, Repeat
 from directrix.keepalived.lines import Word
-from directrix.keepalived.words import Block, Keyword, Section
+from directrix.keepalived.words import Block, Header, Keyword, Section
 
 
 @dataclass
@@ -171,9 +172,9 @@ def _section(statement: Statement, keyword: Keyword, kind: Section, reading: Rea
     reading.told.setdefault(name, word)
 
 
-def _fill(word: Word, keyword: Keyword, value: Any, reading: Reading) -> None:
+def _fill(word: Word, keyword: Keyword | Header, value: Any, reading: Reading) -> None:
     """Take a value in, as it was told before or not."""
-    parts = value if keyword.kind.fields else {keyword.field or keyword.name: value}
+    parts = value if keyword.kind.fields else {keyword.fields[0]: value}
     repeat = keyword.kind.repeat
     for name, part in parts.items():
         told = reading.told.get(name)

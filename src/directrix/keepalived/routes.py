@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from directrix.keepalived.arguments import Arguments, Bad
 from directrix.keepalived.faults import suggestion
 from directrix.keepalived.interface_addresses import read_scope
-from directrix.keepalived.kinds import INTERFACE, LEFT_OUT, Arguments, Bad, Kind, read_address, read_integer
+from directrix.keepalived.kinds import INTERFACE, LEFT_OUT, Kind, read_address, read_integer
 from directrix.keepalived.lines import Word, quoted
 from directrix.keepalived.routing import EVERYTHING, CutShort, family_of_network, in_family, read_network
 from directrix.keepalived.values import NextHop, Route

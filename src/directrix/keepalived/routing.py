@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from directrix.keepalived.kinds import Arguments
+from directrix.keepalived.arguments import Arguments
 from directrix.keepalived.lines import Word
 from directrix.lvs import Family
 

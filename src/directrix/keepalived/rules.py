@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from directrix.keepalived.arguments import Arguments, Bad
 from directrix.keepalived.faults import suggestion
-from directrix.keepalived.kinds import LEFT_OUT, Arguments, Bad, Kind, read_integer
+from directrix.keepalived.kinds import LEFT_OUT, Kind, read_integer
 from directrix.keepalived.lines import Word, quoted
 from directrix.keepalived.routing import CutShort, family_of_network, in_family, read_network
 from directrix.keepalived.values import Rule

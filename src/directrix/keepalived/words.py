@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from directrix.keepalived.kinds import Anything, Arguments, Kind, Repeat
+from directrix.keepalived.kinds import Anything, Entries, Kind, Repeat, Shape
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Keyword:
     """
 
     name: str
-    kind: Kind
+    kind: Kind | Entries | Section
     meaning: str
     field: str = ""
     also: tuple[str, ...] = ()
@@ -82,12 +82,25 @@ class Block:
         return {spelling: keyword for keyword in self.keywords for spelling in keyword.spellings}
 
 
-class Section(Kind):
+@dataclass(frozen=True)
+class Header:
+    """The words between a keyword and its block: what they mean, and the field they fill."""
+
+    kind: Kind
+    field: str = ""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What they fill."""
+        return self.kind.fields or (self.field,)
+
+
+class Section(Shape):
     """A keyword with a block of keywords.
 
     Attributes:
         block: what can stand in it.
-        header: what the words before the `{` mean, and which field they fill; None for no words.
+        header: None if no words stand before the `{`.
         inline: its fields are those of the block around it.
         makes: whether a value was written by this section, where several fill the same field.
     """
@@ -95,7 +108,7 @@ class Section(Kind):
     def __init__(
         self,
         block: Block | Callable[[], Block],
-        header: Keyword | None = None,
+        header: Header | None = None,
         *,
         inline: bool = False,
         merged: bool = False,
@@ -119,12 +132,6 @@ class Section(Kind):
     def syntax(self) -> str:
         header = f"{self.header.kind.syntax} " if self.header else ""
         return f"{header}{{ … }}"
-
-    def read(self, arguments: Arguments) -> Any:
-        raise NotImplementedError("blocks are read by `reading`")
-
-    def write(self, value: Any) -> str:
-        raise NotImplementedError("blocks are written by `writing`")
 
 
 @dataclass

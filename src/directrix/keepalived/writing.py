@@ -19,7 +19,7 @@ from directrix.keepalived.inheritance import (
     of_url,
     of_virtual_server,
 )
-from directrix.keepalived.kinds import Bit, Entries, Present, Repeat
+from directrix.keepalived.kinds import Bit, Entries, Kind, Present, Repeat
 from directrix.keepalived.parts import defaults, get
 from directrix.keepalived.schema.top import TOP
 from directrix.keepalived.values import (
@@ -35,7 +35,7 @@ from directrix.keepalived.values import (
     VirtualServerGroup,
     VrrpInstance,
 )
-from directrix.keepalived.words import Block, Keyword, Section
+from directrix.keepalived.words import Block, Header, Keyword, Section
 from directrix.lvs.service import default_netmask
 
 INDENT = "    "
@@ -163,11 +163,10 @@ def _differs(keyword: Keyword, value: Any, usual: Mapping[str, Any]) -> bool:
     return any(get(value, name) != usual.get(name) for name in keyword.fields)
 
 
-def _words(keyword: Keyword, value: Any) -> str:
-    names = keyword.fields
-    if keyword.kind.fields:
-        return keyword.kind.write({name: get(value, name) for name in names})
-    return keyword.kind.write(get(value, names[0]))
+def _words(keyword: Keyword | Header, value: Any) -> str:
+    kind, names = keyword.kind, keyword.fields
+    assert isinstance(kind, Kind)
+    return kind.write({name: get(value, name) for name in names} if kind.fields else get(value, names[0]))
 
 
 def _statement(keyword: Keyword, value: Any, indent: str) -> Iterator[str]:

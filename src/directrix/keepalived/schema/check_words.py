@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from directrix.keepalived.kinds import (
-    AddressKind,
-    Choice,
-    CommandKind,
-    Number,
-    Presence,
-    Seconds,
-    Switch,
-    Text,
-    User,
-)
+from directrix.keepalived.commands import CommandKind, User
+from directrix.keepalived.kinds import AddressKind, Choice, Number, Presence, Seconds, Switch, Text
 from directrix.keepalived.schema.server_kinds import (
     Digest,
     HexString,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from directrix.keepalived.kinds import Arguments, Kind, Number, read_integer
+from directrix.keepalived.arguments import Arguments
+from directrix.keepalived.kinds import Kind, Number, read_integer
 from directrix.keepalived.words import Keyword
 
 LONGEST = 4294

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from directrix.keepalived.arguments import Arguments
 from directrix.keepalived.faults import suggestion
-from directrix.keepalived.kinds import Arguments, Kind, Switch, Text, read_address, read_integer
+from directrix.keepalived.kinds import Kind, Switch, Text, read_address, read_integer
 from directrix.keepalived.lines import quoted
 from directrix.keepalived.values import FlushOnStop, LvsTimeouts, SyncDaemonSettings
 
@@ -210,4 +211,4 @@ class MinimalGarp(Kind):
         return dict(zip(self.fields, (0, 1), strict=True)) if Switch().read(arguments) else {}
 
     def write(self, value: Any) -> str:
-        raise NotImplementedError("what it stands for is written")
+        return ""

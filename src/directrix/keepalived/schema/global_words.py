@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from directrix.keepalived.commands import ScriptKind, User
 from directrix.keepalived.kinds import (
     INTERFACE,
     AddressKind,
@@ -10,11 +11,9 @@ from directrix.keepalived.kinds import (
     Entries,
     Number,
     Presence,
-    ScriptKind,
     Seconds,
     Switch,
     Text,
-    User,
 )
 from directrix.keepalived.schema.garp_words import garp_words
 from directrix.keepalived.schema.global_kinds import (

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
+from directrix.keepalived.arguments import Arguments, Bad
+from directrix.keepalived.commands import read_shell_word
 from directrix.keepalived.faults import suggestion
-from directrix.keepalived.kinds import Arguments, Bad, Kind, Repeat, read_address, read_integer, read_shell_word
+from directrix.keepalived.kinds import Kind, Repeat, read_address, read_integer
 from directrix.keepalived.lines import Word, quoted, shell_quoted
 from directrix.keepalived.routing import read_network
 from directrix.keepalived.values import AddressRange, GroupMark, Pattern

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from directrix.keepalived.kinds import Bit, Choice, Number, Presence, ScriptKind, Seconds, Switch, Text
+from directrix.keepalived.commands import ScriptKind
+from directrix.keepalived.kinds import Bit, Choice, Number, Presence, Seconds, Switch, Text
 from directrix.keepalived.schema.check_words import CHECKS
 from directrix.keepalived.schema.server_kinds import (
     FAMILIES,
@@ -12,7 +13,7 @@ from directrix.keepalived.schema.server_kinds import (
     GroupLine,
     ServiceHeader,
 )
-from directrix.keepalived.words import Block, Keyword, Section, unused
+from directrix.keepalived.words import Block, Header, Keyword, Section, unused
 from directrix.lvs import Protocol, SchedulerFlags
 
 SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "fo", "ovf", "twos")
@@ -101,7 +102,7 @@ VIRTUAL_SERVER = Block(
         Keyword("smtp_alert", Switch(), "mail as the quorum comes and goes"),
         *DEFAULTS,
         Keyword("inhibit_on_failure", Presence(), "default of the servers: a failure sets the weight to 0 and no more"),
-        Keyword("weight", Number(0, _WEIGHTS), "default weight of its servers", "default_weight", shorthand=True),
+        Keyword("weight", Number(1, _WEIGHTS), "default weight of its servers", "default_weight", shorthand=True),
         unused("snmp_name", _SNMP, "<NAME>"),
         Keyword(
             "sorry_server",
@@ -118,7 +119,7 @@ VIRTUAL_SERVER = Block(
         Keyword("sorry_server_inhibit", Presence(), "it stays in the table with weight 0", "sorry_server.inhibit"),
         Keyword(
             "real_server",
-            Section(REAL_SERVER, Keyword("", Endpoint(), "", "address")),
+            Section(REAL_SERVER, Header(Endpoint())),
             "a server; there may be several",
             "real_servers",
         ),
@@ -142,13 +143,13 @@ LVS = (
     Keyword("SSL", Section(TLS, merged=True), "what SSL_GET shows and trusts", "tls"),
     Keyword(
         "virtual_server_group",
-        Section(GROUP, Keyword("", Text(), "", "name")),
+        Section(GROUP, Header(Text(), "name")),
         "addresses and firewall marks served alike",
         "server_groups",
     ),
     Keyword(
         "virtual_server",
-        Section(VIRTUAL_SERVER, Keyword("", ServiceHeader(), "", "address")),
+        Section(VIRTUAL_SERVER, Header(ServiceHeader())),
         "a virtual server",
         "virtual_servers",
     ),

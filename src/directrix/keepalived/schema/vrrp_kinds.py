@@ -7,18 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from directrix.keepalived.arguments import Arguments
+from directrix.keepalived.commands import ScriptKind, read_shell_word
 from directrix.keepalived.faults import suggestion
-from directrix.keepalived.kinds import (
-    Arguments,
-    Kind,
-    ScriptKind,
-    Seconds,
-    Text,
-    decimal,
-    read_address,
-    read_integer,
-    read_shell_word,
-)
+from directrix.keepalived.kinds import Kind, Seconds, Text, decimal, read_address, read_integer
 from directrix.keepalived.lines import quoted, shell_quoted
 from directrix.keepalived.values import InterfaceDelay, Track, UnicastPeer, VirtualMac
 
@@ -266,5 +258,5 @@ class BothDelays(Kind):
         seconds = Seconds().read(arguments)
         return dict.fromkeys(self.fields, seconds)
 
-    def write(self, value: Any) -> str:
-        raise NotImplementedError("what it stands for is written")
+    def write(self, value: Mapping[str, Any]) -> str:
+        return decimal(value["fork_delay"])

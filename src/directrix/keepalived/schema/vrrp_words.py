@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from directrix.keepalived.commands import CommandKind, ScriptKind, User
 from directrix.keepalived.interface_addresses import InterfaceAddressLine
 from directrix.keepalived.kinds import (
     INTERFACE,
     AddressKind,
     Anything,
     Choice,
-    CommandKind,
     Entries,
     Kind,
     Number,
     Presence,
     Present,
-    ScriptKind,
     Seconds,
     Switch,
     Text,
-    User,
 )
 from directrix.keepalived.routes import RouteLine
 from directrix.keepalived.rules import RuleLine
@@ -37,10 +35,10 @@ from directrix.keepalived.schema.vrrp_kinds import (
     Weight,
 )
 from directrix.keepalived.values import AuthenticationType, InitialState, ParameterMatch
-from directrix.keepalived.words import Block, Keyword, Section, unused
+from directrix.keepalived.words import Block, Header, Keyword, Section, unused
 
 _BFD = "BFD is not spoken here; follow an interface, a script or a file"
-_NAME = Keyword("", Text(), "", "name")
+_NAME = Header(Text(), "name")
 FILE_WEIGHT = (-(2**31) + 1, 2**31 - 1)
 
 _TRACKS = (

@@ -133,7 +133,7 @@ class SmtpCheck(ConnectingCheck):
     """SMTP_CHECK: a mail server greets and takes HELO.
 
     Attributes:
-        helo_name: name to give; empty for `smtp_helo_name` of the global definitions.
+        helo_name: name to give; empty for the host's name.
         hosts: other places to check instead of `connect_ip`, all of which must be well; empty for none.
     """
 
