@@ -131,6 +131,13 @@ def test_what_is_followed_has_its_own_weight_unless_the_reference_gives_one() ->
     assert (found.track_script, found.track_file) == ((Track("s", 7, True),), (Track("f", 3, True),))
 
 
+def test_a_script_that_comes_again_is_told_of_and_the_first_one_counts() -> None:
+    text = "vrrp_script s {\nscript /bin/a\n}\nvrrp_script s {\nscript /bin/b\n}\n"
+    (script,) = configuration(text).scripts
+    assert script.script.words == ("/bin/a",)
+    assert "x:4:1: warning: there is a vrrp_script 's' already, at x:1:1" in warned(text)
+
+
 def test_names_that_refer_to_nothing_are_told_with_the_nearest_one() -> None:
     text = f"vrrp_instance VI_1 {{\ninterface eth0\nvirtual_router_id 1\n{VIP}}}\n"
     text += "vrrp_sync_group G {\ngroup {\nVI_2\n}\n}\n"

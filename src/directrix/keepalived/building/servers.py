@@ -7,7 +7,7 @@ from typing import Any
 
 from directrix.keepalived.building.checks import build_check
 from directrix.keepalived.building.vrrp import Followed, unique
-from directrix.keepalived.faults import suggestion
+from directrix.keepalived.faults import Severity, suggestion
 from directrix.keepalived.inheritance import of_real_server, of_sorry_server, of_virtual_server
 from directrix.keepalived.parts import make
 from directrix.keepalived.reading import Reading
@@ -33,7 +33,7 @@ _FLAGS_OF = {"sh-fallback": "sh", "sh-port": "sh", "mh-fallback": "mh", "mh-port
 def build_server_groups(top: Reading) -> tuple[VirtualServerGroup, ...]:
     """All groups. One with nothing in it is left out."""
     groups = []
-    for reading in unique(top.readings("server_groups"), "virtual_server_group"):
+    for reading in unique(top.readings("server_groups"), "virtual_server_group", Severity.WARNING):
         lines = [entry.value for entry in reading.entries("lines")]
         if not lines:
             reading.warn(f"the group {reading.given['name']!r} has no lines, and is left out")

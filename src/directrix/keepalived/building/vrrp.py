@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from directrix.keepalived.faults import suggestion
+from directrix.keepalived.faults import Severity, suggestion
 from directrix.keepalived.inheritance import OWNER, STRICT, of_group, of_instance
 from directrix.keepalived.parts import defaults, make
 from directrix.keepalived.reading import Reading
@@ -45,12 +45,14 @@ class Followed:
     files: dict[str, Tracked | None] = field(default_factory=dict)
 
 
-def unique(readings: list[Reading], what: str) -> list[Reading]:
-    """Those with a name; a name that comes again is a mistake."""
+def unique(readings: list[Reading], what: str, again: Severity = Severity.ERROR) -> list[Reading]:
+    """The first with each name. A name that comes again is a mistake, or a warning where keepalived says nothing."""
     seen: dict[str, Reading] = {}
     for reading in readings:
         name = reading.given["name"]
-        if name in seen:
+        if name in seen and again is Severity.WARNING:
+            reading.warn(f"there is a {what} {name!r} already, at {seen[name].place()}: the first one counts")
+        elif name in seen:
             reading.error(f"there is a {what} {name!r} already, at {seen[name].place()}")
         else:
             seen[name] = reading
@@ -60,16 +62,16 @@ def unique(readings: list[Reading], what: str) -> list[Reading]:
 def build_followed(top: Reading) -> Followed:
     """Scripts, processes and files."""
     followed = Followed()
-    for reading in unique(top.readings("scripts"), "vrrp_script"):
+    for reading in unique(top.readings("scripts"), "vrrp_script", Severity.WARNING):
         name = reading.given["name"]
         followed.scripts[name] = None
         if "script.words" in reading.given:
             followed.scripts[name] = make(VrrpScript, defaults(VrrpScript) | reading.values())
         else:
             reading.warn(f"the vrrp_script {name!r} has no script, and is left out")
-    for reading in unique(top.readings("track_processes"), "vrrp_track_process"):
+    for reading in unique(top.readings("track_processes"), "vrrp_track_process", Severity.WARNING):
         followed.processes[reading.given["name"]] = _process(reading)
-    for reading in unique(top.readings("track_files"), "track_file"):
+    for reading in unique(top.readings("track_files"), "track_file", Severity.WARNING):
         name = reading.given["name"]
         followed.files[name] = None
         if reading.needs("file", f"the track_file {name!r} needs a file"):

@@ -104,6 +104,7 @@ VIRTUAL_SERVER = Block(
         Keyword("inhibit_on_failure", Presence(), "default of the servers: a failure sets the weight to 0 and no more"),
         Keyword("weight", Number(1, _WEIGHTS), "default weight of its servers", "default_weight", shorthand=True),
         unused("snmp_name", _SNMP, "<NAME>"),
+        unused("nat_mask", "IPVS has none, and keepalived dropped it long ago", "<NETMASK>"),
         Keyword(
             "sorry_server",
             Endpoint(("sorry_server.address", "sorry_server.port")),

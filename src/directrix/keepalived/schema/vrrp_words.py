@@ -131,7 +131,12 @@ INSTANCE = Block(
         Keyword("kernel_rx_buf_size", Number(0, 2**31 - 1), "bytes of the receive buffer", "rx_buffer"),
         Keyword("debug", Number(0, 4), "how much to log of this instance"),
         unused("linkbeat_use_polling", "the kernel tells of links by itself"),
-        unused("lvs_sync_daemon_interface", "write lvs_sync_daemon in global_defs", "<INTERFACE>"),
+        unused(
+            "lvs_sync_daemon_interface",
+            "write lvs_sync_daemon in global_defs",
+            "<INTERFACE>",
+            also=("lvs_sync_daemon_inteface",),
+        ),
     ),
 )
 """Fields are those of `VrrpInstance`."""
