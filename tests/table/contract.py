@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import pytest
 
@@ -29,16 +30,18 @@ from directrix.lvs import (
 )
 from directrix.lvs.errors import NotSupportedYet, TableError
 from directrix.lvs.service import default_netmask
+from directrix.lvs.sysctls import DEFAULTS, SysctlValue
 from directrix.scheduling import ALGORITHMS
 from directrix.table.interface import Table
 
 HTTP = ServiceKey.of(Protocol.TCP, parse_address("10.0.0.1"), 80)
 DNS = ServiceKey.of(Protocol.UDP, parse_address("10.0.0.1"), 53)
 HTTP6 = ServiceKey.of(Protocol.TCP, parse_address("fd00::1"), 80)
+DIAMETER = ServiceKey.of(Protocol.SCTP, parse_address("10.0.0.1"), 3868)
 MARK = ServiceKey.mark(5)
 MARK6 = ServiceKey.mark(5, Family.INET6)
 
-KEYS = pytest.mark.parametrize("key", [HTTP, DNS, HTTP6, MARK, MARK6], ids=str)
+KEYS = pytest.mark.parametrize("key", [HTTP, DNS, HTTP6, DIAMETER, MARK, MARK6], ids=str)
 
 NOT_UNICAST = ["224.0.0.1", "255.255.255.255", "0.0.0.0"]
 NOT_UNICAST6 = ["ff02::1", "fe80::1", "::"]
@@ -77,6 +80,9 @@ def if_supported() -> Iterator[None]:
 
 
 class TableContract:
+    starts_otherwise: ClassVar[set[str]] = {"sync_qlen_max", "debug_level"}
+    """Sysctls that a table may start with another value of: IPVS reckons one, and only a debug build has the other."""
+
     """Services, real servers, zeroing and timeouts: what IPVS answers, in IPVS's order of checks."""
 
     # -- services
@@ -138,6 +144,7 @@ class TableContract:
         keys = {
             HTTP,
             ServiceKey.of(Protocol.UDP, parse_address("10.0.0.1"), 80),
+            ServiceKey.of(Protocol.SCTP, parse_address("10.0.0.1"), 80),
             ServiceKey.of(Protocol.TCP, parse_address("10.0.0.1"), 81),
             ServiceKey.of(Protocol.TCP, parse_address("10.0.0.2"), 80),
             ServiceKey.of(Protocol.TCP, parse_address("10.0.0.1"), 0),
@@ -457,6 +464,24 @@ class TableContract:
     def test_a_timeout_of_zero_keeps_the_one_in_force(self, table: Table, asked: Timeouts, result: Timeouts) -> None:
         table.set_timeouts(asked)
         assert table.timeouts() == result
+
+    def test_sysctls_are_ipvss_own_until_set_and_outlive_a_flush(self, table: Table) -> None:
+        wanted = {name: value for name, value in DEFAULTS.items() if name not in self.starts_otherwise}
+        assert {name: value for name, value in table.sysctls().items() if name in wanted} == wanted
+        table.set_sysctls({"conn_reuse_mode": 3, "sync_threshold": (5, 9)})
+        table.flush()
+        assert table.sysctls()["conn_reuse_mode"] == 3
+        assert table.sysctls()["sync_threshold"] == (5, 9)
+
+    @pytest.mark.parametrize(
+        ("bad", "number"),
+        [({"drop_entry": 4}, errno.EINVAL), ({"sync_ports": 3}, errno.EINVAL), ({"no_such": 1}, errno.ENOENT)],
+    )
+    def test_of_sysctls_all_are_set_or_none(self, table: Table, bad: dict[str, SysctlValue], number: int) -> None:
+        before = table.sysctls()
+        with refused(number):
+            table.set_sysctls({"sloppy_tcp": 1, **bad})
+        assert table.sysctls() == before
 
     def test_timeouts_outlive_a_flush(self, table: Table) -> None:
         table.set_timeouts(Timeouts(1, 2, 3))

@@ -16,6 +16,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from directrix.lvs import Address, Connection, ConnectionFlags, ForwardingMethod
+from directrix.lvs.sctp import SctpState
 from directrix.lvs.tcp import TcpState
 from directrix.lvs.udp import UdpState
 from directrix.table.memory.destination import Destination
@@ -49,18 +50,20 @@ class Entry:
     """A connection or a template.
 
     `timeout` is what the next refresh gives it, in seconds; `expires` the time it ends.
-    `template` made this connection; `children` counts the connections a template made.
+    `template` made this connection; `children` counts the connections a template made; `packets`
+    those a connection has had.
     """
 
     key: Key
     destination: Destination
     server_port: int
     method: ForwardingMethod
-    state: TcpState | UdpState | TemplateState
+    state: TcpState | UdpState | SctpState | TemplateState
     flags: ConnectionFlags
     timeout: int
     template: Entry | None = None
     children: int = 0
+    packets: int = 0
     expires: float = math.inf
     due: float = math.inf
 
@@ -68,7 +71,7 @@ class Entry:
     def is_template(self) -> bool:
         return bool(self.flags & ConnectionFlags.TEMPLATE)
 
-    def enter(self, state: TcpState | UdpState) -> None:
+    def enter(self, state: TcpState | SctpState) -> None:
         """Go over to a state, and be counted as it is: active or inactive."""
         self.state = state
         if state.active and self.flags & ConnectionFlags.INACTIVE:
@@ -79,7 +82,7 @@ class Entry:
             self.flags |= ConnectionFlags.INACTIVE
             self.destination.active -= 1
             self.destination.inactive += 1
-        if state is TcpState.ESTABLISHED and self.template is not None:
+        if (state is TcpState.ESTABLISHED or state is SctpState.ESTABLISHED) and self.template is not None:
             self.template.state = TemplateState.ASSURED
 
     def bind(self) -> None:
@@ -114,7 +117,7 @@ class Entry:
             self.key.virtual_port,
             self.destination.server.address,
             self.server_port,
-            self.state.name,
+            self.state.label if isinstance(self.state, SctpState) else self.state.name,
             max(0, math.floor(self.expires - now)),
             self.flags,
         )
@@ -132,6 +135,9 @@ class Connections:
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(tuple(self._entries))
+
+    def __contains__(self, entry: object) -> bool:
+        return entry in self._entries
 
     def connection(self, key: Key) -> Entry | None:
         """The connection with this key."""
@@ -155,6 +161,13 @@ class Connections:
         entry.unbind()
         del self._entries[entry]
         self._unindex(entry)
+
+    def drop(self, entry: Entry, *, always: bool = False) -> None:
+        """End an entry by force: its template goes too if no other needs it, unless it is assured (or `always`)."""
+        template = entry.template
+        self.remove(entry)
+        if template is not None and not template.children and (always or template.state is not TemplateState.ASSURED):
+            self.remove(template)
 
     def _unindex(self, entry: Entry) -> None:
         index = self._index(entry)

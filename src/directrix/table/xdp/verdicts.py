@@ -20,7 +20,7 @@ VERDICTS = (
     Verdict("malformed", "passed", "a header is cut off or contradicts itself"),
     Verdict("fragment", "passed", "an IP fragment towards a virtual service"),
     Verdict("no_service", "passed", "the address is virtual, this port is not"),
-    Verdict("no_connection", "passed", "has no connection and may not start one: the host answers RST"),
+    Verdict("no_connection", "passed", "has no connection and may not start one: the host answers, TCP by RST"),
     Verdict("handed_up", "passed", "XDP left it to tc, where it is counted again with its end"),
     Verdict("forwarded", "forwarded", "sent to a real server"),
     Verdict("no_neighbour", "forwarded", "held by the kernel while it asks for the real server's MAC"),
@@ -29,4 +29,5 @@ VERDICTS = (
     Verdict("server_gone", "dropped", "of a connection whose real server was removed"),
     Verdict("no_route", "dropped", "no route to the real server"),
     Verdict("busy", "dropped", "a lock of the table was not had in time"),
+    Verdict("drop_packet", "dropped", "would have made a connection: the defence of the sysctl drop_packet"),
 )
