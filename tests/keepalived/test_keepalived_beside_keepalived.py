@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from directrix.keepalived import FaultyConfiguration, loads
+from directrix.keepalived import FaultyConfiguration, load, loads, written
 
 pytestmark = pytest.mark.skipif(shutil.which("keepalived") is None, reason="keepalived is not installed")
 
 _SERVER = (
     "virtual_server 10.0.0.99 80 {\n protocol TCP\n lb_algo rr\n lb_kind DR\n real_server 10.1.0.1 80 {\n%s\n}\n}\n"
 )
+SAMPLES = sorted(Path("/usr/share/doc/keepalived/samples").glob("keepalived.conf*"))
+
 AROUND = {
     "top": "%s\n",
     "global": "global_defs {\n%s\n}\n",
@@ -194,7 +196,6 @@ virtual: lb_algo RR
 virtual: protocol tcp
 virtual: protocol FOO
 virtual: persistence_timeout
-virtual: persistence_timeout 0
 virtual: persistence_timeout 2678401
 virtual: ops
 virtual: sh-port
@@ -239,6 +240,7 @@ tcp: connect_ip 10.0.0.4 / connect_port 81 / bindto 10.0.0.3 / warmup 0 / retry 
 tcp: retry -1
 tcp: log_all_failures foo
 tcp: bogus
+tcp: nb_get_retry 3
 http: http_protocol 1.1 / fast_recovery
 http: http_protocol 2.0
 http: fast_recovery foo
@@ -267,6 +269,13 @@ _ABOUT_THE_MACHINE = re.compile(
 )
 
 
+def complaints_about(path: Path) -> list[str]:
+    """What `keepalived -t` says of a file, except about the machine."""
+    command = ["keepalived", "-t", "-i", "x", "-f", path]
+    run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    return [line for line in (run.stdout + run.stderr).splitlines() if not _ABOUT_THE_MACHINE.search(line)]
+
+
 def test_what_keepalived_complains_about_is_told_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "x.conf"
     differences = []
@@ -276,10 +285,7 @@ def test_what_keepalived_complains_about_is_told_and_nothing_else(tmp_path: Path
             "%s", text.replace(" / ", "\n").replace("~~", "\0").replace("~", "/").replace("\0", "~")
         )
         path.write_text(configuration)
-        run = subprocess.run(
-            ["keepalived", "-t", "-i", "x", "-f", path], capture_output=True, text=True, errors="replace", check=False
-        )
-        complaints = [line for line in (run.stdout + run.stderr).splitlines() if not _ABOUT_THE_MACHINE.search(line)]
+        complaints = complaints_about(path)
         try:
             faults = loads(configuration, config_id="x").warnings
         except FaultyConfiguration as faulty:
@@ -287,3 +293,16 @@ def test_what_keepalived_complains_about_is_told_and_nothing_else(tmp_path: Path
         if bool(complaints) is not bool(faults):
             differences.append((snippet, complaints, list(map(str, faults))))
     assert not differences, "\n".join(map(repr, differences))
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parent / "configurations").glob("*.conf")) + SAMPLES, ids=lambda path: path.name
+)
+def test_what_is_written_is_taken_by_keepalived_without_complaint(path: Path, tmp_path: Path) -> None:
+    text = written(load(str(path), "a").configuration)
+    ours = [name for name in ("DR_CHECK", "AGENT_CHECK") if name in text]
+    if ours:
+        text = re.sub(rf"(?m)^( +)(?:{'|'.join(ours)}) {{\n(?:\1 .*\n)*\1}}\n", "", text)
+    (tmp_path / "x.conf").write_text(text)
+    told_anyhow = re.compile(r"cannot track route|has no preference|Disabling track script|port will be ignored")
+    assert [line for line in complaints_about(tmp_path / "x.conf") if not told_anyhow.search(line)] == []

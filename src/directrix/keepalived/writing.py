@@ -112,7 +112,8 @@ class _Writer:
             case GlobalDefinitions():
                 return of_globals(fields)
             case VrrpInstance():
-                return of_instance(settings, fields)
+                # state MASTER without a priority means one that surprises people
+                return of_instance(settings, fields) | {"priority": None}
             case SyncGroup():
                 return of_group(settings)
             case VirtualServer():

@@ -50,6 +50,7 @@ PACING = (
     Keyword("warmup", Seconds(), "the first check comes a random time up to this after the start"),
     Keyword("delay_loop", Seconds(0.000001), "from one check to the next"),
     Keyword("log_all_failures", Switch(), "log also failures that are forgiven"),
+    Keyword("nb_get_retry", Number(0, _RETRIES), "deprecated; write retry", "retry_as_of_old", shorthand=True),
 )
 """Of all checks but FILE_CHECK and BFD_CHECK."""
 
@@ -81,7 +82,6 @@ HTTP = Block(
         _PROTOCOL,
         Keyword("fast_recovery", Switch(), "after a failure, check all URLs without a pause"),
         Keyword("enable_sni", Switch(), "send the virtual host's name in the TLS handshake; of SSL_GET"),
-        Keyword("nb_get_retry", Number(0, _RETRIES), "deprecated; write retry", "retry_as_of_old", shorthand=True),
     ),
 )
 

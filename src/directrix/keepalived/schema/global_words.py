@@ -71,7 +71,7 @@ def _process_words() -> tuple[Keyword, ...]:
 GLOBAL_DEFS = Block(
     "global_defs",
     (
-        Keyword("router_id", Text(), "name of this director; its host's name by default"),
+        Keyword("router_id", Text(), "name of this director; its host's name by default", old=("lvs_id",)),
         Keyword("notification_email", Entries(Text("a mail address"), many=True), "whom to mail", "mail.recipients"),
         Keyword("notification_email_from", Text("a mail address"), "sender of mail", "mail.sender"),
         Keyword("smtp_server", MailServer(), "where to hand in mail", "mail.server"),
@@ -120,10 +120,8 @@ GLOBAL_DEFS = Block(
         Keyword("vrrp_mcast_group6", AddressKind(6, multicast=True), "where adverts go"),
         Keyword("vrrp_min_garp", MinimalGarp(), "one gratuitous ARP, and no second set", shorthand=True),
         *garp_words("vrrp_"),
-        Keyword("vrrp_garp_interval", Seconds(0.000001), "between gratuitous ARPs of an interface", "garp_interval"),
-        Keyword(
-            "vrrp_gna_interval", Seconds(0.000001), "between neighbour advertisements of an interface", "gna_interval"
-        ),
+        Keyword("vrrp_garp_interval", Seconds(), "between gratuitous ARPs of an interface", "garp_interval"),
+        Keyword("vrrp_gna_interval", Seconds(), "between neighbour advertisements of an interface", "gna_interval"),
         Keyword("vrrp_down_timer_adverts", Number(1, 100), "adverts that may be lost before the master is down"),
         Keyword("vrrp_lower_prio_no_advert", Switch(), "leave adverts of lower priority unanswered"),
         Keyword("vrrp_higher_prio_send_advert", Switch(), "answer adverts of higher priority before stepping back"),

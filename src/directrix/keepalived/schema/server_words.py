@@ -85,8 +85,8 @@ VIRTUAL_SERVER = Block(
         ),
         Keyword(
             "persistence_timeout",
-            Number(1, LONGEST_PERSISTENCE, bare=USUAL_PERSISTENCE),
-            "seconds a client stays with its server; 360 without a number",
+            Number(0, LONGEST_PERSISTENCE, bare=USUAL_PERSISTENCE),
+            "seconds a client stays with its server; 360 without a number, 0 for no persistence",
             "persistence",
         ),
         Keyword("persistence_granularity", Granularity(), "which clients count as one", "netmask"),

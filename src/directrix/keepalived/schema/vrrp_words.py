@@ -210,8 +210,8 @@ TRACK_GROUP = Block(
 GARP_GROUP = Block(
     "garp_group",
     (
-        Keyword("garp_interval", Seconds(0.000001), "between gratuitous ARPs"),
-        Keyword("gna_interval", Seconds(0.000001), "between neighbour advertisements"),
+        Keyword("garp_interval", Seconds(), "between gratuitous ARPs"),
+        Keyword("gna_interval", Seconds(), "between neighbour advertisements"),
         Keyword("interface", INTERFACE, "the interface, if there is one", shorthand=True),
         Keyword("interfaces", Entries(INTERFACE, many=True), "interfaces on one switch"),
     ),
