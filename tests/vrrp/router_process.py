@@ -33,8 +33,12 @@ def tell(effect: Effect) -> None:
         return
     name = effect.group.name if hasattr(effect, "group") else effect.instance.name
     state = getattr(effect, "state", None)
-    say(type(effect).__name__, name=name, state=state.name if state is not None else None,
-        priority=getattr(effect, "priority", None))
+    say(
+        type(effect).__name__,
+        name=name,
+        state=state.name if state is not None else None,
+        priority=getattr(effect, "priority", None),
+    )
 
 
 def configuration(text: str) -> Configuration:
@@ -58,11 +62,28 @@ async def main() -> None:
         if word == "reload":
             await service.reload(configuration(rest))
         elif word == "states":
-            say("states", states=[dataclasses.asdict(status) | {"state": status.state.name, "rejected": {
-                cause.name: count for cause, count in status.statistics.rejected.items() if count},
-                "statistics": {name: getattr(status.statistics, name) for name in (
-                    "advertisements_received", "advertisements_sent", "priority_zero_received", "become_master",
-                    "release_master", "priority_zero_sent")}} for status in service.states()])
+            say(
+                "states",
+                states=[
+                    dataclasses.asdict(status)
+                    | {
+                        "state": status.state.name,
+                        "rejected": {cause.name: count for cause, count in status.statistics.rejected.items() if count},
+                        "statistics": {
+                            name: getattr(status.statistics, name)
+                            for name in (
+                                "advertisements_received",
+                                "advertisements_sent",
+                                "priority_zero_received",
+                                "become_master",
+                                "release_master",
+                                "priority_zero_sent",
+                            )
+                        },
+                    }
+                    for status in service.states()
+                ],
+            )
         elif word == "stop":
             await service.stop()
             break
