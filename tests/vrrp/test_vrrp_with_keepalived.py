@@ -257,6 +257,8 @@ def test_when_ours_is_killed_and_comes_back_soon_keepalived_never_notices(both: 
     back = time.monotonic() - begin
     if back > 2.5:
         pytest.skip(f"this machine took {back:.1f} s to start a process")
+    assert {both.ours.states()[case.name]["state"] for case in slow} == {"MASTER"}
+    time.sleep(1.5)
     both.settle(OURS, THEIRS)
     taken = {each.address for each in both.wire.happened if each.at > begin and each.host == both.wire.hosts[1].name}
     assert not taken & {case.address for case in slow}
