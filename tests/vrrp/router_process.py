@@ -84,6 +84,8 @@ async def main() -> None:
                     for status in service.states()
                 ],
             )
+        elif word == "strangers":
+            say("strangers", strangers=[dataclasses.asdict(stranger) for stranger in service.strangers()])
         elif word == "stop":
             await service.stop()
             break

@@ -22,16 +22,10 @@ from vrrp_recorded import (
 from directrix.lvs.addresses import Family
 from directrix.vrrp.admission import Admission
 from directrix.vrrp.bad_packet import BadPacket, Cause
-from directrix.vrrp.configuration import (
-    Authentication,
-    AuthenticationType,
-    Instance,
-    OldChecksum,
-    Peer,
-    VirtualAddress,
-)
+from directrix.vrrp.configuration import Instance
 from directrix.vrrp.datagram import Datagram, build_inet, parse_inet, sign
 from directrix.vrrp.packet import Advertisement, decode, encode
+from directrix.vrrp.values import Authentication, AuthenticationType, OldChecksum, Peer, VirtualAddress
 
 STRANGER = ip_address("10.9.0.77")
 

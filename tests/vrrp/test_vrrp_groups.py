@@ -5,20 +5,12 @@ from __future__ import annotations
 import pytest
 from vrrp_making import MORE, advert, hear, instance, run_to, started, words
 
-from directrix.vrrp.configuration import (
-    Command,
-    Configuration,
-    File,
-    Group,
-    InvalidConfiguration,
-    Process,
-    Script,
-    Tracked,
-    Tracking,
-)
+from directrix.vrrp.configuration import Configuration, Group
 from directrix.vrrp.effects import Effect, GroupChanged
 from directrix.vrrp.routers import Routers
 from directrix.vrrp.states import State
+from directrix.vrrp.tracked import File, Process, Script, Tracked, Tracking
+from directrix.vrrp.values import Command, InvalidConfiguration
 
 INSIDE = instance("inside", 1, interface="eth1")
 OUTSIDE = instance("outside", 2, interface="eth0")

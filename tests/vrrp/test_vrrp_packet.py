@@ -14,11 +14,11 @@ from vrrp_recorded import AH, AH_UNICAST, INET6, VERSION_3, Recorded, named, rec
 from directrix.lvs.addresses import Family
 from directrix.vrrp.bad_packet import BadPacket, Cause
 from directrix.vrrp.checksum import checksum
-from directrix.vrrp.configuration import Peer
 from directrix.vrrp.datagram import Sequence, build_inet, build_inet6, parse_inet, sign
 from directrix.vrrp.packet import Advertisement, decode, encode, is_intact, vrid_of
 from directrix.vrrp.router import VirtualRouter
 from directrix.vrrp.speaker import Port
+from directrix.vrrp.values import Peer
 
 
 @named

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from vrrp_making import LESS, MORE, US, advert, hear, instance, run_to, started, words
 
-from directrix.vrrp.configuration import Configuration, Gratuitous, Instance, Notify, VirtualAddress
+from directrix.vrrp.configuration import Configuration, Instance
 from directrix.vrrp.effects import Announce, PriorityChanged, SendAdvertisement, StateChanged, WeakerHeard
 from directrix.vrrp.routers import Routers
 from directrix.vrrp.states import State
+from directrix.vrrp.values import Gratuitous, Notify, VirtualAddress
 
 
 def master(**changes: object) -> Routers:

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 
@@ -19,26 +20,12 @@ from vrrp_hosts import Host, OurRouters, Wire, until, wire
 from directrix.lvs.addresses import Family
 from directrix.system import namespaces
 from directrix.vrrp.announcements import announcement
-from directrix.vrrp.configuration import (
-    Command,
-    Configuration,
-    Fifo,
-    File,
-    Gratuitous,
-    Group,
-    Instance,
-    Notify,
-    Process,
-    Routing,
-    Script,
-    Tracked,
-    Tracking,
-    VirtualAddress,
-    VirtualMac,
-)
+from directrix.vrrp.configuration import Configuration, Group, Instance
 from directrix.vrrp.datagram import build_inet
 from directrix.vrrp.packet import Advertisement, encode
 from directrix.vrrp.service import VrrpService
+from directrix.vrrp.tracked import File, Process, Script, Tracked, Tracking
+from directrix.vrrp.values import Command, Fifo, Gratuitous, Notify, Routing, VirtualAddress, VirtualMac
 
 pytestmark = pytest.mark.root
 
@@ -271,6 +258,7 @@ def test_garbage_from_the_wire_is_counted_by_its_cause_and_changes_nothing(net: 
         send(b"\x33" + good[1:])
         for _ in range(200):
             send(os.urandom(40))
+        send(advert(vrid=99))
         expected = {"TTL": 1, "ADDRESSES": 1, "VERSION": 1, "LENGTH": 1, "CHECKSUM": 1, "TYPE": 1}
 
         def counted() -> bool:
@@ -282,9 +270,55 @@ def test_garbage_from_the_wire_is_counted_by_its_cause_and_changes_nothing(net: 
         assert status["state"] == "MASTER"
         assert status["statistics"]["become_master"] == 1
         assert status["statistics"]["advertisements_received"] == 0
+        stranger = next(each for each in ours.strangers() if each["vrid"] == 99)
+        assert (stranger["interface"], stranger["source"]) == ("eth0", "10.0.0.2")
         send(good)
         until("a good one is heard", lambda: state(ours) == "BACKUP")
         until("and nobody sends a second", lambda: state(ours) == "MASTER")
+
+
+def test_adverts_with_ah_are_counted_by_a_version_2_router_that_expects_none(net: Wire, tmp_path: Path) -> None:
+    there = net.hosts[1]
+    with namespaces.inside(there.name):
+        sending = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    source, group = IPv4Address("10.0.0.2"), IPv4Address("224.0.0.18")
+    message = encode(Advertisement(2, 51, 200, 100, (VIP,), auth_type=2), source, group)
+    data = build_inet(message, source, group, identification=1, key=b"key", sequence=1)
+    with sending, routers(net, tmp_path, Configuration((instance(version=2, interval=100),))) as ours:
+        until("it takes part", lambda: state(ours) == "BACKUP")
+        sending.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, source.packed)
+        sending.sendto(data, (str(group), 0))
+        until("it is counted", lambda: ours.states()["VI"]["rejected"] == {"AUTH_HEADER": 1})
+
+
+def test_without_accept_the_host_answers_only_neighbour_discovery_for_the_addresses(net: Wire, tmp_path: Path) -> None:
+    here, there = net.hosts
+
+    def answered(address: object) -> bool:
+        """Whether somebody says that there is nothing at a port of that address."""
+        family = socket.AF_INET6 if ":" in str(address) else socket.AF_INET
+        with namespaces.inside(there.name), socket.socket(family, socket.SOCK_DGRAM) as asking:
+            asking.settimeout(0.7)
+            asking.connect((str(address), 9))
+            asking.send(b"?")
+            try:
+                asking.recv(1)
+            except ConnectionRefusedError:
+                return True
+            except TimeoutError:
+                return False
+        raise AssertionError("there is a service at port 9")
+
+    quiet = instance(excluded=(VirtualAddress(VIP6, 128),), accept=False)
+    with routers(net, tmp_path, Configuration((quiet,))) as ours:
+        until("it is master", lambda: state(ours) == "MASTER")
+        assert not answered(VIP)
+        assert not answered(VIP6)
+        assert answered("10.0.0.1")
+        ours.reload(Configuration((replace(quiet, accept=True),)))
+        assert answered(VIP)
+        assert answered(VIP6)
+    assert "directrix_vrrp" not in said(here, "nft", "list", "tables")
 
 
 def test_an_interface_that_goes_and_comes_back_is_followed(net: Wire, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from directrix.vrrp.configuration import Command, ParameterMatch, Process, Script, Tracked
+from directrix.vrrp.tracked import ParameterMatch, Process, Script, Tracked
 from directrix.vrrp.tracking import (
     Assessment,
     ScriptHealth,
@@ -16,6 +16,7 @@ from directrix.vrrp.tracking import (
     total,
     weight_of,
 )
+from directrix.vrrp.values import Command
 from directrix.vrrp.watching import matches
 
 FAULT = "fault"

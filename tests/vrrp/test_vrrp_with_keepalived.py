@@ -17,15 +17,8 @@ from vrrp_hosts import Keepalived, OurRouters, Wire, until, wire
 
 from directrix.lvs.addresses import Family
 from directrix.system.interfaces import Address
-from directrix.vrrp.configuration import (
-    Authentication,
-    AuthenticationType,
-    Configuration,
-    Instance,
-    Peer,
-    VirtualAddress,
-    VirtualMac,
-)
+from directrix.vrrp.configuration import Configuration, Instance
+from directrix.vrrp.values import Authentication, AuthenticationType, Peer, VirtualAddress, VirtualMac
 
 pytestmark = [
     pytest.mark.root,

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from directrix.system import namespaces
+from directrix.system import namespaces, sysctl
 from directrix.system.commands import ip
 from directrix.system.interfaces import Address, Events, InterfaceAddress, Line
 from directrix.vrrp.configuration import Configuration
@@ -83,6 +83,8 @@ class Wire:
         ip(lines)
         self.hosts = [Host(name, number) for number, name in enumerate(names, 1)]
         for host in self.hosts:
+            with namespaces.inside(host.name):
+                sysctl.require("net.ipv6.conf.all.keep_addr_on_down", "1")
             lines = ["link set lo up"]
             for n in (0, 1):
                 lines += [
@@ -220,6 +222,11 @@ class OurRouters:
         self._ask("states")
         told = next(line for line in reversed(self.lines) if line["kind"] == "states")
         return {status["name"]: status for status in told["states"]}
+
+    def strangers(self) -> list[dict[str, Any]]:
+        self._ask("strangers")
+        told = next(line for line in reversed(self.lines) if line["kind"] == "strangers")
+        return list(told["strangers"])
 
     def stop(self) -> None:
         if self._process is not None:

@@ -7,10 +7,11 @@ from ipaddress import ip_address
 from typing import Any
 
 from directrix.lvs.addresses import Address
-from directrix.vrrp.configuration import Configuration, Instance, VirtualAddress
+from directrix.vrrp.configuration import Configuration, Instance
 from directrix.vrrp.effects import Announce, Effect, ReleaseAddresses, SendAdvertisement, StateChanged, TakeAddresses
 from directrix.vrrp.packet import Advertisement
 from directrix.vrrp.routers import Routers
+from directrix.vrrp.values import VirtualAddress
 
 US, LESS, MORE = ip_address("10.0.0.5"), ip_address("10.0.0.4"), ip_address("10.0.0.6")
 VIP = VirtualAddress(ip_address("10.0.0.100"), 32)

@@ -8,8 +8,9 @@ from ipaddress import IPv6Address, ip_address
 import pytest
 
 from directrix.lvs.addresses import Address, Family
-from directrix.vrrp.configuration import Authentication, AuthenticationType, Instance, Peer, VirtualAddress
+from directrix.vrrp.configuration import Instance
 from directrix.vrrp.datagram import Datagram, parse_inet
+from directrix.vrrp.values import Authentication, AuthenticationType, Peer, VirtualAddress
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from directrix.lvs.addresses import Address, Family
 from directrix.system import sysctl
 from directrix.system.commands import CommandFailed, run
-from directrix.vrrp.configuration import Instance, Routing, VirtualAddress
+from directrix.vrrp.configuration import Instance
 from directrix.vrrp.interfaces import Interfaces
+from directrix.vrrp.values import Routing, VirtualAddress
 
 _log = logging.getLogger("directrix.vrrp")
 

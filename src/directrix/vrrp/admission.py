@@ -11,9 +11,10 @@ from collections.abc import Collection
 
 from directrix.lvs.addresses import Address
 from directrix.vrrp.bad_packet import BadPacket, Cause
-from directrix.vrrp.configuration import AuthenticationType, Instance, OldChecksum
+from directrix.vrrp.configuration import Instance
 from directrix.vrrp.datagram import Datagram, Sequence, sign
 from directrix.vrrp.packet import Advertisement, decode, is_intact
+from directrix.vrrp.values import AuthenticationType, OldChecksum
 
 _TTL = 255
 

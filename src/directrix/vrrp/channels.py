@@ -13,8 +13,7 @@ from ipaddress import IPv6Address
 
 from directrix.lvs.addresses import Address, Family
 from directrix.vrrp.bad_packet import BadPacket
-from directrix.vrrp.checksum import VRRP
-from directrix.vrrp.datagram import AH, Datagram, parse_inet
+from directrix.vrrp.datagram import Datagram, parse_inet
 
 _LARGEST = 1 << 16
 _BATCH = 64
@@ -152,11 +151,6 @@ class Ethernet:
             OSError: the interface is gone or down.
         """
         self._socket.sendto(frame, (name, int.from_bytes(frame[12:14], "big")))
-
-
-def protocol_of(signed: bool) -> int:
-    """The IP protocol adverts come by."""
-    return AH if signed else VRRP
 
 
 def _parse_inet6(message: bytes, control: list[tuple[int, int, bytes]], source: str) -> Datagram:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from directrix.vrrp.configuration import Configuration, Instance, Tracking
+from directrix.vrrp.configuration import Configuration, Instance
+from directrix.vrrp.tracked import Tracking
 from directrix.vrrp.tracking import (
     Assessment,
     ScriptHealth,
@@ -60,6 +61,8 @@ class Conditions:
         if instance.track_interface:
             well = self.interfaces.get(instance.interface, False)
             parts.append(assess_condition(f"interface {instance.interface}", well, Weight()))
+        if instance.fault_without_peer and not instance.peers:
+            parts.append(Assessment(faults=("no unicast peer",)))
         if instance.name in self.without_source:
             parts.append(Assessment(faults=(f"no address on {instance.interface} to send from",)))
         return total(parts)

@@ -6,14 +6,26 @@ interval, which is hundredths of a second as on the wire.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
 
 from directrix.lvs.addresses import Address, Family, family_of
-from directrix.system.interfaces import AddressFlag
+from directrix.vrrp.tracked import File, Process, Script, Tracking
+from directrix.vrrp.values import (
+    Authentication,
+    AuthenticationType,
+    Fifo,
+    Gratuitous,
+    InvalidConfiguration,
+    Notify,
+    OldChecksum,
+    Peer,
+    Routing,
+    VirtualAddress,
+    VirtualMac,
+)
 
 _Value = TypeVar("_Value")
 
@@ -27,276 +39,6 @@ MULTICAST: dict[Family, Address] = {
 
 _LONGEST = {2: 25_500, 3: 4_095}
 """The longest advertisement interval of a version, in hundredths of a second: 8 bits of seconds, 12 of hundredths."""
-
-
-class InvalidConfiguration(ValueError):
-    """A value that no virtual router can have: what was asked, and what is possible."""
-
-
-@dataclass(frozen=True, slots=True)
-class VirtualAddress:
-    """An address that goes with the mastership.
-
-    Attributes:
-        address: it.
-        prefix_length: of its network; 32 or 128 by default in keepalived.conf.
-        device: where it is put; empty for the instance's own interface.
-        broadcast: its broadcast address, if it shall have one.
-        label: the name ifconfig(8) shows it by (IPv4).
-        scope: as in rtnetlink(7): 0 global, 253 link, 254 host.
-        peer: the address at the other end of a point-to-point link.
-        flags: more than that. IPv6 addresses are usable at once: no duplicate address detection without being asked.
-        deprecated: not to be chosen as a source address (IPv6). keepalived does so with every /128.
-    """
-
-    address: Address
-    prefix_length: int
-    device: str = ""
-    broadcast: IPv4Address | None = None
-    label: str = ""
-    scope: int = 0
-    peer: Address | None = None
-    flags: AddressFlag = AddressFlag.NODAD
-    deprecated: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.address}/{self.prefix_length}"
-
-
-@dataclass(frozen=True, slots=True)
-class Routing:
-    """A route or a rule that goes with the mastership: of which family, and the words behind `ip route add`."""
-
-    family: Family
-    words: tuple[str, ...]
-
-
-class AuthenticationType(enum.IntEnum):
-    """How a version 2 advertisement is vouched for; the numbers are those on the wire (RFC 2338)."""
-
-    NONE = 0
-    PASS = 1
-    AH = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Authentication:
-    """Authentication of version 2 over IPv4.
-
-    Attributes:
-        type: PASS or AH.
-        password: at most eight bytes; longer ones are cut by keepalived, so they are refused here.
-    """
-
-    type: AuthenticationType
-    password: bytes
-
-    def __post_init__(self) -> None:
-        if not 1 <= len(self.password) <= 8:
-            raise InvalidConfiguration(f"a password of {len(self.password)} bytes: VRRP has room for 1 to 8")
-
-    @property
-    def data(self) -> bytes:
-        """The eight bytes on the wire, and the key of AH."""
-        return self.password.ljust(8, b"\0")
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """A router that is spoken to by unicast; adverts from it must come with a TTL between these, if they are given."""
-
-    address: Address
-    min_ttl: int = 0
-    max_ttl: int = 255
-
-
-class OldChecksum(enum.Enum):
-    """Whether unicast adverts of version 3 over IPv4 are summed as old keepalived did: as if they were multicast."""
-
-    DETECT = "detect"
-    """As soon as a peer is heard that does so."""
-    ALWAYS = "always"
-    NEVER = "never"
-
-
-@dataclass(frozen=True, slots=True)
-class VirtualMac:
-    """The interface of the virtual MAC address (`use_vmac`), a macvlan above the instance's interface.
-
-    Attributes:
-        name: its name; empty for `vrrp.VRID` (IPv6: `vrrp6.VRID`).
-        transmit_from_base: adverts come from the interface below and its MAC (`vmac_xmit_base`).
-        address: another MAC address than the RFC's; empty for the RFC's.
-    """
-
-    name: str = ""
-    transmit_from_base: bool = False
-    address: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Gratuitous:
-    """When neighbours are told where the virtual addresses are: gratuitous ARP, unsolicited neighbour advertisements.
-
-    Attributes:
-        master_delay: seconds after becoming master until they are told again; 0 for never.
-        master_repeat: how often they are told each time.
-        refresh, refresh_repeat: tell again every so many seconds (0 for never), so often.
-        lower_prio_delay, lower_prio_repeat: the same after an advert of a weaker master; None for the master values.
-        arp_interval, na_interval: seconds between two messages on an interface.
-    """
-
-    master_delay: float = 5.0
-    master_repeat: int = 5
-    refresh: float = 0.0
-    refresh_repeat: int = 1
-    lower_prio_delay: float | None = None
-    lower_prio_repeat: int | None = None
-    arp_interval: float = 0.0
-    na_interval: float = 0.0
-
-    @property
-    def after_weaker(self) -> tuple[int, float]:
-        """How often after an advert of a weaker master, and after how many seconds once more."""
-        repeat = self.master_repeat if self.lower_prio_repeat is None else self.lower_prio_repeat
-        delay = self.master_delay if self.lower_prio_delay is None else self.lower_prio_delay
-        return repeat, delay
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A program to be run: its words, and the user and group it runs as (empty for our own)."""
-
-    words: tuple[str, ...]
-    user: str = ""
-    group: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.words:
-            raise InvalidConfiguration("a command without words: name the program to be run")
-
-
-@dataclass(frozen=True, slots=True)
-class Notify:
-    """What is run when a state changes.
-
-    Attributes:
-        master, backup, fault, stop: on entering that state. They get no arguments of ours.
-        deleted: when a reload has taken the instance away.
-        deleted_state: then DELETED is told; without it FAULT is, and `fault` run, as keepalived does.
-        any: on every change, with `INSTANCE|GROUP NAME STATE PRIORITY` behind its own words.
-        master_rx_lower_pri: when a master hears a weaker one.
-        priority_changes: also tell the FIFO of changed priorities.
-    """
-
-    master: Command | None = None
-    backup: Command | None = None
-    fault: Command | None = None
-    stop: Command | None = None
-    deleted: Command | None = None
-    deleted_state: bool = False
-    any: Command | None = None
-    master_rx_lower_pri: Command | None = None
-    priority_changes: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Tracked:
-    """Something whose state decides on mastership.
-
-    Attributes:
-        name: of the interface, script, process or file.
-        weight: what it adds to the priority when it is well (positive), or takes off when it is not (negative). With 0
-            the instance is in FAULT while it is not well. None for the weight its definition has.
-        reverse: well and not well change places. None for what its definition says.
-    """
-
-    name: str
-    weight: int | None = None
-    reverse: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tracking:
-    """All that an instance or a group tracks."""
-
-    interfaces: tuple[Tracked, ...] = ()
-    scripts: tuple[Tracked, ...] = ()
-    processes: tuple[Tracked, ...] = ()
-    files: tuple[Tracked, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A program whose exit status is tracked (`vrrp_script`).
-
-    Attributes:
-        interval: seconds from one start to the next.
-        timeout: seconds it may take; None for `interval`.
-        rise, fall: how many results in a row change its state.
-        initially_failed: counts as failed until it succeeded (`init_fail`), else it is waited for.
-    """
-
-    name: str
-    command: Command
-    interval: float = 1.0
-    timeout: float | None = None
-    weight: int = 0
-    reverse: bool = False
-    rise: int = 1
-    fall: int = 1
-    initially_failed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file whose first number is tracked (`track_file`); one that is not there counts as 0.
-
-    Its number times the weight is added to the priority; -254 or less is FAULT. With weight 0, any number but 0 is.
-    `initial` is written into it at the start if it is not there (`init_file`), or anyway if `overwrite`.
-    """
-
-    name: str
-    path: str
-    weight: int = 1
-    reverse: bool = False
-    initial: int | None = None
-    overwrite: bool = False
-
-
-class ParameterMatch(enum.Enum):
-    """How the parameters of a tracked process are compared."""
-
-    EXACT = "exact"
-    INITIAL = "initial"
-    """Those that are named come first; the last may be the beginning of one."""
-    PARTIAL = "partial"
-    """Those that are named come first; more may follow."""
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """A program of which so many must run (`vrrp_track_process`).
-
-    Attributes:
-        program: its name, or its path as it was started if it has a slash.
-        parameters: compare these too, by `match`; None for any.
-        full_command: compare the command line as it was given instead of the kernel's name of the process.
-        quorum, quorum_max: how many must run at least and at most; None for any number.
-        start_delay, end_delay: seconds that a gained or lost quorum must last (`fork_delay`, `terminate_delay`).
-    """
-
-    name: str
-    program: str
-    parameters: tuple[str, ...] | None = None
-    match: ParameterMatch = ParameterMatch.EXACT
-    full_command: bool = False
-    weight: int = 1
-    reverse: bool = False
-    quorum: int = 1
-    quorum_max: int | None = None
-    start_delay: float = 0.0
-    end_delay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +60,7 @@ class Instance:
         source: where adverts come from; None for the interface's first address (IPv6: link-local).
         track_source: FAULT while `source` is not on the interface (`track_src_ip`).
         peers: speak to these by unicast instead of multicast.
+        fault_without_peer: never by multicast: without peers it is in FAULT (`unicast_fault_no_peer`).
         unicast_ttl: of adverts to peers.
         check_unicast_source: drop adverts of routers that are no peers.
         group: multicast address; None for that of the protocol.
@@ -348,6 +91,7 @@ class Instance:
     source: Address | None = None
     track_source: bool = False
     peers: tuple[Peer, ...] = ()
+    fault_without_peer: bool = False
     unicast_ttl: int = 255
     check_unicast_source: bool = False
     old_checksum: OldChecksum = OldChecksum.DETECT
@@ -357,14 +101,14 @@ class Instance:
     preempt_delay: float = 0.0
     accept: bool = True
     promote_secondaries: bool = False
-    gratuitous: Gratuitous = Gratuitous()
+    gratuitous: Gratuitous = field(default_factory=Gratuitous)
     down_adverts: int = 3
     lower_prio_no_advert: bool = False
     higher_prio_send_advert: bool = False
     skip_check_addresses: bool = False
     track_interface: bool = True
-    tracking: Tracking = Tracking()
-    notify: Notify = Notify()
+    tracking: Tracking = field(default_factory=Tracking)
+    notify: Notify = field(default_factory=Notify)
 
     def __post_init__(self) -> None:
         for fault in self._faults():
@@ -448,19 +192,9 @@ class Group:
 
     name: str
     members: tuple[str, ...]
-    tracking: Tracking = Tracking()
+    tracking: Tracking = field(default_factory=Tracking)
     weights_count: bool = False
-    notify: Notify = Notify()
-
-
-@dataclass(frozen=True, slots=True)
-class Fifo:
-    """A named pipe that is told of every change, whose it is, and a program started with its path to read it."""
-
-    path: str
-    user: str = ""
-    group: str = ""
-    reader: Command | None = None
+    notify: Notify = field(default_factory=Notify)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from directrix.system import scripts
-from directrix.vrrp.configuration import Command, Fifo, Notify
 from directrix.vrrp.effects import Effect, GroupChanged, PriorityChanged, StateChanged, WeakerHeard
 from directrix.vrrp.states import State
+from directrix.vrrp.values import Command, Fifo, Notify
 
 _log = logging.getLogger("directrix.vrrp")
 

@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterator
 
 from directrix.lvs.addresses import Address
 from directrix.vrrp.conditions import Conditions
-from directrix.vrrp.configuration import Configuration, Group, Instance, Tracking
+from directrix.vrrp.configuration import Configuration, Group, Instance
 from directrix.vrrp.effects import Effect, GroupChanged, Note
 from directrix.vrrp.packet import Advertisement
 from directrix.vrrp.router import Timer, VirtualRouter
 from directrix.vrrp.states import Event, State
+from directrix.vrrp.tracked import Tracking
 from directrix.vrrp.tracking import Assessment
 
 

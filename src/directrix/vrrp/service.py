@@ -26,6 +26,7 @@ from pathlib import Path
 
 from directrix.lvs.addresses import Address, Family
 from directrix.system.interfaces import InterfaceAddress
+from directrix.vrrp.acceptance import Acceptance
 from directrix.vrrp.addresses import Belongings
 from directrix.vrrp.announcer import Announcer
 from directrix.vrrp.configuration import Configuration, Instance
@@ -46,7 +47,7 @@ from directrix.vrrp.router import VirtualRouter
 from directrix.vrrp.routers import Routers
 from directrix.vrrp.speaker import Speaker
 from directrix.vrrp.states import State
-from directrix.vrrp.status import InstanceStatus, Statistics
+from directrix.vrrp.status import InstanceStatus, Statistics, Stranger
 from directrix.vrrp.virtual_macs import VirtualMacs
 from directrix.vrrp.watchers import Watchers
 
@@ -82,6 +83,7 @@ class VrrpService:
         self._since: dict[str, float] = {}
         self._leftovers: set[tuple[str, Family, int]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._beginning: asyncio.TimerHandle | None = None
         self._quiet = asyncio.Event()
 
     async def start(self) -> None:
@@ -104,6 +106,7 @@ class VrrpService:
             undo.callback(self._macs.remove_all)
             self._macs.make(self._configuration.instances)
             undo.pop_all()
+        self._acceptance = Acceptance()
         self._notifier = Notifier()
         self._notifier.configure(self._configuration.fifos)
         self._watchers = Watchers(self._script_ended, self._file_says, self._process_is)
@@ -112,7 +115,7 @@ class VrrpService:
         self._loop.add_reader(self._interfaces.events, self._news)
         self._leftovers = {router.instance.key for router in self._routers}
         if self._configuration.startup_delay:
-            self._timer = self._loop.call_later(self._configuration.startup_delay, self._begin)
+            self._beginning = self._loop.call_later(self._configuration.startup_delay, self._begin)
         else:
             self._begin()
 
@@ -135,8 +138,8 @@ class VrrpService:
 
     async def stop(self) -> None:
         """Stop: masters resign, keep their addresses until another master is heard, and give them up."""
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._beginning is not None:
+            self._beginning.cancel()
         self._quiet.clear()
         self._do(self._routers.stop(self._loop.time()))
         try:
@@ -157,14 +160,18 @@ class VrrpService:
             self._memory.close()
 
     def states(self) -> tuple[InstanceStatus, ...]:
-        """What there is to know of each instance, in the configuration's order."""
+        """What there is to know of each instance, in the configuration's order; from `start` to `stop`."""
         groups = {member: group.name for group in self._configuration.groups for member in group.members}
         return tuple(self._status(router, groups.get(router.instance.name, "")) for router in self._routers)
+
+    def strangers(self) -> tuple[Stranger, ...]:
+        """Virtual routers of others that were heard on our interfaces; from `start` to `stop`."""
+        return tuple(self._speaker.strangers.values())
 
     # What happens
 
     def _begin(self) -> None:
-        self._timer = None
+        self._beginning = None
         resumed: list[str] = []
         if self._memory is not None:
             memory = self._memory
@@ -213,8 +220,10 @@ class VrrpService:
                 case TakeAddresses(instance):
                     self._leftovers.discard(instance.key)
                     self._belongings.take(instance)
+                    self._acceptance.take(instance)
                 case ReleaseAddresses(instance):
                     self._announcer.forget(instance)
+                    self._acceptance.release(instance)
                     self._belongings.release(instance)
                 case Announce(instance, rounds):
                     self._announcer.announce(instance, rounds)

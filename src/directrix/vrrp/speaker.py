@@ -15,19 +15,23 @@ from ipaddress import IPv4Address, IPv6Address
 from directrix.lvs.addresses import Address, Family
 from directrix.vrrp.admission import Admission
 from directrix.vrrp.bad_packet import BadPacket, Cause
-from directrix.vrrp.channels import Listener, Sender, protocol_of
-from directrix.vrrp.configuration import AuthenticationType, Instance
-from directrix.vrrp.datagram import Datagram, build_inet, build_inet6
+from directrix.vrrp.channels import Listener, Sender
+from directrix.vrrp.checksum import VRRP
+from directrix.vrrp.configuration import Instance
+from directrix.vrrp.datagram import AH, Datagram, build_inet, build_inet6
 from directrix.vrrp.interfaces import Interfaces
 from directrix.vrrp.packet import Advertisement, encode, vrid_of
 from directrix.vrrp.router import VirtualRouter
 from directrix.vrrp.states import State
-from directrix.vrrp.status import Rejected, Statistics
+from directrix.vrrp.status import Rejected, Statistics, Stranger
+from directrix.vrrp.values import AuthenticationType
 
 _log = logging.getLogger("directrix.vrrp")
 
 Place = tuple[str, Family, int]
 """Where a listener listens: interface, family, IP protocol."""
+Route = tuple[str, Family, int]
+"""Which adverts are whose: interface, family, virtual router id."""
 Hear = Callable[[VirtualRouter, Advertisement, Address, Address | None], None]
 
 
@@ -51,11 +55,19 @@ class Port:
         self._complaint = ""
 
     @property
-    def place(self) -> Place:
-        """Where it listens."""
+    def places(self) -> tuple[Place, ...]:
+        """Where it listens. For version 2 over IPv4 with and without AH, so that others who differ are heard of."""
         instance = self.router.instance
-        signed = instance.authentication_type is AuthenticationType.AH
-        return instance.transmits_from, instance.family, protocol_of(signed)
+        may_be_signed = instance.version == 2 and instance.family is Family.INET
+        return tuple(
+            (instance.transmits_from, instance.family, each) for each in ((VRRP, AH) if may_be_signed else (VRRP,))
+        )
+
+    @property
+    def route(self) -> Route:
+        """Which adverts are for it."""
+        instance = self.router.instance
+        return instance.transmits_from, instance.family, instance.vrid
 
     def datagrams(self, priority: int) -> list[tuple[bytes, Address]]:
         """An advert as datagrams, each with its destination."""
@@ -109,6 +121,7 @@ class Speaker:
 
     Attributes:
         ports: by what tells virtual routers of this machine apart.
+        strangers: who else was heard, by interface, family and virtual router id.
     """
 
     def __init__(self, interfaces: Interfaces, hear: Hear) -> None:
@@ -118,11 +131,12 @@ class Speaker:
             OSError: no privilege (CAP_NET_RAW).
         """
         self.ports: dict[tuple[str, Family, int], Port] = {}
+        self.strangers: dict[tuple[str, Family, int], Stranger] = {}
         self._interfaces = interfaces
         self._hear = hear
         self._sender = Sender()
         self._listeners: dict[Place, tuple[int, Listener]] = {}
-        self._routes: dict[tuple[Place, int], Port] = {}
+        self._routes: dict[Route, Port] = {}
 
     def close(self) -> None:
         """Give all sockets back."""
@@ -149,14 +163,15 @@ class Speaker:
         virtual = {each.address for instance in instances for each in (*instance.addresses, *instance.excluded)}
         for port in self.ports.values():
             port.source = self._interfaces.source(port.router.instance, virtual)
-        self._routes = {(port.place, port.router.instance.vrid): port for port in self.ports.values()}
-        wanted = {port.place for port in self.ports.values()}
+        self._routes = {port.route: port for port in self.ports.values()}
+        wanted = {place for port in self.ports.values() for place in port.places}
         for place in list(self._listeners):
             link = self._interfaces.link(place[0])
             if place not in wanted or link is None or link.index != self._listeners[place][0]:
                 self._close(place)
         for port in self.ports.values():
-            self._listen(port)
+            for place in port.places:
+                self._listen(port, place)
 
     def without_source(self) -> set[str]:
         """Names of the instances that have no address to send from."""
@@ -182,8 +197,8 @@ class Speaker:
         for place in list(self._listeners):
             self._read(place)
 
-    def _listen(self, port: Port) -> None:
-        instance, place = port.router.instance, port.place
+    def _listen(self, port: Port, place: Place) -> None:
+        instance = port.router.instance
         link = self._interfaces.link(place[0])
         if link is None:
             return
@@ -207,11 +222,21 @@ class Speaker:
         if held is None:
             return
         for datagram in held[1].read():
-            if isinstance(datagram, Datagram):
-                vrid = vrid_of(datagram.message)
-                port = self._routes.get((place, vrid)) if vrid is not None else None
-                if port is not None:
-                    self._take(port, datagram)
+            if isinstance(datagram, BadPacket) or (vrid := vrid_of(datagram.message)) is None:
+                continue
+            port = self._routes.get((place[0], place[1], vrid))
+            if port is not None:
+                self._take(port, datagram)
+            else:
+                self._meet(place, vrid, datagram)
+
+    def _meet(self, place: Place, vrid: int, datagram: Datagram) -> None:
+        """Somebody else's virtual router: 256 at most on an interface, so nothing is forgotten."""
+        interface, family, _ = place
+        before = self.strangers.get((interface, family, vrid))
+        count = 1 if before is None else before.count + 1
+        stranger = Stranger(interface, family, vrid, count, str(datagram.source), time.time())
+        self.strangers[interface, family, vrid] = stranger
 
     def _take(self, port: Port, datagram: Datagram) -> None:
         router, statistics = port.router, port.statistics

@@ -19,6 +19,20 @@ class Rejected:
     explanation: str
 
 
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Adverts for a virtual router that we don't have, on an interface where we have others: how many, the last one's
+    sender, and when (seconds since 1970).
+    """
+
+    interface: str
+    family: Family
+    vrid: int
+    count: int
+    source: str
+    at: float
+
+
 @dataclass(slots=True)
 class Statistics:
     """What was counted since the instance began. The names are those that metrics have.

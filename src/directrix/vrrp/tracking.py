@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from directrix.vrrp.configuration import Process, Script, Tracked
+from directrix.vrrp.tracked import Process, Script, Tracked
 
 _NUMBER = re.compile(r"\s*[+-]?[0-9]{1,18}")
 _LIMIT = 253

@@ -16,8 +16,8 @@ from pathlib import Path
 from directrix.system import scripts
 from directrix.system.inotify import DirectoryWatch
 from directrix.system.process_events import ProcessEvents, What
-from directrix.vrrp.configuration import File, ParameterMatch, Process, Script
 from directrix.vrrp.notifications import user_of
+from directrix.vrrp.tracked import File, ParameterMatch, Process, Script
 from directrix.vrrp.tracking import has_quorum, number_in
 
 _log = logging.getLogger("directrix.vrrp")
