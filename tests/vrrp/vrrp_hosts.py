@@ -127,12 +127,14 @@ class Wire:
         return total
 
     def moved(self, address: Address, host: Host, gone: bool, since: float) -> float:
-        """When, after a time, an address was last put on a machine or taken off."""
-        return max(
-            each.at
-            for each in self.happened
-            if each.address == address and each.host == host.name and each.gone == gone and each.at >= since
-        )
+        """When, after a time, an address was last put on a machine or taken off. It was; it may not be recorded yet."""
+
+        def times() -> list[float]:
+            moves = [each for each in self.happened if (each.address, each.host) == (address, host.name)]
+            return [each.at for each in moves if each.gone == gone and each.at >= since]
+
+        until("the move is recorded", times)
+        return max(times())
 
     def _record(self) -> None:
         poll = select.poll()
@@ -175,6 +177,8 @@ class Keepalived:
     def start(self, configuration: str) -> None:
         file = self._directory / "keepalived.conf"
         file.write_text(configuration)
+        for left in self._directory.glob("*pid"):  # by one that was killed
+            left.unlink()
         words = ["keepalived", "--vrrp", "--dont-fork", "--log-console", "--log-detail", "--use-file", str(file)]
         words += ["--pid", str(self._directory / "pid"), "--vrrp_pid", str(self._directory / "vrrp.pid")]
         self._process = self._host.popen(words, stdout=self.log.open("a"), stderr=subprocess.STDOUT)
