@@ -88,6 +88,22 @@ def frames(listening: socket.socket, enough: Callable[[list[bytes]], bool], seco
     return seen
 
 
+def answered(host: Host, address: object) -> bool:
+    """Whether somebody says that there is nothing at a port of that address."""
+    family = socket.AF_INET6 if ":" in str(address) else socket.AF_INET
+    with namespaces.inside(host.name), socket.socket(family, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(0.7)
+        asking.connect((str(address), 9))
+        asking.send(b"?")
+        try:
+            asking.recv(1)
+        except ConnectionRefusedError:
+            return True
+        except TimeoutError:
+            return False
+    raise AssertionError("there is a service at port 9")
+
+
 def test_a_master_has_addresses_routes_and_rules_in_place_and_tells_its_neighbours(net: Wire, tmp_path: Path) -> None:
     here = net.hosts[0]
     belongings = instance(
@@ -110,6 +126,20 @@ def test_a_master_has_addresses_routes_and_rules_in_place_and_tells_its_neighbou
         ours.stop()
         assert not here.holds() & {VIP, VIP6, MORE}
         assert "192.0.2" not in said(here, "ip", "route") + said(here, "ip", "rule")
+
+
+def test_announcements_are_spaced_by_the_interval_asked_for(net: Wire, tmp_path: Path) -> None:
+    spaced = instance(gratuitous=Gratuitous(master_delay=0, master_repeat=4, arp_interval=0.1))
+    with sniffer(net.hosts[1]) as listening, routers(net, tmp_path, Configuration((spaced,))):
+        arrived: list[float] = []
+
+        def four(seen: list[bytes]) -> bool:
+            if seen and seen[-1][12:14] == b"\x08\x06" and len(arrived) < sum(f[12:14] == b"\x08\x06" for f in seen):
+                arrived.append(time.monotonic())
+            return len(arrived) == 4
+
+        frames(listening, four)
+    assert 0.25 < arrived[-1] - arrived[0] < 3
 
 
 def test_an_address_that_somebody_takes_away_is_put_back(net: Wire, tmp_path: Path) -> None:
@@ -294,30 +324,15 @@ def test_adverts_with_ah_are_counted_by_a_version_2_router_that_expects_none(net
 def test_without_accept_the_host_answers_only_neighbour_discovery_for_the_addresses(net: Wire, tmp_path: Path) -> None:
     here, there = net.hosts
 
-    def answered(address: object) -> bool:
-        """Whether somebody says that there is nothing at a port of that address."""
-        family = socket.AF_INET6 if ":" in str(address) else socket.AF_INET
-        with namespaces.inside(there.name), socket.socket(family, socket.SOCK_DGRAM) as asking:
-            asking.settimeout(0.7)
-            asking.connect((str(address), 9))
-            asking.send(b"?")
-            try:
-                asking.recv(1)
-            except ConnectionRefusedError:
-                return True
-            except TimeoutError:
-                return False
-        raise AssertionError("there is a service at port 9")
-
     quiet = instance(excluded=(VirtualAddress(VIP6, 128),), accept=False)
     with routers(net, tmp_path, Configuration((quiet,))) as ours:
         until("it is master", lambda: state(ours) == "MASTER")
-        assert not answered(VIP)
-        assert not answered(VIP6)
-        assert answered("10.0.0.1")
+        assert not answered(there, VIP)
+        assert not answered(there, VIP6)
+        assert answered(there, "10.0.0.1")
         ours.reload(Configuration((replace(quiet, accept=True),)))
-        assert answered(VIP)
-        assert answered(VIP6)
+        assert answered(there, VIP)
+        assert answered(there, VIP6)
     assert "directrix_vrrp" not in said(here, "nft", "list", "tables")
 
 

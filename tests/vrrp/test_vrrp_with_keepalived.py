@@ -27,8 +27,12 @@ pytestmark = [
 
 HIGH, LOW = 150, 100
 PASSWORD = b"secret"
-MOMENT = 0.05
-"""Seconds an address may be nobody's when it is handed over: the new master's advert is heard before it has it."""
+MOMENT = 0.3
+"""Seconds an address may be nobody's when it is handed over: the new master's advert is heard before it has it. It is
+about a millisecond; more than this would be the skew time of version 2 (0.6 s), so that nothing was handed over.
+"""
+SLACK = 1.0
+"""Seconds a busy machine may take longer than the protocol does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Kind:
     name: str
     version: int = 3
     family: Family = Family.INET
-    interval: int = 20
+    interval: int = 50
     authentication: AuthenticationType | None = None
     unicast: bool = False
     virtual_mac: bool = False
@@ -193,7 +197,7 @@ def test_when_keepalived_resigns_ours_is_master_within_skew_time_and_gives_way_w
         skew = (256 - LOW) / 256 * (1.0 if case.kind.version == 2 else case.kind.interval / 100)
         released = both.wire.moved(case.address, both.wire.hosts[1], True, begin)
         took = both.wire.moved(case.address, both.wire.hosts[0], False, begin) - released
-        assert took < skew + 0.25, f"{case.name}: {took:.3f} s, and skew time is {skew:.3f} s"
+        assert took < skew + SLACK, f"{case.name}: {took:.3f} s, and skew time is {skew:.3f} s"
 
     begin = time.monotonic()
     both.keepalived.start(HEAD + "\n".join(case.theirs() for case in CASES))
@@ -235,7 +239,7 @@ def test_when_ours_is_killed_keepalived_is_master_after_its_master_down_interval
             interval = case.kind.interval / 100
             down = 3 * interval + (256 - LOW) / 256 * (1.0 if case.kind.version == 2 else interval)
             took = both.wire.moved(case.address, both.wire.hosts[1], False, begin) - begin
-            assert took < down + 0.25, f"{case.name}: {took:.3f} s, and master down is {down:.3f} s"
+            assert took < down + SLACK, f"{case.name}: {took:.3f} s, and master down is {down:.3f} s"
     both.ours.start(CONFIGURATION)
     both.settle(OURS, THEIRS)
 

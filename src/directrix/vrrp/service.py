@@ -74,7 +74,8 @@ class VrrpService:
         Args:
             configuration: what to do.
             on_effect: is told everything VRRP does and every change of state, after it was done.
-            memory: a directory in /run, by which a daemon that was killed can go on as master; None to do without.
+            memory: a directory in /run, of this network namespace alone, by which a daemon that was killed can go on as
+                master; None to do without.
         """
         self._configuration = configuration
         self._on_effect = on_effect
@@ -133,6 +134,8 @@ class VrrpService:
         self._speaker.configure([*before, *self._routers.leaving, *self._routers])
         self._do(effects)
         self._speaker.configure([*self._routers.leaving, *self._routers])
+        if not self._routers.leaving:
+            self._macs.keep_only(configuration.instances)
         await self._watchers.configure(configuration)
         self._follow_interfaces()
 
@@ -215,8 +218,7 @@ class VrrpService:
             match effect:
                 case SendAdvertisement(instance, priority):
                     self._speaker.send(instance, priority)
-                    if self._memory is not None and priority:
-                        self._memory.note(instance)
+                    self._remember(instance, master=priority > 0)
                 case TakeAddresses(instance):
                     self._leftovers.discard(instance.key)
                     self._belongings.take(instance)
@@ -242,12 +244,19 @@ class VrrpService:
         port = self._speaker.ports.get(instance.key)
         if port is not None:
             port.enter(state)
-        if state is not State.MASTER and self._memory is not None:
-            self._memory.forget(instance)
+        if state is not State.MASTER:
+            self._remember(instance, master=False)
         if state is State.FAULT:
             self._clear_leftovers(instance)
         if state is State.INITIALIZE and change.deleted:
             self._macs.keep_only(self._configuration.instances)
+
+    def _remember(self, instance: Instance, *, master: bool) -> None:
+        if self._memory is not None:
+            if master:
+                self._memory.note(instance)
+            else:
+                self._memory.forget(instance)
 
     def _arm(self) -> None:
         if self._timer is not None:

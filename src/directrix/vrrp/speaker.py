@@ -28,6 +28,9 @@ from directrix.vrrp.values import AuthenticationType
 
 _log = logging.getLogger("directrix.vrrp")
 
+_PATIENCE = 60.0
+"""Seconds between two complaints of a kind."""
+
 Place = tuple[str, Family, int]
 """Where a listener listens: interface, family, IP protocol."""
 Route = tuple[str, Family, int]
@@ -52,7 +55,7 @@ class Port:
         self.source: Address | None = None
         self._identification = 0
         self._was_master = False
-        self._complaint = ""
+        self._complained: dict[str, float] = {}
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -109,11 +112,12 @@ class Port:
         self.statistics.release_master += self._was_master and state is not State.MASTER
         self._was_master = state is State.MASTER
 
-    def complain(self, text: str) -> None:
-        """Log what went wrong, once until it is something else."""
-        if text != self._complaint:
+    def complain(self, kind: str, text: str) -> None:
+        """Log what went wrong; of each kind once a minute at most, whatever comes over the wire."""
+        now = time.monotonic()
+        if now - self._complained.get(kind, -_PATIENCE) >= _PATIENCE:
+            self._complained[kind] = now
             _log.warning("(%s) %s", self.router.instance.name, text)
-        self._complaint = text
 
 
 class Speaker:
@@ -188,7 +192,7 @@ class Speaker:
                 self._sender.send(datagram, destination, link.index)
             except OSError as error:
                 port.statistics.send_errors += 1
-                port.complain(f"an advert to {destination} can't be sent: {error.strerror or error}")
+                port.complain("send", f"an advert to {destination} can't be sent: {error.strerror or error}")
         port.statistics.advertisements_sent += 1
         port.statistics.priority_zero_sent += priority == 0
 
@@ -210,7 +214,7 @@ class Speaker:
             if not instance.peers:
                 self._listeners[place][1].join(instance.multicast_group)
         except OSError as error:
-            port.complain(f"can't listen on {place[0]}: {error.strerror or error}")
+            port.complain("listen", f"can't listen on {place[0]}: {error.strerror or error}")
 
     def _close(self, place: Place) -> None:
         _, listener = self._listeners.pop(place)
@@ -249,7 +253,7 @@ class Speaker:
             statistics.rejected[bad.cause] += 1
             statistics.last_rejected = Rejected(time.time(), str(datagram.source), bad.cause, str(bad))
             if bad.cause is not Cause.OWN:
-                port.complain(f"an advert from {datagram.source} is not heard: {bad}")
+                port.complain(bad.cause.value, f"an advert from {datagram.source} is not heard: {bad}")
             return
         statistics.advertisements_received += 1
         statistics.priority_zero_received += advertisement.priority == 0
