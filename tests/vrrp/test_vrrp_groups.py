@@ -220,6 +220,7 @@ def test_a_script_that_a_reload_keeps_keeps_its_state() -> None:
         (lambda: instance(interval=50), "whole seconds"),
         (lambda: instance(version=3, interval=4096), "0.01 to 40.95"),
         (lambda: instance(version=3, interval=0), "advert_int 0"),
+        (lambda: instance(interface=""), "takes unicast peers"),
         (lambda: instance(down_adverts=0), "down_timer_adverts 0"),
         (lambda: Configuration((instance(), instance(vrid=2))), "two instances are called VI"),
         (lambda: Configuration((instance("a"), instance("b"))), "virtual_router_id 51 on eth0"),

@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,8 +25,9 @@ from directrix.vrrp.configuration import Configuration, Group, Instance
 from directrix.vrrp.datagram import build_inet
 from directrix.vrrp.packet import Advertisement, encode
 from directrix.vrrp.service import VrrpService
-from directrix.vrrp.tracked import File, Process, Script, Tracked, Tracking
-from directrix.vrrp.values import Command, Fifo, Gratuitous, Notify, Routing, VirtualAddress, VirtualMac
+from directrix.vrrp.tracked import File, LinkDelay, Process, Script, Tracked, Tracking
+from directrix.vrrp.values import Command, Fifo, Gratuitous, Notify, Peer, Routing, VirtualAddress, VirtualMac
+from directrix.vrrp.watching import ProcessWatch
 
 pytestmark = pytest.mark.root
 
@@ -359,6 +361,60 @@ def test_an_interface_that_goes_and_comes_back_is_followed(net: Wire, tmp_path: 
     here.ip("link del eth7")
 
 
+def test_a_link_that_bounces_counts_only_after_its_delay(net: Wire, tmp_path: Path) -> None:
+    delays = (LinkDelay("eth0", down=1.0, up=0.0),)
+    with routers(net, tmp_path, Configuration((instance(),), link_delays=delays)) as ours:
+        until("it is master", lambda: state(ours) == "MASTER")
+        net.hosts[1].ip("link set eth0 down", "link set eth0 up")
+        assert state(ours) == "MASTER"
+        begin = time.monotonic()
+        net.hosts[1].ip("link set eth0 down")
+        until("it is in fault", lambda: state(ours) == "FAULT")
+        assert time.monotonic() - begin >= 1.0
+        net.hosts[1].ip("link set eth0 up")
+        until("it is master", lambda: state(ours) == "MASTER")
+        assert ours.states()["VI"]["statistics"]["become_master"] == 2
+
+
+def test_an_owner_may_send_from_the_virtual_address_that_is_its_own(net: Wire, tmp_path: Path) -> None:
+    here = net.hosts[0]
+    here.ip("link add eth9 type veth peer name eth8", "link set eth9 up", "link set eth8 up")
+    here.ip(f"address add {MORE}/24 dev eth9")
+    own = instance(interface="eth9", priority=255, starts_as_master=True, addresses=(VirtualAddress(MORE, 24),))
+    with routers(net, tmp_path, Configuration((own,))) as ours:
+        until("it is master", lambda: state(ours) == "MASTER")
+        assert ours.states()["VI"]["source"] == str(MORE)
+    here.ip("link del eth9")
+
+
+def test_unicast_peers_need_no_interface(net: Wire, tmp_path: Path) -> None:
+    def routed(number: int, priority: int) -> Configuration:
+        return Configuration(
+            (
+                instance(
+                    interface="",
+                    priority=priority,
+                    source=ip_address(f"10.0.0.{number}"),
+                    track_source=True,
+                    peers=(Peer(ip_address(f"10.0.0.{3 - number}")),),
+                    addresses=(VirtualAddress(VIP, 32, device="eth0"),),
+                ),
+            )
+        )
+
+    (tmp_path / "there").mkdir()
+    other = OurRouters(net.hosts[1], tmp_path / "there")
+    with routers(net, tmp_path, routed(1, 150)) as ours:
+        until("it is master", lambda: state(ours) == "MASTER")
+        other.start(routed(2, 100))
+        heard = "advertisements_received"
+        until("the other hears it", lambda: other.states()["VI"]["statistics"][heard] > 8)
+        assert state(other) == "BACKUP"
+        ours.stop()
+        until("the other is master", lambda: VIP in net.hosts[1].holds())
+    other.stop()
+
+
 def test_what_an_earlier_life_left_behind_stays_until_somebody_else_is_master(net: Wire, tmp_path: Path) -> None:
     here, there = net.hosts
     low, high = Configuration((instance(priority=50),)), Configuration((instance(priority=200),))
@@ -403,3 +459,53 @@ def test_a_start_that_cannot_make_a_device_says_so_and_leaves_nothing_behind(net
         asyncio.run(service.start())
     here.ip("link del vmac0")
     assert "vmac2" not in said(here, "ip", "link")
+
+
+def test_processes_are_followed_here_and_a_change_that_does_not_last_is_not_told(tmp_path: Path) -> None:
+    program = tmp_path / "followed"
+    program.write_bytes(Path("/bin/sleep").read_bytes())
+    program.chmod(0o755)
+    told: list[tuple[str, bool]] = []
+    running: list[subprocess.Popen[bytes]] = []
+
+    def begin() -> None:
+        running.append(subprocess.Popen([str(program), "1000"]))
+
+    def end() -> None:
+        process = running.pop()
+        process.kill()
+        process.wait()
+
+    async def wait(what: list[tuple[str, bool]]) -> None:
+        async with asyncio.timeout(20):
+            while told != what:
+                await asyncio.sleep(0.01)
+
+    async def follow() -> None:
+        processes = (Process("at once", str(program)), Process("later", str(program), end_delay=1.5))
+        watch = ProcessWatch(processes, lambda name, well: told.append((name, well)))
+        await wait([("at once", False), ("later", False)])
+        begin()
+        await wait([("at once", False), ("later", False), ("at once", True), ("later", True)])
+        told.clear()
+        end()
+        await wait([("at once", False)])
+        begin()
+        await wait([("at once", False), ("at once", True)])
+        await asyncio.sleep(1.7)
+        assert told == [("at once", False), ("at once", True)]
+        end()
+        await wait([("at once", False), ("at once", True), ("at once", False), ("later", False)])
+        watch.close()
+
+    asyncio.run(follow())
+
+
+def test_notify_scripts_run_as_the_user_they_are_given(net: Wire, tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o777)
+        who = Path(directory) / "who"
+        notify = Notify(master=Command(("/bin/sh", "-c", f"id -un > {who}"), "nobody"))
+        with routers(net, tmp_path, Configuration((instance(notify=notify),))):
+            until("the script ran", lambda: who.exists() and who.read_text())
+        assert who.read_text() == "nobody\n"

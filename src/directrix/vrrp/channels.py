@@ -32,7 +32,7 @@ class Listener:
     """Hears what arrives at one interface: `fileno` becomes readable, then `read`."""
 
     def __init__(self, index: int, name: str, family: Family, protocol: int) -> None:
-        """Listen.
+        """Listen; at all interfaces, if the name is empty.
 
         Raises:
             OSError: no privilege (CAP_NET_RAW), or the interface is gone.
@@ -43,7 +43,8 @@ class Listener:
         self._index = index
         self._joined: set[Address] = set()
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name.encode())
+            if name:
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name.encode())
             if family is Family.INET:
                 self._socket.setsockopt(socket.IPPROTO_IP, _IP_MULTICAST_ALL, 0)
             else:
@@ -117,7 +118,7 @@ class Sender:
             opened.close()
 
     def send(self, datagram: bytes, destination: Address, index: int) -> None:
-        """Send a datagram by the interface of that index.
+        """Send a datagram by the interface of that index; by the one the routes lead to, if it is 0.
 
         Raises:
             OSError: it can't be sent: no route, interface down, no room, no IPv6 here.

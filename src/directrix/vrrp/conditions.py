@@ -58,7 +58,7 @@ class Conditions:
         `weights_count` is False for members of a group that doesn't let single members change their priority.
         """
         parts = [*self._assess(instance.tracking, not weights_count), *self._assess(of_group, False)]
-        if instance.track_interface:
+        if instance.track_interface and instance.interface:
             well = self.interfaces.get(instance.interface, False)
             parts.append(assess_condition(f"interface {instance.interface}", well, Weight()))
         if instance.fault_without_peer and not instance.peers:

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TypeVar
 
 from directrix.lvs.addresses import Address, Family, family_of
-from directrix.vrrp.tracked import File, Process, Script, Tracking
+from directrix.vrrp.tracked import File, LinkDelay, Process, Script, Tracking
 from directrix.vrrp.values import (
     Authentication,
     AuthenticationType,
@@ -47,7 +47,8 @@ class Instance:
 
     Attributes:
         name: unique.
-        interface: where its routers meet.
+        interface: where its routers meet. With peers, a source and devices for its addresses it may be empty: then the
+            routing table says which way adverts go.
         vrid: virtual router id, 1 to 255.
         priority: 1 to 255; 255 is the owner's.
         version: 2 (RFC 3768) or 3 (RFC 5798).
@@ -176,6 +177,10 @@ class Instance:
                 yield f"{address}: its adverts are of the other family"
         if self.authentication is not None and (self.version != 2 or self.family is not Family.INET):
             yield "authentication: only version 2 over IPv4 has one"
+        if not self.interface and not (self.peers and self.source):
+            yield "no interface: that takes unicast peers and a source address"
+        if not self.interface and self.virtual_mac is not None:
+            yield "no interface: a virtual MAC address needs one"
         if self.down_adverts < 1:
             yield f"down_timer_adverts {self.down_adverts}: at least 1"
 
@@ -211,6 +216,7 @@ class Configuration:
     processes: tuple[Process, ...] = ()
     files: tuple[File, ...] = ()
     fifos: tuple[Fifo, ...] = ()
+    link_delays: tuple[LinkDelay, ...] = ()
     startup_delay: float = 0.0
 
     def __post_init__(self) -> None:

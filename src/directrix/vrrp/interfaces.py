@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from directrix.lvs.addresses import Address, Family, family_of
 from directrix.system.interfaces import Change, Events, InterfaceAddress, Line, LinkState
-from directrix.vrrp.configuration import Instance
+from directrix.vrrp.configuration import OWNER, Instance
 
 _LINK_SCOPE = 253
 
@@ -50,17 +50,24 @@ class Interfaces:
         """A device by its name."""
         return next((link for link in self._links.values() if link.name == name), None)
 
+    def index(self, name: str) -> int | None:
+        """A device's ifindex, None if there is none; 0 for no name, which stands for whichever the routes lead to."""
+        if not name:
+            return 0
+        link = self.link(name)
+        return link.index if link is not None else None
+
     def states(self) -> Iterator[tuple[str, bool]]:
         """Each device's name, and whether it is up and has a carrier."""
         return ((link.name, link.running) for link in self._links.values())
 
     def holds(self, device: str, address: Address) -> bool:
-        """Whether an address is on a device."""
-        link = self.link(device)
-        return link is not None and any(a.index == link.index and a.address == address for a in self._addresses)
+        """Whether an address is on a device; on any, if none is named."""
+        index = self.index(device)
+        return any(own.address == address and index in (0, own.index) for own in self._addresses)
 
     def source(self, instance: Instance, virtual: Collection[Address]) -> Address | None:
-        """The address an instance's adverts come from; `virtual` are addresses that come and go and can't be it.
+        """The address an instance's adverts come from; `virtual` are addresses that come and go, so only the owner's can.
 
         The configured one, if it needn't be there or is there. Else the interface's first; over IPv6 a link-local one
         (RFC 5798 section 5.1.2.1), unless its peers are not on the link.
@@ -72,14 +79,14 @@ class Interfaces:
         link = self.link(instance.interface)
         if link is None:
             return None
-        found = [
+        there = [
             own
             for own in self._addresses
-            if own.index == link.index
-            and own.usable
-            and family_of(own.address) is instance.family
-            and own.address not in virtual
+            if own.index == link.index and own.usable and family_of(own.address) is instance.family
         ]
+        found = [own for own in there if own.address not in virtual]
+        if instance.priority == OWNER and not found:  # the virtual address is its own
+            found = there
         if instance.family is Family.INET6:
             far = instance.peers and not any(peer.address.is_link_local for peer in instance.peers)
             found.sort(key=lambda own: (own.scope == _LINK_SCOPE) == bool(far))

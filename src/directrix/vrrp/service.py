@@ -48,6 +48,7 @@ from directrix.vrrp.routers import Routers
 from directrix.vrrp.speaker import Speaker
 from directrix.vrrp.states import State
 from directrix.vrrp.status import InstanceStatus, Statistics, Stranger
+from directrix.vrrp.steady_links import SteadyLinks
 from directrix.vrrp.virtual_macs import VirtualMacs
 from directrix.vrrp.watchers import Watchers
 
@@ -107,6 +108,8 @@ class VrrpService:
             undo.callback(self._macs.remove_all)
             self._macs.make(self._configuration.instances)
             undo.pop_all()
+        self._links = SteadyLinks(self._follow_interfaces)
+        self._links.configure(self._configuration.link_delays)
         self._acceptance = Acceptance()
         self._notifier = Notifier()
         self._notifier.configure(self._configuration.fifos)
@@ -130,6 +133,7 @@ class VrrpService:
         self._configuration = configuration
         before = list(self._routers)
         self._notifier.configure(configuration.fifos)
+        self._links.configure(configuration.link_delays)
         effects = self._routers.reload(configuration, self._loop.time())
         self._speaker.configure([*before, *self._routers.leaving, *self._routers])
         self._do(effects)
@@ -152,6 +156,7 @@ class VrrpService:
             self._do(self._routers.release(self._loop.time()))
         for router in self._routers:
             self._clear_leftovers(router.instance)
+        self._links.close()
         await self._watchers.close()
         await self._notifier.close(_LINGER)
         self._loop.remove_reader(self._interfaces.events)
@@ -280,7 +285,7 @@ class VrrpService:
             _log.error("virtual MAC: %s", error.strerror)
         self._speaker.refresh()
         conditions = self._routers.conditions
-        conditions.interfaces = dict(self._interfaces.states())
+        conditions.interfaces = self._links.look(self._interfaces.states())
         conditions.without_source = self._speaker.without_source()
 
     def _restore(self, address: InterfaceAddress) -> None:

@@ -170,8 +170,8 @@ class Speaker:
         self._routes = {port.route: port for port in self.ports.values()}
         wanted = {place for port in self.ports.values() for place in port.places}
         for place in list(self._listeners):
-            link = self._interfaces.link(place[0])
-            if place not in wanted or link is None or link.index != self._listeners[place][0]:
+            index = self._interfaces.index(place[0])
+            if place not in wanted or index is None or index != self._listeners[place][0]:
                 self._close(place)
         for port in self.ports.values():
             for place in port.places:
@@ -184,12 +184,12 @@ class Speaker:
     def send(self, instance: Instance, priority: int) -> None:
         """Send an advert."""
         port = self.ports.get(instance.key)
-        link = self._interfaces.link(instance.transmits_from)
-        if port is None or link is None:
+        index = self._interfaces.index(instance.transmits_from)
+        if port is None or index is None:
             return
         for datagram, destination in port.datagrams(priority):
             try:
-                self._sender.send(datagram, destination, link.index)
+                self._sender.send(datagram, destination, index)
             except OSError as error:
                 port.statistics.send_errors += 1
                 port.complain("send", f"an advert to {destination} can't be sent: {error.strerror or error}")
@@ -203,13 +203,13 @@ class Speaker:
 
     def _listen(self, port: Port, place: Place) -> None:
         instance = port.router.instance
-        link = self._interfaces.link(place[0])
-        if link is None:
+        index = self._interfaces.index(place[0])
+        if index is None:
             return
         try:
             if place not in self._listeners:
-                listener = Listener(link.index, place[0], place[1], place[2])
-                self._listeners[place] = link.index, listener
+                listener = Listener(index, *place)
+                self._listeners[place] = index, listener
                 asyncio.get_running_loop().add_reader(listener, self._read, place)
             if not instance.peers:
                 self._listeners[place][1].join(instance.multicast_group)

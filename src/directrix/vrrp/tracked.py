@@ -105,3 +105,12 @@ class Process:
     quorum_max: int | None = None
     start_delay: float = 0.0
     end_delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDelay:
+    """Seconds that an interface must stay down, or up, until it counts (`interface_up_down_delays`)."""
+
+    interface: str
+    down: float
+    up: float
