@@ -138,6 +138,16 @@ def test_of_two_masters_the_higher_priority_stays_and_at_a_tie_the_higher_addres
         assert routers["VI"].deadline == pytest.approx(0.5 + 3 + 156 / 256)
 
 
+def test_a_master_remembers_another_that_was_heard_since_it_is_master() -> None:
+    routers = started(instance(priority=150))
+    hear(routers, advert(200), MORE, 1.0)
+    assert routers["VI"].master == MORE
+    run_to(routers, 5.0)
+    assert (routers["VI"].state, routers["VI"].master) == (State.MASTER, None)
+    hear(routers, advert(100), LESS, 5.0)
+    assert (routers["VI"].state, routers["VI"].master, routers["VI"].master_priority) == (State.MASTER, LESS, 100)
+
+
 def test_an_equal_advert_from_our_own_address_changes_nothing() -> None:
     routers = master(priority=100)
     assert words(hear(routers, advert(100), US, 0.5)) == []

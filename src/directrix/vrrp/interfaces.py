@@ -67,7 +67,7 @@ class Interfaces:
         return any(own.address == address and index in (0, own.index) for own in self._addresses)
 
     def source(self, instance: Instance, virtual: Collection[Address]) -> Address | None:
-        """The address an instance's adverts come from; `virtual` are addresses that come and go, so only the owner's can.
+        """The address an instance's adverts come from. `virtual` are those that come and go: it is none but an owner's.
 
         The configured one, if it needn't be there or is there. Else the interface's first; over IPv6 a link-local one
         (RFC 5798 section 5.1.2.1), unless its peers are not on the link.

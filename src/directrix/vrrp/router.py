@@ -51,7 +51,7 @@ class VirtualRouter:
         state: where it stands in the table.
         priority: effective, which adverts carry.
         wants_master: it is backup, and nothing it heard speaks against its mastership.
-        master, master_priority: who was heard as master last, None and 0 if nobody was.
+        master, master_priority: who was heard as master last; None and 0 if nobody was since it is master itself.
         deadlines: when its timers end.
         deleted: a reload has taken it away.
     """
@@ -164,6 +164,8 @@ class VirtualRouter:
         if self.state is not before:
             self.wants_master = False
             self._preempt_at = None
+            if self.state is State.MASTER:
+                self.master, self.master_priority = None, 0
         for action in transition.actions:
             effects += self._act(action, now, advertisement)
         if self.state is not before and self.state is not State.LEAVING:

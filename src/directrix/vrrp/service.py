@@ -77,12 +77,16 @@ class VrrpService:
             on_effect: is told everything VRRP does and every change of state, after it was done.
             memory: a directory in /run, of this network namespace alone, by which a daemon that was killed can go on as
                 master; None to do without.
+
+        Raises:
+            OSError: that directory can't be made.
         """
         self._configuration = configuration
         self._on_effect = on_effect
         self._routers = Routers(configuration)
         self._memory = Memory(memory) if memory is not None else None
         self._since: dict[str, float] = {}
+        self._heard: dict[str, float] = {}
         self._leftovers: set[tuple[str, Family, int]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._beginning: asyncio.TimerHandle | None = None
@@ -190,6 +194,7 @@ class VrrpService:
     def _hear(self, router: VirtualRouter, advertisement: Advertisement, source: Address, own: Address | None) -> None:
         if advertisement.priority and router.state is State.BACKUP:
             self._clear_leftovers(router.instance)
+        self._heard[router.instance.name] = time.time()
         self._do(self._routers.hear(router, advertisement, source, own, self._loop.time()))
 
     def _wake(self) -> None:
@@ -305,7 +310,6 @@ class VrrpService:
         instance = router.instance
         port = self._speaker.ports.get(instance.key)
         assessment = self._routers.assessment(instance.name)
-        ours = router.state in (State.MASTER, State.LEAVING)
         return InstanceStatus(
             name=instance.name,
             group=group,
@@ -319,8 +323,9 @@ class VrrpService:
             priority=router.priority,
             interval=instance.interval / 100,
             source=port.source if port is not None else None,
-            master=None if ours else router.master,
-            master_priority=0 if ours else router.master_priority,
+            master=router.master,
+            master_priority=router.master_priority,
+            master_heard=self._heard.get(instance.name, 0.0),
             faults=assessment.faults,
             waiting=assessment.undecided,
             addresses=tuple(str(virtual) for virtual in (*instance.addresses, *instance.excluded)),

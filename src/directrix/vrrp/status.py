@@ -63,7 +63,9 @@ class InstanceStatus:
         since: when it came into this state, seconds since 1970.
         base_priority, priority: as configured, and as adverts carry it.
         source: where adverts come from; None while there is no address.
-        master, master_priority: heard last; None and 0 if nobody was, or if it is us.
+        master, master_priority: heard last; None and 0 if nobody was. In MASTER: another who was heard since, so that
+            there are two.
+        master_heard: when the last advert was heard, seconds since 1970; 0 for never.
         faults: why it is in FAULT; what its first start waits for is in `waiting`.
         addresses: all that go with the mastership, excluded ones too, with prefix length.
         interval: of adverts, seconds.
@@ -84,6 +86,7 @@ class InstanceStatus:
     source: Address | None
     master: Address | None
     master_priority: int
+    master_heard: float
     faults: tuple[str, ...]
     waiting: tuple[str, ...]
     addresses: tuple[str, ...]
