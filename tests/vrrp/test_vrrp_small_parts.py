@@ -1,10 +1,10 @@
-"""Announcements as bytes, what is told to whom, nftables scripts, and what outlives the daemon."""
+"""What is told to whom, nftables scripts, and what outlives the daemon."""
 
 from __future__ import annotations
 
 import os
 import time
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,6 @@ from vrrp_making import VIP, instance
 
 from directrix.vrrp import notifications
 from directrix.vrrp.acceptance import rules
-from directrix.vrrp.announcements import announcement
-from directrix.vrrp.checksum import checksum, pseudo_header
 from directrix.vrrp.configuration import Group
 from directrix.vrrp.effects import Effect, GroupChanged, PriorityChanged, StateChanged, TakeAddresses, WeakerHeard
 from directrix.vrrp.memory import Memory
@@ -22,27 +20,6 @@ from directrix.vrrp.states import State
 from directrix.vrrp.values import Command, Fifo, Notify
 
 MAC = bytes.fromhex("020000000001")
-
-
-def test_a_gratuitous_arp_is_a_broadcast_request_of_the_address_for_itself() -> None:
-    frame = announcement(IPv4Address("10.0.0.200"), MAC)
-    assert frame.hex(" ", 2) == (
-        "ffff ffff ffff 0200 0000 0001 0806 0001 0800 0604 0001 0200 0000 0001 0a00 00c8 ffff ffff ffff 0a00 00c8"
-    )
-
-
-def test_a_neighbour_advertisement_overrides_and_says_whether_we_are_a_router() -> None:
-    address = IPv6Address("fd00::100")
-    for router, flags in ((False, 0x20), (True, 0xA0)):
-        frame = announcement(address, MAC, router=router)
-        assert frame[:14] == bytes.fromhex("333300000001") + MAC + b"\x86\xdd"
-        header, message = frame[14:54], frame[54:]
-        assert (header[6], header[7]) == (58, 255)
-        assert header[8:40] == address.packed + IPv6Address("ff02::1").packed
-        assert (message[0], message[4]) == (136, flags)
-        assert message[8:24] == address.packed
-        assert message[24:] == b"\x02\x01" + MAC
-        assert checksum(pseudo_header(address, IPv6Address("ff02::1"), len(message), 58) + message) == 0
 
 
 def command(word: str) -> Command:

@@ -1,4 +1,4 @@
-"""Sending the announcements of `announcements`: at once, or spaced by the interval an interface was given."""
+"""Telling neighbours where addresses are: at once, or spaced by the interval an interface was given."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections import deque
 
 from directrix.lvs.addresses import Address
 from directrix.system import sysctl
+from directrix.system.announcing import frame
 from directrix.vrrp.addresses import Belongings
-from directrix.vrrp.announcements import announcement
 from directrix.vrrp.channels import Ethernet
 from directrix.vrrp.configuration import Instance
 from directrix.vrrp.interfaces import Interfaces
@@ -73,6 +73,6 @@ class Announcer:
             return
         router = address.version == 6 and sysctl.read(f"net/ipv6/conf/{device}/forwarding") == "1"
         try:
-            self._ethernet.send(announcement(address, link.mac, router=router), device)
+            self._ethernet.send(frame(address, link.mac, router=router), device)
         except OSError as error:
             _log.warning("can't announce %s on %s: %s", address, device, error.strerror)
