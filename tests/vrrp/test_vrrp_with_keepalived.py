@@ -261,6 +261,21 @@ def test_when_ours_is_killed_and_comes_back_soon_keepalived_never_notices(both: 
     assert not taken & {case.address for case in slow}
 
 
+@pytest.mark.slow
+def test_a_backup_that_was_held_up_does_not_take_its_own_silence_for_the_masters(both: Both) -> None:
+    both.settle(OURS, THEIRS)
+    backups = [case for case in CASES if not case.ours_is_master]
+    before = both.ours.states()
+    both.ours.hold_up(4.5)
+    after = both.ours.states()
+    for case in backups:
+        changes = [states[case.name]["statistics"]["become_master"] for states in (before, after)]
+        assert changes[0] == changes[1], case.name
+        assert after[case.name]["state"] == "BACKUP", case.name
+    both.settle(OURS, THEIRS)
+
+
+@pytest.mark.slow
 def test_another_password_is_counted_and_not_heard(both: Both) -> None:
     case = next(case for case in CASES if case.kind.name == "v2ah" and not case.ours_is_master)
     wrong = replace(case.ours(), authentication=Authentication(AuthenticationType.AH, b"other"))

@@ -246,6 +246,13 @@ class OurRouters:
         self._process.wait()
         self._process = None
 
+    def hold_up(self, seconds: float) -> None:
+        """It gets no processor for so long."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self._process.send_signal(signal.SIGCONT)
+
     def end(self) -> None:
         if self._process is not None:
             self.kill()
