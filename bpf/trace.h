@@ -36,6 +36,7 @@ static __always_inline int trace_end(int action)
 #define TRACE_NETWORKS 4
 #define TRACE_RING (4 << 20)
 #define TRACE_TRIES 3
+#define SCTP_FIRST_CHUNK 12	/* behind the common header */
 
 enum trace_hook { TRACE_XDP, TRACE_TC, TRACE_TC_BEHIND, TRACE_TC_IP };
 
@@ -100,7 +101,7 @@ struct trace_event {
 
 struct trace_notes {
 	struct packet packet;
-	struct connection *before;	/* its connection, if it had one */
+	struct connection *before;	/* its connection, if it had one that goes on */
 	__u32 verdict, server;		/* VERDICT_LAST, NOBODY: none yet */
 	__u32 wanted, pad;
 	__u8 head[TRACE_HEAD + 64];	/* what it begins with, and room to read past that */
@@ -184,6 +185,8 @@ static __always_inline void note_transport(struct trace_notes *n, __u32 at, __u8
 	if (has_ports(protocol))
 		ports = *(__u32 *)(n->head + at);
 	n->packet.tcp_flags = protocol == IPPROTO_TCP ? n->head[at + 13] : 0;
+	if (protocol == IPPROTO_SCTP && n->head[at + SCTP_FIRST_CHUNK] == SCTP_CHUNK_INIT)
+		n->packet.tcp_flags = TCP_SYN;	/* as parse() has it */
 	n->packet.id = connection_id(ports, protocol, family, 0);
 }
 
@@ -363,6 +366,8 @@ static __always_inline bool trace_begin(struct trace_notes *n, __be16 protocol, 
 		return false;
 	n->before = noted_connection(n);
 	n->event.before = n->before ? n->before->status : TRACE_NO_CONNECTION;
+	if (n->before && gives_way(n->before, &n->packet))
+		n->before = NULL;	/* the new one may take its slot over */
 	if (n->event.hook == TRACE_TC_BEHIND)
 		take_over(n);
 	return true;

@@ -202,9 +202,6 @@ def _barred(told: Explanation, view: View, packet: Packet) -> bool:
     if _is_martian(packet.client):
         told.end("malformed", "no packet on a wire may come from this address")
         return True
-    if packet.client_port == _FTP_DATA:
-        told.end("no_connection", "what comes from port 20 looks like FTP's data: the host's own business")
-        return True
     return False
 
 
@@ -242,6 +239,8 @@ def _tell_service(told: Explanation, view: View, packet: Packet) -> _Choice | No
     told.tell("service", ", ".join(words))
     if not view.table.opens(packet) or packet.client_port == _FTP_DATA:
         return None
+    if view.dropping:
+        told.tell("defence", "drop_packet is active: some of the packets that would make a connection are dropped")
     template = view.table.template_of(packet)
     asked = template is None or not template.destination.available
     if definition.persistence:

@@ -7,7 +7,7 @@ nothing sent and nothing changed.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,6 +24,7 @@ from directrix.lvs import (
     Timeouts,
 )
 from directrix.lvs.errors import MarkedElsewhere
+from directrix.lvs.sysctls import SysctlValue
 from directrix.scheduling import Position
 from directrix.table.interface import Table
 from directrix.table.memory import MemoryTable, Packet
@@ -51,6 +52,7 @@ class View:
         table: a copy to try the packet on, at time `now`.
         blind: the table doesn't tell where the scheduler of the packet's service stands.
         marks: the mark rules; None if netfilter has them.
+        dropping: the sysctl drop_packet drops some of the packets that would make a connection.
         insight: into our own table, for what only the data plane knows.
     """
 
@@ -60,6 +62,7 @@ class View:
     marks: tuple[MarkRule, ...] | None
     insight: Insight | None = None
     now: float = 0.0
+    dropping: bool = False
 
 
 @contextmanager
@@ -69,9 +72,10 @@ def our_table(place: Place, packet: Packet) -> Iterator[View]:
     try:
         groups = insight.groups(packet.virtual)
         marks = insight.marks()
-        table = Likeness(groups, marks, insight.timeouts())
+        sysctls = insight.sysctls()
+        table = Likeness(groups, marks, insight.timeouts(), sysctls)
         _put_entries(table, packet, insight.find)
-        yield View("xdp", table, False, tuple(marks), insight)
+        yield View("xdp", table, False, tuple(marks), insight, dropping=_is_dropping(sysctls))
     finally:
         insight.close()
 
@@ -94,7 +98,8 @@ def listed_table(table: Table, packet: Packet) -> View:
     except MarkedElsewhere:
         marks = None
     groups = [_group(state) for state in states]
-    likeness = Likeness(groups, marks or (), table.timeouts())
+    sysctls = table.sysctls()
+    likeness = Likeness(groups, marks or (), table.timeouts(), sysctls)
     members = {(member.service, member.server.key): member for group in groups for member in group.members}
     connections = list(table.connections())
 
@@ -107,7 +112,11 @@ def listed_table(table: Table, packet: Packet) -> View:
     _put_entries(likeness, packet, find)
     service = likeness.service_of(packet)
     blind = service is not None and service.definition.scheduler in _HIDDEN
-    return View("ipvs", likeness, blind, marks)
+    return View("ipvs", likeness, blind, marks, dropping=_is_dropping(sysctls))
+
+
+def _is_dropping(sysctls: Mapping[str, SysctlValue]) -> bool:
+    return sysctls.get("drop_packet") in (2, 3)
 
 
 def _put_entries(table: Likeness, packet: Packet, find: _Find) -> None:

@@ -7,7 +7,7 @@ routed: how they are reached doesn't change who is chosen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from directrix.lvs import (
@@ -22,6 +22,7 @@ from directrix.lvs import (
 )
 from directrix.lvs.sctp import SctpState
 from directrix.lvs.service import Protocol
+from directrix.lvs.sysctls import DEFAULTS, SysctlValue
 from directrix.lvs.tcp import TcpState
 from directrix.lvs.udp import UdpState
 from directrix.scheduling import Flow, Position
@@ -82,8 +83,16 @@ class Known:
 class Likeness(MemoryTable):
     """A table after another one's. Its time is 0 when it is made."""
 
-    def __init__(self, groups: Iterable[Group], marks: Iterable[MarkRule], timeouts: Timeouts) -> None:
+    def __init__(
+        self,
+        groups: Iterable[Group],
+        marks: Iterable[MarkRule],
+        timeouts: Timeouts,
+        sysctls: Mapping[str, SysctlValue] = DEFAULTS,
+    ) -> None:
         super().__init__()
+        # which packets and entries the defences take is chance
+        self.set_sysctls({**sysctls, "drop_packet": 0, "drop_entry": 0})
         self._groups = {group.service.key: group for group in groups}
         self._members: dict[tuple[ServiceKey, object], Destination] = {}
         self._origins: dict[Destination, Member] = {}

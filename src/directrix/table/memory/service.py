@@ -7,6 +7,8 @@ from directrix.lvs import Address, RealServer, ServiceState, VirtualService
 from directrix.lvs.errors import NoSuchScheduler, NoSuchServer
 from directrix.lvs.service import PERSISTENCE_ENGINES
 from directrix.scheduling import NO_SCHEDULER, Flow, Position, Scheduler
+from directrix.scheduling.lblc import LocalityBasedLeastConnection
+from directrix.scheduling.lblcr import LocalityBasedLeastConnectionWithReplication
 from directrix.table.memory.destination import Destination
 from directrix.table.memory.statistics import Statistics
 
@@ -52,6 +54,11 @@ class Service:
         """Have the scheduler go on where another one stands."""
         if self._scheduler is not None:
             self._scheduler.resume(position, flow)
+
+    def expire_localities(self, seconds: int) -> None:
+        """After how long its scheduler, `lblc` or `lblcr`, forgets or shrinks what was unused or unchanged."""
+        if isinstance(self._scheduler, (LocalityBasedLeastConnection, LocalityBasedLeastConnectionWithReplication)):
+            self._scheduler.cache.expiration = seconds
 
     def find(self, address: Address, port: int) -> Destination:
         """One of its real servers.

@@ -63,7 +63,7 @@ def entry(maps: Maps, ticks: Ticks, now: int, raw: tuple[int, ...]) -> Connectio
         flags = ConnectionFlags.TEMPLATE
         state = "ASSURED" if status & layout.CONNECTION_ASSURED else "NONE"
     else:
-        state = state_name(protocol, status & 0xFF)
+        state = state_name(protocol, status & layout.STATE_MASK)
         if not status & layout.CONNECTION_ACTIVE:
             flags |= ConnectionFlags.INACTIVE
     return Connection(

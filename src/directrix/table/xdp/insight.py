@@ -10,6 +10,7 @@ import struct
 from socket import htons
 
 from directrix.lvs import Address, Connection, MarkRule, RealServer, ServiceKey, Timeouts
+from directrix.lvs.sysctls import SysctlValue
 from directrix.scheduling import Position
 from directrix.table.memory.connections import Key
 from directrix.table.memory.likeness import Group, Known, Member
@@ -52,6 +53,10 @@ class Insight:
     def marks(self) -> list[MarkRule]:
         """The mark rules in force."""
         return self._table.marks()
+
+    def sysctls(self) -> dict[str, SysctlValue]:
+        """The sysctls in force."""
+        return self._table.sysctls()
 
     def timeouts(self) -> Timeouts:
         """The timeouts in force."""

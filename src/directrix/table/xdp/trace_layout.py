@@ -13,6 +13,7 @@ from directrix.lvs import Address
 from directrix.lvs.mark import Network
 from directrix.lvs.tcp import TcpFlags
 from directrix.table.trace import MOST_NETWORKS, MOST_SNAP, Filter, Traced
+from directrix.table.xdp import layout
 from directrix.table.xdp.clock import Ticks
 from directrix.table.xdp.connections import state_name
 from directrix.table.xdp.keys import address_bytes, address_from, key_bytes, key_from
@@ -132,8 +133,8 @@ _FLAGS = TcpFlags.FIN | TcpFlags.SYN | TcpFlags.RST | TcpFlags.ACK
 
 
 def _state(protocol: int, status: int) -> str:
-    """The name of the state in the low byte of a connection's status; empty if there is no connection."""
-    return "" if status == _NO_CONNECTION else state_name(protocol, status & 0xFF)
+    """The name of the state in a connection's status; empty if there is no connection."""
+    return "" if status == _NO_CONNECTION else state_name(protocol, status & layout.STATE_MASK)
 
 
 def _server(family: int, packed: bytes, port: int) -> tuple[Address, int] | None:
