@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from data_plane import DNS, HTTP, HTTP6, VIP, DataPlane, real, service
-from frames import ACK, CLIENT, SYN, TCP, association, packet
+from frames import ACK, CLIENT, CLIENT6, FIN, RST, SYN, TCP, association, packet
 from histories import HISTORIES, SCHEDULERS, Estimate, Histories, Send, Step, Wait, histories
 from hypothesis import HealthCheck, given, settings
 from mark_contract import a_match
@@ -206,3 +206,36 @@ def test_datagrams_without_a_service_are_the_hosts_own(plane: DataPlane) -> None
     told = explained(plane, Packet(Protocol.UDP, CLIENT, 53, VIP, 53))
     assert (told.verdict, told.service) == ("not_ours", None)
     assert DNS not in {state.service.key for state in plane.table.services()}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"conn_reuse_mode": 0},
+        {"conn_reuse_mode": 3},
+        {"expire_nodest_conn": 1},
+        {"expire_quiescent_template": 1},
+        {"sloppy_tcp": 1},
+        {"secure_tcp": 3},
+    ],
+    ids=str,
+)
+def test_sysctls_count_for_what_is_foretold(plane: DataPlane, values: dict[str, int]) -> None:
+    before = {name: plane.table.sysctls()[name] for name in values}
+    plane.table.set_sysctls(values)
+    try:
+        plane.serve(HTTP, 1, 1)
+        plane.serve(HTTP6, 1, 1, persistence=100)
+        for flags in (ACK, SYN, ACK, FIN | ACK, SYN, RST, SYN):
+            hold(plane, tcp(1024, flags))
+            hold(plane, tcp(1024, flags, CLIENT6, HTTP6))
+        for key in (HTTP, HTTP6):
+            plane.table.edit_server(key, plane.real_server(key, 2, 0))
+            plane.freeze_hops()
+            hold(plane, tcp(1025, SYN, CLIENT if key is HTTP else CLIENT6, key))
+            hold(plane, tcp(1024, SYN, CLIENT if key is HTTP else CLIENT6, key))
+            plane.table.delete_server(key, plane.real_server(key, 1).address, 80)
+            hold(plane, tcp(1024, ACK, CLIENT if key is HTTP else CLIENT6, key))
+            hold(plane, tcp(1025, SYN, CLIENT if key is HTTP else CLIENT6, key))
+    finally:
+        plane.table.set_sysctls(before)
