@@ -1,0 +1,143 @@
+"""Two questions to the kernel over rtnetlink: by what interface is a host reached, and what is its MAC address?
+
+Asked and answered in microseconds, so that a program with thousands of things to do can ask each time; `ip` would be a
+process for each question (rtnetlink(7)).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+_NEWNEIGH, _GETNEIGH, _GETROUTE = 28, 30, 26
+_REQUEST, _ACK, _CREATE = 0x1, 0x4, 0x400
+_ERROR, _DONE = 2, 3
+_MESSAGE = struct.Struct("=IHHII")
+_ATTRIBUTE = struct.Struct("=HH")
+_ROUTE = struct.Struct("=BBBBBBBBI")
+_NEIGHBOUR = struct.Struct("=BxxxiHBB")
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC, _RTA_MARK = 1, 4, 5, 7, 16
+_NDA_DST, _NDA_LLADDR = 1, 2
+_NTF_USE = 0x01
+_USABLE = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80
+"""Neighbour states in which the address may be used: reachable, stale, delay, probe, noarp, permanent."""
+_FAILED = 0x20
+_LOCAL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a host is reached.
+
+    Attributes:
+        interface: index of the interface.
+        gateway: the next hop, if it is not the host itself.
+        source: the address of ours the kernel would use; None if it has none there.
+        local: the host is this one.
+    """
+
+    interface: int
+    gateway: IPv4Address | IPv6Address | None
+    source: IPv4Address | IPv6Address | None
+    local: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """What the kernel knows of a neighbour. `mac` is empty while it doesn't know; `failed`: it asked in vain."""
+
+    mac: bytes
+    failed: bool
+
+
+def route_to(address: IPv4Address | IPv6Address, interface: str = "", mark: int = 0) -> Route:
+    """The route packets to an address take now.
+
+    Raises:
+        OSError: there is none, or no such interface.
+    """
+    family = _family(address)
+    attributes = _attribute(_RTA_DST, address.packed)
+    if interface:
+        attributes += _attribute(_RTA_OIF, struct.pack("=I", socket.if_nametoindex(interface)))
+    if mark:
+        attributes += _attribute(_RTA_MARK, struct.pack("=I", mark))
+    head = _ROUTE.pack(family, len(address.packed) * 8, 0, 0, 0, 0, 0, 0, 0)
+    for answer in _ask(_GETROUTE, 0, head + attributes):
+        kind = _ROUTE.unpack_from(answer)[7]
+        told = _attributes(answer[_ROUTE.size :])
+        index = int.from_bytes(told.get(_RTA_OIF, b""), sys.byteorder)
+        gateway, source = told.get(_RTA_GATEWAY), told.get(_RTA_PREFSRC)
+        return Route(
+            index,
+            ip_address(gateway) if gateway else None,
+            ip_address(source) if source else None,
+            kind == _LOCAL,
+        )
+    raise OSError(101, os.strerror(101), str(address))
+
+
+def neighbour(address: IPv4Address | IPv6Address, interface: int) -> Neighbour:
+    """What the kernel knows of a neighbour at an interface."""
+    head = _NEIGHBOUR.pack(_family(address), interface, 0, 0, 0)
+    try:
+        for answer in _ask(_GETNEIGH, 0, head + _attribute(_NDA_DST, address.packed)):
+            state = _NEIGHBOUR.unpack_from(answer)[2]
+            mac = _attributes(answer[_NEIGHBOUR.size :]).get(_NDA_LLADDR, b"")
+            return Neighbour(mac if state & _USABLE else b"", bool(state & _FAILED))
+    except FileNotFoundError:
+        pass
+    return Neighbour(b"", False)
+
+
+def look_for(address: IPv4Address | IPv6Address, interface: int) -> None:
+    """Have the kernel find a neighbour out, or assure itself of it, as if a packet were to be sent there.
+
+    Raises:
+        OSError: no privilege (CAP_NET_ADMIN), or the interface is gone.
+    """
+    head = _NEIGHBOUR.pack(_family(address), interface, 0, _NTF_USE, 0)
+    for _ in _ask(_NEWNEIGH, _CREATE | _ACK, head + _attribute(_NDA_DST, address.packed)):
+        pass
+
+
+def _ask(kind: int, flags: int, content: bytes) -> Iterator[bytes]:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as kernel:
+        kernel.bind((0, 0))
+        kernel.send(_MESSAGE.pack(_MESSAGE.size + len(content), kind, _REQUEST | flags, 1, 0) + content)
+        data = kernel.recv(65536)
+    offset = 0
+    while offset + _MESSAGE.size <= len(data):
+        length, answer, _, _, _ = _MESSAGE.unpack_from(data, offset)
+        payload = data[offset + _MESSAGE.size : offset + length]
+        if answer in (_ERROR, _DONE):
+            number = -struct.unpack_from("=i", payload)[0]
+            if number:
+                raise OSError(number, os.strerror(number))
+            return
+        yield payload
+        offset += (length + 3) & ~3
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def _attributes(data: bytes) -> dict[int, bytes]:
+    found, offset = {}, 0
+    while offset + _ATTRIBUTE.size <= len(data):
+        length, kind = _ATTRIBUTE.unpack_from(data, offset)
+        if length < _ATTRIBUTE.size:
+            break
+        found[kind & 0x3FFF] = data[offset + _ATTRIBUTE.size : offset + length]
+        offset += (length + 3) & ~3
+    return found
+
+
+def _family(address: IPv4Address | IPv6Address) -> int:
+    return socket.AF_INET if address.version == 4 else socket.AF_INET6
