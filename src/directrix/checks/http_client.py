@@ -62,11 +62,14 @@ async def get(wire: Wire, path: str, host: str, version: HttpVersion = HttpVersi
     """
     connection = h11.Connection(h11.CLIENT)
     await wire.send(_request(connection, path, host, version))
-    status, body, length = 0, [], 0
+    status, body, length, heard = 0, [], 0, False
     while True:
         event = _next_event(connection)
         if event is h11.NEED_DATA:
             data = await wire.receive()
+            heard = heard or bool(data)
+            if not heard:
+                raise CheckFailed("the server closed the connection without an answer")
             _receive(connection, data)
         elif isinstance(event, h11.Response):
             status = event.status_code
@@ -77,8 +80,8 @@ async def get(wire: Wire, path: str, host: str, version: HttpVersion = HttpVersi
                 raise CheckFailed(f"the body is longer than {LONGEST_BODY} bytes")
         elif isinstance(event, h11.EndOfMessage):
             return Response(status, b"".join(body))
-        elif not isinstance(event, h11.InformationalResponse):
-            raise CheckFailed("the server closed the connection without an answer")
+        elif isinstance(event, h11.ConnectionClosed):
+            raise CheckFailed("the server closed the connection in the middle")
 
 
 def _request(connection: h11.Connection, path: str, host: str, version: HttpVersion) -> bytes:

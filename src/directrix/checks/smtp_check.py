@@ -19,10 +19,11 @@ LONGEST_REPLY = 16384
 
 @dataclass(frozen=True, slots=True)
 class SmtpCheck:
-    """`helo_name`: what the checker calls itself."""
+    """`helo_name`: what the checker calls itself. `others`: further hosts (`host` blocks), all of which must be well."""
 
     target: Target
     helo_name: str = HELO_NAME
+    others: tuple[Target, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.helo_name or any(sign in self.helo_name for sign in "\r\n"):
@@ -64,15 +65,22 @@ class Replies:
 
 
 class SmtpChecker(Checker):
-    """One short conversation."""
+    """One short conversation with each host."""
 
     def __init__(self, settings: SmtpCheck) -> None:
         self.settings = settings
-        self.deadline = settings.target.deadline
+        self._targets = (settings.target, *settings.others)
+        self.deadline = sum(target.deadline for target in self._targets)
 
     async def attempt(self, item: int) -> Outcome:
+        """One host after the other."""
+        for target in self._targets:
+            await self._talk(target)
+        return success("greets and takes HELO")
+
+    async def _talk(self, target: Target) -> None:
         """Greeting, HELO, QUIT."""
-        stream, replies = await Stream.to(self.settings.target), Replies()
+        stream, replies = await Stream.to(target), Replies()
         try:
             await _expect(stream, replies, 220, "the greeting")
             await stream.send(f"HELO {self.settings.helo_name}\r\n".encode())
@@ -81,7 +89,6 @@ class SmtpChecker(Checker):
             await _reply(stream, replies, "the answer to QUIT")
         finally:
             stream.close()
-        return success("greets and takes HELO")
 
 
 async def _expect(stream: Stream, replies: Replies, wanted: int, what: str) -> None:
