@@ -38,7 +38,7 @@ from directrix.checks.settings import Target
 from directrix.checks.small_tcp import SmallTcp, State
 from directrix.checks.sockets import CheckFailed
 from directrix.lvs.addresses import Address, endpoint
-from directrix.system.rtnetlink import look_for, neighbour, route_to
+from directrix.system.rtnetlink import Route, addresses_of, look_for, neighbour, route_to
 
 CLAIM_WAIT = 0.25
 """Seconds that a server has to answer for the VIP. Linux does it at once, or never."""
@@ -115,7 +115,7 @@ class DrChecker(Checker):
             raise CheckFailed(
                 f"{target.address} is behind {route.gateway}: direct routing needs it on a segment of ours"
             )
-        source = target.bindto or route.source
+        source = target.bindto or _source(route, target.address, vip)
         if source is None or source == vip:
             raise CheckFailed(f"there is no address but the VIP to ask {target.address} from: set bindto")
         return self._wires.wire(route.interface, source), route.interface
@@ -150,6 +150,12 @@ class DrChecker(Checker):
                 return self._page.judge(await get(talk, url.path, host, settings.version))
             finally:
                 talk.end()
+
+
+def _source(route: Route, address: Address, vip: Address) -> Address | None:
+    """The director's own address on the server's segment. The kernel's choice may well be the VIP."""
+    own = [one.ip for one in addresses_of(route.interface, address.version) if address in one.network and one.ip != vip]
+    return own[0] if own and route.source not in own else route.source
 
 
 class _Talk:

@@ -17,7 +17,7 @@ import socket
 import struct
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from directrix.checks.frames import ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, Claim, FromTcp, Segment, read, tcp
 from directrix.checks.sockets import CheckFailed
@@ -71,13 +71,17 @@ class Wire:
         """
         if not self.usable:
             raise CheckFailed("the interface is down or gone")
-        try:
-            self._out.send(frame)
-        except BlockingIOError:
-            pass  # lost, as on any wire; it is sent again
-        except OSError as error:
-            self.usable = False
-            raise CheckFailed(f"sending failed: {error.strerror}") from None
+        # That the interface was down for a while is told once, by the first call after it.
+        for last in (False, True):
+            try:
+                self._out.send(frame)
+                return
+            except BlockingIOError:
+                return  # lost, as on any wire; it is sent again
+            except OSError as error:
+                if last:
+                    self.usable = False
+                    raise CheckFailed(f"sending failed: {error.strerror}") from None
 
     def send_tcp(self, to: Conversation, segments: list[Segment]) -> None:
         """Send segments.
@@ -133,16 +137,14 @@ class Wire:
         return made
 
     def _hear(self, made: socket.socket) -> None:
-        with suppress(BlockingIOError):
-            for _ in range(64):
-                try:
-                    frame = made.recv(65536 + 64)
-                except OSError as error:
-                    if isinstance(error, BlockingIOError):
-                        raise
-                    # "Network is down" is told once, then the socket hears again when it is up.
-                    return
-                self._hand_on(read(frame))
+        for _ in range(64):
+            try:
+                frame = made.recv(65536 + 64)
+            except BlockingIOError:
+                return
+            except OSError:
+                return  # the interface went down; the socket hears again when it is up
+            self._hand_on(read(frame))
 
     def _hand_on(self, found: FromTcp | Claim | None) -> None:
         if isinstance(found, Claim):

@@ -1,4 +1,4 @@
-"""Two questions to the kernel over rtnetlink: by what interface is a host reached, and what is its MAC address?
+"""Questions to the kernel over rtnetlink: by what interface is a host reached, from which addresses, at which MAC?
 
 Asked and answered in microseconds, so that a program with thousands of things to do can ask each time; `ip` would be a
 process for each question (rtnetlink(7)).
@@ -12,17 +12,21 @@ import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
 
-_NEWNEIGH, _GETNEIGH, _GETROUTE = 28, 30, 26
-_REQUEST, _ACK, _CREATE = 0x1, 0x4, 0x400
+_GETADDR, _GETROUTE, _NEWNEIGH, _GETNEIGH = 22, 26, 28, 30
+_REQUEST, _ACK, _DUMP, _CREATE = 0x1, 0x4, 0x300, 0x400
 _ERROR, _DONE = 2, 3
 _MESSAGE = struct.Struct("=IHHII")
 _ATTRIBUTE = struct.Struct("=HH")
 _ROUTE = struct.Struct("=BBBBBBBBI")
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")
+_ADDRESS = struct.Struct("=BBBBi")
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PREFSRC, _RTA_MARK = 1, 4, 5, 7, 16
 _NDA_DST, _NDA_LLADDR = 1, 2
+_IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_UNFIT = 0x08 | 0x40
+"""Flags of addresses that can't be used: duplicate, or not known not to be."""
 _NTF_USE = 0x01
 _USABLE = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80
 """Neighbour states in which the address may be used: reachable, stale, delay, probe, noarp, permanent."""
@@ -82,6 +86,19 @@ def route_to(address: IPv4Address | IPv6Address, interface: str = "", mark: int 
     raise OSError(101, os.strerror(101), str(address))
 
 
+def addresses_of(interface: int, version: int) -> list[IPv4Interface | IPv6Interface]:
+    """The addresses of an interface, of IP version 4 or 6, that can be used, with their prefixes."""
+    head = _ADDRESS.pack(socket.AF_INET if version == 4 else socket.AF_INET6, 0, 0, 0, 0)
+    found = []
+    for answer in _ask(_GETADDR, _DUMP, head):
+        _, prefix, flags, _, index = _ADDRESS.unpack_from(answer)
+        told = _attributes(answer[_ADDRESS.size :])
+        own = told.get(_IFA_LOCAL) or told.get(_IFA_ADDRESS)
+        if index == interface and own and not flags & _UNFIT:
+            found.append(ip_interface((own, prefix)))
+    return found
+
+
 def neighbour(address: IPv4Address | IPv6Address, interface: int) -> Neighbour:
     """What the kernel knows of a neighbour at an interface."""
     head = _NEIGHBOUR.pack(_family(address), interface, 0, 0, 0)
@@ -110,18 +127,23 @@ def _ask(kind: int, flags: int, content: bytes) -> Iterator[bytes]:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as kernel:
         kernel.bind((0, 0))
         kernel.send(_MESSAGE.pack(_MESSAGE.size + len(content), kind, _REQUEST | flags, 1, 0) + content)
-        data = kernel.recv(65536)
-    offset = 0
-    while offset + _MESSAGE.size <= len(data):
-        length, answer, _, _, _ = _MESSAGE.unpack_from(data, offset)
-        payload = data[offset + _MESSAGE.size : offset + length]
-        if answer in (_ERROR, _DONE):
-            number = -struct.unpack_from("=i", payload)[0]
-            if number:
-                raise OSError(number, os.strerror(number))
-            return
-        yield payload
-        offset += (length + 3) & ~3
+        more = True
+        while more:
+            data = kernel.recv(1 << 20)
+            more = bool(flags & _DUMP)
+            offset = 0
+            while offset + _MESSAGE.size <= len(data):
+                length, answer, _, _, _ = _MESSAGE.unpack_from(data, offset)
+                payload = data[offset + _MESSAGE.size : offset + length]
+                if answer == _DONE:
+                    return
+                if answer == _ERROR:
+                    number = -struct.unpack_from("=i", payload)[0]
+                    if number:
+                        raise OSError(number, os.strerror(number))
+                    return
+                yield payload
+                offset += (length + 3) & ~3
 
 
 def _attribute(kind: int, value: bytes) -> bytes:
