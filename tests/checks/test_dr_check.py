@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import subprocess
+import sys
 from ipaddress import ip_address
 
 import pytest
@@ -175,3 +177,27 @@ def test_a_wire_that_breaks_is_made_anew(segment: Segment) -> None:
 
     with segment.inside("director"):
         assert run(story()) == [True, False, True]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("hook", "vip"), [("tc", VIP6), ("xdp-generic", VIP)])
+def test_the_data_plane_at_work_is_no_hindrance(segment: Segment, vip: Address, hook: str) -> None:
+    for host in ("rs1", "rs2"):
+        segment.serve(host, "0.0.0.0" if vip.version == 4 else "::")
+    segment.ip("rs2", f"addr del {vip}/{vip.max_prefixlen} dev lo")
+    directrix = ["nsenter", f"--net=/run/netns/{segment.name('director')}", sys.executable, "-m", "directrix"]
+    service = f"{vip}:80" if vip.version == 4 else f"[{vip}]:80"
+    try:
+        for words in (
+            ["up", "-q", "-c", "10000", "--hook", hook, "-i", "eth0"],
+            ["ipvsadm", "-A", "-t", service, "-s", "rr"],
+            ["ipvsadm", "-a", "-t", service, "-r", service.replace(str(vip), str(rip(vip, 1))), "-g"],
+        ):
+            subprocess.run([*directrix, *words], check=True, timeout=60)
+        good, bad = checks(segment, vip, 1, 2, timeout=0.7)
+        assert good.ok, good
+        assert not bad.ok
+        listed = subprocess.run([*directrix, "ipvsadm", "-Lcn"], capture_output=True, text=True, check=True, timeout=60)
+        assert "SYN" not in listed.stdout
+    finally:
+        subprocess.run([*directrix, "down", "-q"], check=True, timeout=60)

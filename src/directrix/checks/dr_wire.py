@@ -140,10 +140,8 @@ class Wire:
         for _ in range(64):
             try:
                 frame = made.recv(65536 + 64)
-            except BlockingIOError:
-                return
             except OSError:
-                return  # the interface went down; the socket hears again when it is up
+                return  # nothing more; or the interface went down, and the socket hears again when it is up
             self._hand_on(read(frame))
 
     def _hand_on(self, found: FromTcp | Claim | None) -> None:
