@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight, TellQuorum, TellServer
-from directrix.checks.outcome import Standing
+from directrix.checks.outcome import Outcome, Standing, failure, success
 from directrix.checks.pool import CheckerSettings, Pool, PoolSettings, ServerSettings, SorryServer
 
 
@@ -60,6 +60,15 @@ def test_at_the_start_servers_are_in_but_those_in_alpha_mode() -> None:
     pool = Pool(PoolSettings((server("a"), server("b", weight=3), server("c", alpha=True))))
     assert said(pool.start(0.0)) == "+a:1, +b:3, quorum up starting"
     assert said(pool.report(key("c"), "x", True, 1.0)) == "+c:1, c up"
+
+
+def test_what_is_known_before_the_start_counts_from_the_start() -> None:
+    pool = Pool(PoolSettings((server("a", weight=5, checkers="xy"), server("b"), server("c", alpha=True))))
+    known = [(key("a"), "x", Outcome(True, weight=-3)), (key("b"), "x", failure("")), (key("c"), "x", success())]
+    assert said(pool.start(0.0, known)) == "+a:2, +c:1, quorum up starting"
+    assert said(pool.report(key("b"), "x", False, 1.0)) == ""
+    with pytest.raises(KeyError):
+        Pool(PoolSettings((server("a"),))).start(0.0, [(key("a"), "y", success())])
 
 
 def test_a_server_without_checkers_is_always_in() -> None:

@@ -71,6 +71,11 @@ class FileChecker(Watcher):
         self.settings = settings
         self._number = 0
 
+    def now(self) -> Outcome:
+        """What the file says now; for `Pool.start`, so that a server it takes out is never in."""
+        self._read()
+        return judge(self.settings, self._number)
+
     async def watch(self, tell: Tell) -> None:
         """Tell what the file says, and whenever it says something else."""
         told: int | None = None

@@ -19,11 +19,11 @@ comes, with quorum gained it leaves before they come.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight, TellQuorum, TellServer
-from directrix.checks.outcome import Standing
+from directrix.checks.outcome import Outcome, Standing
 
 HEAVIEST = 2147483647
 """The largest weight IPVS knows."""
@@ -113,6 +113,12 @@ class _Checker:
     adds: int = 0
     standing: Standing = Standing.READY
 
+    def hear(self, weight: int | None, standing: Standing | None) -> None:
+        if weight is not None:
+            self.adds = weight
+        if standing is not None:
+            self.standing = standing
+
 
 @dataclass(slots=True)
 class _Server:
@@ -160,11 +166,24 @@ class Pool:
         self._servers: dict[ServerKey, _Server] = {}
         self._table: dict[ServerKey, _Entry] = {}
 
-    def start(self, now: float) -> list[Action]:
-        """Fill an empty table. Servers with a checker in alpha mode wait for it."""
+    def start(self, now: float, known: Iterable[tuple[ServerKey, str, Outcome]] = ()) -> list[Action]:
+        """Fill an empty table. Servers with a checker in alpha mode wait for it.
+
+        `known` is what is known of checkers already: what a FILE_CHECK's file says now, or what was found before the
+        daemon was started again. A server that is known to be down doesn't enter the table first, only to be taken out.
+
+        Raises:
+            KeyError: a server, or its checker, is not configured.
+        """
         self.quorum_since = now
         for settings in self.settings.servers:
             self._servers[settings.key] = _new(settings, now)
+        for key, name, outcome in known:
+            checker = self._servers[key].checkers[name]
+            checker.up, checker.has_run = outcome.ok, True
+            checker.hear(outcome.weight, outcome.standing)
+        for server in self._servers.values():
+            server.alive = server.fit
         return self._settle() + self._weigh_quorum(now, starting=True)
 
     def report(
@@ -185,10 +204,7 @@ class Pool:
         server = self._servers[key]
         known = server.checkers[checker]
         before, first, known.has_run = server.weight, not known.has_run, True
-        if weight is not None:
-            known.adds = weight
-        if standing is not None:
-            known.standing = standing
+        known.hear(weight, standing)
         actions: list[Action] = []
         if up != known.up:
             known.up, known.since = up, now
