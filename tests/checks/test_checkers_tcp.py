@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import resource
 import socket
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
@@ -11,9 +13,9 @@ import pytest
 from served import closed_port, run, serving, silent
 
 from directrix.checks.checker import Checker
-from directrix.checks.outcome import Outcome
+from directrix.checks.outcome import Outcome, not_made
 from directrix.checks.settings import Target
-from directrix.checks.sockets import SO_MARK, CheckFailed, make
+from directrix.checks.sockets import SO_MARK, CheckFailed, CheckNotMade, make, refused
 from directrix.checks.tcp_check import TcpCheck, TcpChecker
 
 LOCAL = IPv4Address("127.0.0.1")
@@ -73,13 +75,34 @@ def test_the_check_comes_from_the_address_and_port_that_are_asked_for() -> None:
     run(story())
 
 
-def test_an_address_that_is_not_ours_fails_the_check() -> None:
+def test_an_address_that_is_not_ours_is_not_the_servers_fault() -> None:
     outcome = run(checked(Target(LOCAL, 80, bindto=IPv4Address("192.0.2.1"))))
-    assert outcome == Outcome(False, "the socket can't be bound: Cannot assign requested address")
+    assert outcome == not_made("the socket can't be bound: Cannot assign requested address")
 
 
-def test_an_interface_that_is_not_there_fails_the_check() -> None:
-    assert not run(checked(Target(LOCAL, 80, bind_if="nosuchif0"))).ok
+def test_an_interface_that_is_not_there_is_not_the_servers_fault() -> None:
+    assert not run(checked(Target(LOCAL, 80, bind_if="nosuchif0"))).made
+
+
+def test_no_descriptors_left_is_not_the_servers_fault() -> None:
+    async def story() -> Outcome:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with socket.socket() as lowest_free:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free.fileno(), hard))
+            try:
+                return await checked(Target(LOCAL, 80))
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert run(story()) == not_made("no socket: Too many open files")
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(errno.EHOSTUNREACH, CheckFailed), (errno.EADDRNOTAVAIL, CheckNotMade), (errno.EPERM, CheckNotMade)],
+)
+def test_connect_tells_whose_fault_it_is(number: int, kind: type[Exception]) -> None:
+    assert type(refused(number)) is kind
 
 
 @pytest.mark.root
@@ -102,7 +125,9 @@ def test_targets_that_can_never_work_are_refused() -> None:
     ("error", "detail"),
     [
         (CheckFailed("as it was found"), "as it was found"),
-        (OSError(113, "No route to host"), "No route to host"),
+        (OSError(errno.EHOSTUNREACH, "No route to host"), "No route to host"),
+        (CheckNotMade("not made"), "not made"),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
         (TimeoutError(), "not finished within 0.05 s"),
     ],
 )
@@ -115,4 +140,5 @@ def test_whatever_goes_wrong_in_an_attempt_is_an_outcome(error: Exception, detai
                 await asyncio.sleep(30)
             raise error
 
-    assert run(Wrong().check()) == Outcome(False, detail)
+    made = not isinstance(error, CheckNotMade) and getattr(error, "errno", None) != errno.EMFILE
+    assert run(Wrong().check()) == Outcome(False, detail, made=made)

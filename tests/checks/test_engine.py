@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import time
@@ -15,7 +16,7 @@ from directrix.checks.checker import Checker, Tell, Watcher
 from directrix.checks.course import Progress
 from directrix.checks.engine import Engine, Report
 from directrix.checks.history import History, Result
-from directrix.checks.outcome import Outcome, failure, success
+from directrix.checks.outcome import Outcome, failure, not_made, success
 from directrix.checks.settings import Timing
 
 QUICK = Timing(delay_loop=0.01, delay_before_retry=0.01, retry=1, warmup=0.0)
@@ -207,6 +208,27 @@ def test_suspended_checkers_rest_and_go_on_at_once() -> None:
     run(story())
 
 
+def test_a_check_that_could_not_be_made_says_nothing_of_the_server() -> None:
+    class Short(Scripted):
+        async def attempt(self, item: int) -> Outcome:
+            if not self.times:
+                self.times.append(0.0)
+                return success()
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    async def story() -> None:
+        reports: list[Report] = []
+        engine = Engine(reports.append)
+        engine.add("a", Short(), QUICK)
+        await until(lambda: len(reports) >= 6)
+        await engine.close()
+        assert [report.verdict for report in reports[:6]] == [True, None, None, None, None, None]
+        assert all(report.result.up for report in reports)
+        assert engine.waited == 0
+
+    run(story())
+
+
 def test_a_check_can_be_asked_for_now() -> None:
     async def story() -> int:
         reports: list[Report] = []
@@ -252,7 +274,8 @@ def test_faults_of_our_own_are_logged_and_end_nothing(caplog: pytest.LogCaptureF
 
     with caplog.at_level(logging.ERROR):
         reports = run(story())
-    assert reports[0].result.outcome.detail == "the checker itself failed: RuntimeError('a fault')"
+    assert reports[0].result.outcome == not_made("the checker itself failed: RuntimeError('a fault')")
+    assert reports[0].verdict is None
     assert "could not be handed on" in caplog.text
 
 
@@ -278,8 +301,8 @@ def test_a_watcher_tells_by_itself_and_is_watched_again_when_it_fails() -> None:
 
     assert run(story()) == [
         (True, True, "look 1"),
-        (False, True, "No space left on device"),
-        (True, True, "look 2"),
+        (None, False, "watching failed: [Errno 28] No space left on device"),
+        (True, False, "look 2"),
     ]
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from directrix.checks.course import Course, PlainCourse
-from directrix.checks.outcome import Outcome, failure
-from directrix.checks.settings import Target, Timing
-from directrix.checks.sockets import CheckFailed
+from directrix.checks.outcome import Outcome, failure, not_made
+from directrix.checks.sockets import CheckFailed, CheckNotMade
 
 Tell = Callable[[Outcome], None]
+
+OUR_SHORTAGE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN}
+"""Errors that say that this host has too little of something, and nothing of a server."""
 
 
 class Checker(ABC):
@@ -31,7 +34,8 @@ class Checker(ABC):
 
         Raises:
             CheckFailed: instead of an Outcome that says no.
-            OSError: likewise.
+            CheckNotMade: instead of one that says nothing.
+            OSError: EMFILE and its like as CheckNotMade, others as CheckFailed.
         """
 
     def close(self) -> None:  # noqa: B027
@@ -44,10 +48,13 @@ class Checker(ABC):
                 return await self.attempt(item)
         except CheckFailed as error:
             return failure(str(error))
+        except CheckNotMade as error:
+            return not_made(str(error))
         except TimeoutError:
             return failure(f"not finished within {self.deadline:g} s")
         except OSError as error:
-            return failure(error.strerror or str(error))
+            words = error.strerror or str(error)
+            return not_made(words) if error.errno in OUR_SHORTAGE else failure(words)
 
 
 class Watcher(ABC):
@@ -63,5 +70,3 @@ class Watcher(ABC):
 
 
 AnyChecker = Checker | Watcher
-
-__all__ = ["AnyChecker", "CheckFailed", "Checker", "Target", "Tell", "Timing", "Watcher"]

@@ -36,7 +36,7 @@ from directrix.checks.http_get import Expectation, Url
 from directrix.checks.outcome import Outcome, failure, success
 from directrix.checks.settings import Target
 from directrix.checks.small_tcp import SmallTcp, State
-from directrix.checks.sockets import CheckFailed
+from directrix.checks.sockets import CheckFailed, CheckNotMade
 from directrix.lvs.addresses import Address, endpoint
 from directrix.system.rtnetlink import Route, addresses_of, look_for, neighbour, route_to
 
@@ -117,7 +117,7 @@ class DrChecker(Checker):
             )
         source = target.bindto or _source(route, target.address, vip)
         if source is None or source == vip:
-            raise CheckFailed(f"there is no address but the VIP to ask {target.address} from: set bindto")
+            raise CheckNotMade(f"there is no address but the VIP to ask {target.address} from: set bindto")
         return self._wires.wire(route.interface, source), route.interface
 
     async def _mac(self, interface: int) -> bytes:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from directrix.checks.frames import ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, Claim, FromTcp, Segment, read, tcp
-from directrix.checks.sockets import CheckFailed
+from directrix.checks.sockets import CheckFailed, CheckNotMade
 from directrix.lvs.addresses import Address, family_of
 
 _SO_ATTACH_FILTER = 26
@@ -38,7 +38,7 @@ class Wire:
     """An interface, as DR_CHECK uses it with one source address.
 
     Raises:
-        CheckFailed: it isn't Ethernet, is gone, or packet sockets aren't allowed (CAP_NET_RAW).
+        CheckNotMade: it isn't Ethernet, is gone, or packet sockets aren't allowed (CAP_NET_RAW).
     """
 
     def __init__(self, interface: int, source: Address) -> None:
@@ -61,7 +61,7 @@ class Wire:
                 self._out = self._listen(name, ETH_P_IPV6, _ipv6_tcp_or_advertisement(self.port))
         except OSError as error:
             self.close()
-            raise CheckFailed(f"no frames can be sent from {source}: {error.strerror}") from None
+            raise CheckNotMade(f"no frames can be sent from {source}: {error.strerror}") from None
 
     def send(self, frame: bytes) -> None:
         """Send a frame.
@@ -164,7 +164,7 @@ class Wires:
         """The wire at an interface.
 
         Raises:
-            CheckFailed: it can't be had.
+            CheckNotMade: it can't be had.
         """
         known = self._open.get((interface, source))
         if known is not None and not known.usable:
@@ -186,7 +186,7 @@ def _mac_of(name: str) -> bytes:
         told = fcntl.ioctl(asking, _SIOCGIFHWADDR, struct.pack("=16s24x", name.encode()))
     kind, mac = struct.unpack_from("=H6s", told, 16)
     if kind != _ARPHRD_ETHER:
-        raise CheckFailed(f"{name} is no Ethernet interface: direct routing needs MAC addresses")
+        raise CheckNotMade(f"{name} is no Ethernet interface: direct routing needs MAC addresses")
     return bytes(mac)
 
 

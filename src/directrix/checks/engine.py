@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from directrix.checks.checker import AnyChecker, Checker, Watcher
 from directrix.checks.course import Progress
 from directrix.checks.history import History, Result
-from directrix.checks.outcome import Outcome, failure
+from directrix.checks.outcome import Outcome, not_made
 from directrix.checks.settings import Timing
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Report:
     Attributes:
         name: the caller's name for the checker.
         result: what was found, and what the checker believes now.
-        verdict: the checker is up, or down, by this result; None if it decided nothing yet.
+        verdict: the checker is up, or down, by this result; None if it decided nothing yet, or was not made.
         changed: the verdict is another one than before, or the first.
     """
 
@@ -165,6 +165,10 @@ class Engine:
             begun = loop.time()
             outcome = await self._attempt(running, checker)
             ended = loop.time()
+            if not outcome.made:
+                self._tell(running, outcome, ended - begun, running.progress, None)
+                await self._rest(running, ended + running.timing.delay_loop)
+                continue
             step = checker.course.step(running.timing, running.progress, outcome.ok, outcome.certain)
             self._tell(running, outcome, ended - begun, step.progress, step.verdict)
             await self._rest(running, (begun if checker.from_start else ended) + step.delay)
@@ -178,7 +182,7 @@ class Engine:
                 return await checker.check(running.progress.item)
             except Exception as error:  # a fault of ours in one checker must not end all checks
                 log.exception("checker %s", running.name)
-                return failure(f"the checker itself failed: {error!r}")
+                return not_made(f"the checker itself failed: {error!r}")
             finally:
                 running.checking = False
 
@@ -190,11 +194,10 @@ class Engine:
         while True:
             try:
                 await checker.watch(tell)
-            except OSError as error:
-                tell(failure(error.strerror or str(error)))
             except Exception as error:
-                log.exception("checker %s", running.name)
-                tell(failure(f"the checker itself failed: {error!r}"))
+                if not isinstance(error, OSError):
+                    log.exception("checker %s", running.name)
+                self._tell(running, not_made(f"watching failed: {error}"), 0.0, running.progress, None)
             await asyncio.sleep(running.timing.delay_before_retry or 1.0)
 
     def _tell(self, running: _Running, outcome: Outcome, took: float, progress: Progress, verdict: bool | None) -> None:

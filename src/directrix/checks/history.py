@@ -43,7 +43,7 @@ class History:
         """Remember a result; the oldest one is forgotten if need be."""
         self._ring.append(result)
         self.attempts += 1
-        self.failures += not result.outcome.ok
+        self.failures += result.outcome.made and not result.outcome.ok
 
     def __iter__(self) -> Iterator[Result]:
         """Oldest first."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from directrix.checks.checker import Checker
+from directrix.checks.checker import OUR_SHORTAGE, Checker
 from directrix.checks.outcome import Outcome, failure
 from directrix.system.scripts import PATIENCE, Ending, User, run
 
@@ -60,6 +60,8 @@ class MiscChecker(Checker):
         try:
             ending = await run(settings.command, settings.timeout, user=settings.user, environment=environment)
         except OSError as error:
+            if error.errno in OUR_SHORTAGE:
+                raise
             return failure(f"{settings.command[0]} can't be run: {error.strerror}")
         return judge(settings, ending)
 

@@ -24,6 +24,8 @@ class Outcome:
         weight: what this checker adds to the real server's weight from now on; negative to take away. None: as before.
         standing: what the server says of itself from now on. None: as before.
         certain: a failure that needs no second look: it counts at once, however many retries are configured.
+        made: False if the check could not be made, for a reason of our own (no descriptors, no such interface). It says
+            nothing of the server, and nothing follows from it.
     """
 
     ok: bool
@@ -31,11 +33,17 @@ class Outcome:
     weight: int | None = None
     standing: Standing | None = None
     certain: bool = False
+    made: bool = True
 
 
 def success(detail: str = "") -> Outcome:
     """The check succeeded."""
     return Outcome(True, detail)
+
+
+def not_made(detail: str) -> Outcome:
+    """The check could not be made, and the server is not to blame."""
+    return Outcome(False, detail, made=False)
 
 
 def failure(detail: str) -> Outcome:

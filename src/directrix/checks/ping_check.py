@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from directrix.checks.checker import Checker
 from directrix.checks.outcome import Outcome, failure, success
 from directrix.checks.settings import Target
-from directrix.checks.sockets import CheckFailed, endpoint_of, make
+from directrix.checks.sockets import CheckNotMade, endpoint_of, make
 
 _HEADER = struct.Struct("!BBHHH")
 _REQUEST = {4: 8, 6: 128}
@@ -97,7 +97,7 @@ def _socket(target: Target) -> tuple[socket.socket, bool]:
     protocol = socket.IPPROTO_ICMP if target.address.version == 4 else socket.IPPROTO_ICMPV6
     try:
         return make(target, socket.SOCK_DGRAM, protocol), False
-    except CheckFailed:
+    except CheckNotMade:
         made = make(target, socket.SOCK_RAW, protocol)
         if target.address.version == 6:
             # A bit that is set keeps a type out: only answers come in.

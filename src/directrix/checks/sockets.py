@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
-from errno import EINPROGRESS
 
 from directrix.checks.settings import Target
 from directrix.lvs.addresses import Family, family_of
@@ -19,6 +19,23 @@ class CheckFailed(Exception):
     """What is checked isn't as it should be; the text says what was found."""
 
 
+class CheckNotMade(Exception):
+    """The check can't be made, for a reason of this host; the text says why. As in keepalived, it doesn't count."""
+
+
+_SERVERS_FAULT = {
+    errno.ENETUNREACH,
+    errno.EHOSTUNREACH,
+    errno.EHOSTDOWN,
+    errno.ENETDOWN,
+    errno.ECONNREFUSED,
+    errno.ECONNRESET,
+    errno.ECONNABORTED,
+    errno.ETIMEDOUT,
+}
+"""Errors of connect(2) that say something of the way to the server; all others are of our own making."""
+
+
 def endpoint_of(target: Target) -> tuple[str, int] | tuple[str, int, int, int]:
     """The target as a socket address."""
     if target.address.version == 4:
@@ -30,13 +47,13 @@ def make(target: Target, kind: socket.SocketKind, protocol: int = 0) -> socket.s
     """A non-blocking socket towards a target: marked, on its interface, from its address and port; not connected.
 
     Raises:
-        CheckFailed: it can't be had (no such interface, address not ours, port taken, no descriptors left).
+        CheckNotMade: it can't be had (no such interface, address not ours, port taken, no descriptors left).
     """
     family = family_of(target.address)
     try:
         made = socket.socket(family, kind | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, protocol)
     except OSError as error:
-        raise CheckFailed(f"no socket: {error.strerror}") from None
+        raise CheckNotMade(f"no socket: {error.strerror}") from None
     try:
         if target.fwmark:
             made.setsockopt(socket.SOL_SOCKET, SO_MARK, target.fwmark)
@@ -46,7 +63,7 @@ def make(target: Target, kind: socket.SocketKind, protocol: int = 0) -> socket.s
             _bind(made, target, family)
     except OSError as error:
         made.close()
-        raise CheckFailed(f"the socket can't be bound: {error.strerror}") from None
+        raise CheckNotMade(f"the socket can't be bound: {error.strerror}") from None
     return made
 
 
@@ -55,6 +72,7 @@ async def connected_tcp(target: Target) -> socket.socket:
 
     Raises:
         CheckFailed: refused, unreachable, or not within `connect_timeout`.
+        CheckNotMade: this host can't.
     """
     made = make(target, socket.SOCK_STREAM)
     try:
@@ -70,9 +88,12 @@ async def connect(made: socket.socket, target: Target) -> None:
 
     Raises:
         CheckFailed: refused, unreachable, or not within `connect_timeout`.
+        CheckNotMade: this host can't.
     """
     error = made.connect_ex(endpoint_of(target))
-    if error == EINPROGRESS:
+    if error not in (0, errno.EINPROGRESS):
+        raise refused(error)
+    if error:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         descriptor = made.fileno()
@@ -86,15 +107,22 @@ async def connect(made: socket.socket, target: Target) -> None:
         error = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error == 0 and not _is_connected(made):
             raise CheckFailed(f"no connection within {target.connect_timeout:g} s")
-    if error:
-        raise CheckFailed(f"connecting failed: {os.strerror(error)}")
+        if error:
+            raise CheckFailed(f"connecting failed: {os.strerror(error)}")
+
+
+def refused(number: int) -> CheckFailed | CheckNotMade:
+    """What it means that connect(2) answered with an error at once."""
+    kind = CheckFailed if number in _SERVERS_FAULT else CheckNotMade
+    return kind(f"connecting failed: {os.strerror(number)}")
 
 
 def connected_udp(target: Target) -> socket.socket:
     """A UDP socket that hears what ICMP says of its datagrams.
 
     Raises:
-        CheckFailed: there is no route, or it can't be bound.
+        CheckFailed: there is no route.
+        CheckNotMade: it can't be bound.
     """
     made = make(target, socket.SOCK_DGRAM)
     try:
@@ -105,7 +133,7 @@ def connected_udp(target: Target) -> socket.socket:
         made.connect(endpoint_of(target))
     except OSError as error:
         made.close()
-        raise CheckFailed(f"connecting failed: {error.strerror}") from None
+        raise refused(error.errno or 0) from None
     return made
 
 
