@@ -47,7 +47,7 @@ def configuration(scenario: Scenario) -> str:
             text += ["misc_dynamic"] * server.dynamic + ["alpha true"] * server.alpha + ["}"]
         if server.http:
             text.append(f"HTTP_GET {{\nconnect_ip 127.0.0.1\nconnect_port {8000 + number(server.name)}\nwarmup 0")
-            text.append(f"retry {server.retry}\ndelay_loop 2\ndelay_before_retry 1")
+            text.append(f"retry {server.retry}\ndelay_loop 3\ndelay_before_retry 3")
             text += ["fast_recovery"] * server.fast
             text += [f"url {{\npath /{page}\nstatus_code 200\n}}" for page in range(1, server.http + 1)] + ["}"]
         text.append("}")
@@ -100,7 +100,7 @@ class Pages(threading.Thread):
 
 def wait_until(what: str, scenario: Scenario, pages: Pages, before: dict[str, int]) -> list[int]:
     """Wait for a change of the table, or for so many requests; the pages asked for meanwhile."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         if (table(scenario) != before) if what == "change" else (len(pages.asked) >= int(what)):
             break
