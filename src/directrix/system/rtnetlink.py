@@ -9,16 +9,13 @@ from __future__ import annotations
 import os
 import socket
 import struct
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
 
+from directrix.system.netlink import Flag, Kind, attribute, attributes, message, messages, number, read_number
+
 _GETADDR, _GETROUTE, _NEWNEIGH, _GETNEIGH = 22, 26, 28, 30
-_REQUEST, _ACK, _DUMP, _CREATE = 0x1, 0x4, 0x300, 0x400
-_ERROR, _DONE = 2, 3
-_MESSAGE = struct.Struct("=IHHII")
-_ATTRIBUTE = struct.Struct("=HH")
 _ROUTE = struct.Struct("=BBBBBBBBI")
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")
 _ADDRESS = struct.Struct("=BBBBi")
@@ -32,6 +29,7 @@ _USABLE = 0x02 | 0x04 | 0x08 | 0x10 | 0x40 | 0x80
 """Neighbour states in which the address may be used: reachable, stale, delay, probe, noarp, permanent."""
 _FAILED = 0x20
 _LOCAL = 2
+_LARGEST = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +64,18 @@ def route_to(address: IPv4Address | IPv6Address, interface: str = "", mark: int 
         OSError: there is none, or no such interface.
     """
     family = _family(address)
-    attributes = _attribute(_RTA_DST, address.packed)
+    wanted = attribute(_RTA_DST, address.packed)
     if interface:
-        attributes += _attribute(_RTA_OIF, struct.pack("=I", socket.if_nametoindex(interface)))
+        wanted += number(_RTA_OIF, socket.if_nametoindex(interface), 4)
     if mark:
-        attributes += _attribute(_RTA_MARK, struct.pack("=I", mark))
+        wanted += number(_RTA_MARK, mark, 4)
     head = _ROUTE.pack(family, len(address.packed) * 8, 0, 0, 0, 0, 0, 0, 0)
-    for answer in _ask(_GETROUTE, 0, head + attributes):
+    for answer in _ask(_GETROUTE, Flag(0), head + wanted):
         kind = _ROUTE.unpack_from(answer)[7]
-        told = _attributes(answer[_ROUTE.size :])
-        index = int.from_bytes(told.get(_RTA_OIF, b""), sys.byteorder)
+        told = attributes(answer[_ROUTE.size :])
         gateway, source = told.get(_RTA_GATEWAY), told.get(_RTA_PREFSRC)
         return Route(
-            index,
+            read_number(told.get(_RTA_OIF, b"")),
             ip_address(gateway) if gateway else None,
             ip_address(source) if source else None,
             kind == _LOCAL,
@@ -90,9 +87,9 @@ def addresses_of(interface: int, version: int) -> list[IPv4Interface | IPv6Inter
     """The addresses of an interface, of IP version 4 or 6, that can be used, with their prefixes."""
     head = _ADDRESS.pack(socket.AF_INET if version == 4 else socket.AF_INET6, 0, 0, 0, 0)
     found = []
-    for answer in _ask(_GETADDR, _DUMP, head):
+    for answer in _ask(_GETADDR, Flag.DUMP, head):
         _, prefix, flags, _, index = _ADDRESS.unpack_from(answer)
-        told = _attributes(answer[_ADDRESS.size :])
+        told = attributes(answer[_ADDRESS.size :])
         own = told.get(_IFA_LOCAL) or told.get(_IFA_ADDRESS)
         if index == interface and own and not flags & _UNFIT:
             found.append(ip_interface((own, prefix)))
@@ -103,9 +100,9 @@ def neighbour(address: IPv4Address | IPv6Address, interface: int) -> Neighbour:
     """What the kernel knows of a neighbour at an interface."""
     head = _NEIGHBOUR.pack(_family(address), interface, 0, 0, 0)
     try:
-        for answer in _ask(_GETNEIGH, 0, head + _attribute(_NDA_DST, address.packed)):
+        for answer in _ask(_GETNEIGH, Flag(0), head + attribute(_NDA_DST, address.packed)):
             state = _NEIGHBOUR.unpack_from(answer)[2]
-            mac = _attributes(answer[_NEIGHBOUR.size :]).get(_NDA_LLADDR, b"")
+            mac = attributes(answer[_NEIGHBOUR.size :]).get(_NDA_LLADDR, b"")
             return Neighbour(mac if state & _USABLE else b"", bool(state & _FAILED))
     except FileNotFoundError:
         pass
@@ -119,46 +116,23 @@ def look_for(address: IPv4Address | IPv6Address, interface: int) -> None:
         OSError: no privilege (CAP_NET_ADMIN), or the interface is gone.
     """
     head = _NEIGHBOUR.pack(_family(address), interface, 0, _NTF_USE, 0)
-    for _ in _ask(_NEWNEIGH, _CREATE | _ACK, head + _attribute(_NDA_DST, address.packed)):
+    for _ in _ask(_NEWNEIGH, Flag.CREATE | Flag.ACK, head + attribute(_NDA_DST, address.packed)):
         pass
 
 
-def _ask(kind: int, flags: int, content: bytes) -> Iterator[bytes]:
+def _ask(kind: int, flags: Flag, content: bytes) -> Iterator[bytes]:
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE) as kernel:
         kernel.bind((0, 0))
-        kernel.send(_MESSAGE.pack(_MESSAGE.size + len(content), kind, _REQUEST | flags, 1, 0) + content)
+        kernel.send(message(kind, flags, 1, content))
         more = True
         while more:
-            data = kernel.recv(1 << 20)
-            more = bool(flags & _DUMP)
-            offset = 0
-            while offset + _MESSAGE.size <= len(data):
-                length, answer, _, _, _ = _MESSAGE.unpack_from(data, offset)
-                payload = data[offset + _MESSAGE.size : offset + length]
-                if answer == _DONE:
+            for answer in messages(kernel.recv(_LARGEST)):
+                if answer.type in (Kind.ERROR, Kind.DONE):
+                    if answer.error:
+                        raise OSError(answer.error, os.strerror(answer.error))
                     return
-                if answer == _ERROR:
-                    number = -struct.unpack_from("=i", payload)[0]
-                    if number:
-                        raise OSError(number, os.strerror(number))
-                    return
-                yield payload
-                offset += (length + 3) & ~3
-
-
-def _attribute(kind: int, value: bytes) -> bytes:
-    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
-
-
-def _attributes(data: bytes) -> dict[int, bytes]:
-    found, offset = {}, 0
-    while offset + _ATTRIBUTE.size <= len(data):
-        length, kind = _ATTRIBUTE.unpack_from(data, offset)
-        if length < _ATTRIBUTE.size:
-            break
-        found[kind & 0x3FFF] = data[offset + _ATTRIBUTE.size : offset + length]
-        offset += (length + 3) & ~3
-    return found
+                yield answer.payload
+            more = bool(flags & Flag.DUMP)
 
 
 def _family(address: IPv4Address | IPv6Address) -> int:
