@@ -147,9 +147,10 @@ class DrChecker(Checker):
                     return success(f"takes connections to {endpoint(settings.vip, settings.target.port)}")
                 url = self._page.url
                 host = host_header(url.virtualhost, str(settings.vip), settings.target.port)
-                return self._page.judge(await get(talk, url.path, host, settings.version))
+                response = await get(talk, url.path, host, settings.version)
             finally:
                 talk.end()
+        return await self._page.judge(response)
 
 
 def _source(route: Route, address: Address, vip: Address) -> Address | None:

@@ -12,6 +12,7 @@ is that of the body.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import ssl
 from collections.abc import Iterable
@@ -112,8 +113,13 @@ class Expectation:
         """
         return cls(url, Regex(url.regex.pattern, url.regex.options) if url.regex is not None else None)
 
-    def judge(self, response: Response) -> Outcome:
-        """Whether the page is right."""
+    async def judge(self, response: Response) -> Outcome:
+        """Whether the page is right. Expressions are matched in a thread: a large page may take a while."""
+        if self.regex is None:
+            return self._judge(response)
+        return await asyncio.to_thread(self._judge, response)
+
+    def _judge(self, response: Response) -> Outcome:
         url = self.url
         if not any(first <= response.status <= last for first, last in url.status):
             return failure(f"{url.path}: status {response.status}")
@@ -152,9 +158,10 @@ class HttpChecker(Checker):
             if self._tls is not None:
                 name = page.url.virtualhost if self.settings.enable_sni else ""
                 await stream.start_tls(self._tls, name.partition(":")[0] or None)
-            return page.judge(await self._fetch(stream, page.url))
+            response = await self._fetch(stream, page.url)
         finally:
             stream.close()
+        return await page.judge(response)
 
     async def _fetch(self, wire: Wire, url: Url) -> Response:
         target = self.settings.target

@@ -39,8 +39,10 @@ OPTIONS = {
 }
 """keepalived's `regex_options`, by pcre2api(3)'s bits."""
 
-MOST_STEPS = 1_000_000
-"""PCRE2 gives up on a subject after so many steps: some tens of milliseconds."""
+MOST_STEPS = 10_000_000
+"""PCRE2 gives up on a subject after so many steps: some tenths of a second. It is PCRE2's own default, keepalived's,
+too.
+"""
 
 _NO_MATCH = -1
 _LIMITS = {-47: "steps", -53: "nesting", -63: "memory"}

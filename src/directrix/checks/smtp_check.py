@@ -19,7 +19,7 @@ LONGEST_REPLY = 16384
 
 @dataclass(frozen=True, slots=True)
 class SmtpCheck:
-    """`helo_name`: what the checker calls itself. `others`: further hosts (`host` blocks), all of which must be well."""
+    """`helo_name`: what the checker calls itself. `others`: more hosts (`host` blocks), all of which must be well."""
 
     target: Target
     helo_name: str = HELO_NAME

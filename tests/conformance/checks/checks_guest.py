@@ -100,13 +100,15 @@ class Pages(threading.Thread):
 
 def wait_until(what: str, scenario: Scenario, pages: Pages, before: dict[str, int]) -> list[int]:
     """Wait for a change of the table, or for so many requests; the pages asked for meanwhile."""
-    deadline = time.monotonic() + 90
+    deadline, heard = time.monotonic() + 90, len(told())
     while time.monotonic() < deadline:
         if (table(scenario) != before) if what == "change" else (len(pages.asked) >= int(what)):
             break
         time.sleep(0.02)
     asked, pages.asked[:] = list(pages.asked), []
-    time.sleep(1.0)  # for the scripts that are told; the next request comes later
+    # A change is told, too, and the next request comes only later.
+    while what == "change" and len(told()) == heard and time.monotonic() < deadline:
+        time.sleep(0.02)
     return asked
 
 
