@@ -49,6 +49,11 @@ def test_retries_are_borne_while_up_and_only_then(retry: int, alpha: bool, outco
     assert told(PLAIN, timing(retry, alpha), outcomes) == expected.split()
 
 
+def test_a_checker_that_pursues_retries_while_down_too() -> None:
+    expected = ["-!l", "-!r", "-!r", "-!r", "-!l", "-!r", "+!l", "+.r", "+.r", "+.r", "-!l", "-!r"]
+    assert told(PlainCourse(pursue=True), timing(3), "------+-----") == expected
+
+
 def test_a_checker_begins_up_or_in_alpha_mode_down() -> None:
     assert PLAIN.begin(timing()).up
     assert not PLAIN.begin(timing(alpha=True)).up
@@ -95,7 +100,9 @@ def test_fast_recovery_takes_out_the_waiting(alpha: bool, outcomes: str, expecte
     assert told(RoundCourse(3, fast_recovery=True), timing(alpha=alpha), outcomes) == expected.split()
 
 
-COURSES = st.sampled_from([PLAIN, RoundCourse(1), RoundCourse(3), RoundCourse(2, fast_recovery=True)])
+COURSES = st.sampled_from(
+    [PLAIN, PlainCourse(pursue=True), RoundCourse(1), RoundCourse(3), RoundCourse(2, fast_recovery=True)]
+)
 
 
 @given(COURSES, st.integers(0, 4), st.booleans(), st.lists(st.booleans(), max_size=40))

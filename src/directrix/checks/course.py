@@ -9,7 +9,9 @@ A checker begins up, or down in alpha mode. What an outcome leads to, and when t
 | up, none left    | failure | down       | 0         | `delay_loop`         |
 | down             | failure | down       | 0         | `delay_loop`         |
 
-Before its first run a checker has no retries left: one failure is enough then.
+Before its first run a checker has no retries left: one failure is enough then. Some checkers (`pursue`) go on retrying
+while they are down, which finds a server that heals sooner: each failure is followed by `retry` attempts more,
+`delay_before_retry` apart, before `delay_loop` is waited.
 
 HTTP_GET and SSL_GET with their URLs have a course of their own. One attempt fetches one URL, the next attempt the next
 one, and only when all have succeeded in turn is it a success. After a failure the URL that failed is asked alone; when
@@ -77,7 +79,9 @@ def _begin(timing: Timing) -> Progress:
 
 @dataclass(frozen=True, slots=True)
 class PlainCourse:
-    """The course of every checker but HTTP_GET and SSL_GET."""
+    """The course of every checker but HTTP_GET and SSL_GET. `pursue`: retries while down, too."""
+
+    pursue: bool = False
 
     def begin(self, timing: Timing) -> Progress:
         """Where a checker stands before its first attempt."""
@@ -85,9 +89,10 @@ class PlainCourse:
 
     def step(self, timing: Timing, progress: Progress, ok: bool, certain: bool = False) -> Step:
         """Where an outcome leads."""
-        bears = progress.up and not certain and progress.retries < timing.retry
-        if not ok and bears:
-            return Step(replace(progress, retries=progress.retries + 1), None, timing.delay_before_retry)
+        left = not ok and not certain and progress.retries < timing.retry
+        if left and (progress.up or self.pursue):
+            borne = replace(progress, retries=progress.retries + 1)
+            return Step(borne, None if progress.up else False, timing.delay_before_retry)
         return Step(replace(progress, up=ok, has_run=True, retries=0), ok, timing.delay_loop)
 
 

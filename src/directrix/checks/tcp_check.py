@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from directrix.checks.checker import Checker
+from directrix.checks.course import PlainCourse
 from directrix.checks.outcome import Outcome
 from directrix.checks.settings import Target
 from directrix.checks.sockets import connected_tcp
@@ -21,6 +22,8 @@ class TcpCheck:
 
 class TcpChecker(Checker):
     """Connects, and closes again."""
+
+    course = PlainCourse(pursue=True)
 
     def __init__(self, settings: TcpCheck) -> None:
         self.settings = settings
