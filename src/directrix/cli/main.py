@@ -25,6 +25,7 @@ EXIT_PIPE_CLOSED = 141
 
 GROUPS = {
     "the table": ("ipvsadm", "mark", "up", "down", "status"),
+    "hosts of a cluster": ("doctor",),
     "whole clusters": ("lab",),
     "the shell": ("install-names", "completion"),
 }

@@ -1,0 +1,120 @@
+"""Whether rules of nftables or iptables are in the way on this host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from directrix.doctor.case import LOOPBACK, Case, Service
+from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
+from directrix.doctor.firewall import Fate, Packet, Verdict
+from directrix.lvs import Address, Protocol, ServiceKey
+
+_ADMINISTRATION = 22
+_PATHS: dict[tuple[Role, str], tuple[tuple[str, tuple[str, ...]], ...]] = {
+    # What a packet of a client meets, by role and table: netfilter's hooks, and the families if not the usual.
+    (Role.DIRECTOR, "xdp"): (("egress", ("netdev",)),),
+    (Role.DIRECTOR, "ipvs"): (("ingress", ("netdev",)), ("prerouting", ()), ("input", ())),
+    (Role.REALSERVER, ""): (("ingress", ("netdev", "inet")), ("prerouting", ()), ("input", ())),
+}
+
+
+def look(case: Case) -> Iterator[Finding]:
+    """Each service on the way a packet for it takes through this host."""
+    if case.host.rulesets is None:
+        yield skip("netfilter's rules", "they can't be listed: neither nft nor iptables is there")
+        return
+    if case.services:
+        for service in case.services:
+            yield _service(case, service)
+        return
+    for vip in case.vips:
+        yield _unnamed(case, vip)
+    if not case.vips:
+        yield skip("netfilter's rules", "no VIP is known here; name it with --vip")
+
+
+def _service(case: Case, service: Service) -> Finding:
+    verdict = _in_the_way(case, service)
+    if verdict is None:
+        return ok(str(service), "no rule keeps its packets back")
+    what = "drops" if verdict.fate is Fate.DROPPED else "rejects"
+    return fail(str(service), f"{verdict.where} {what} its packets", _let_in(verdict, service))
+
+
+def _unnamed(case: Case, vip: Address) -> Finding:
+    """A real server that wasn't told its services: something that listens must be let in."""
+    ports = {
+        (listener.protocol, listener.port)
+        for listener in case.host.listeners
+        if listener.takes(listener.protocol, vip, listener.port) and listener.port != _ADMINISTRATION
+    }
+    kept = {}
+    for protocol, port in sorted(ports):
+        key = Protocol[protocol.upper()]
+        service = Service(key, vip, port, ServiceKey.of(key, vip, port))
+        verdict = _in_the_way(case, service)
+        if verdict is not None:
+            kept[service] = verdict
+    if not kept:
+        return ok(f"VIP {vip}", "no rule keeps packets back from what listens")
+    told = ", ".join(str(service) for service in kept)
+    if len(kept) < len(ports):
+        return ok(f"VIP {vip}", f"rules let some of what listens be reached; not {told}. --service tells what must be")
+    return warn(
+        f"VIP {vip}",
+        f"rules keep packets back from all that listens: {told}; {next(iter(kept.values())).where} does",
+        [remedy for service, verdict in kept.items() for remedy in _let_in(verdict, service)],
+    )
+
+
+def _in_the_way(case: Case, service: Service) -> Verdict | None:
+    path = _PATHS.get((case.role, case.make if case.role is Role.DIRECTOR else ""), ())
+    for interface in _interfaces(case):
+        packet = Packet(service.protocol.name.lower(), service.vip, service.port, interface)
+        for ruleset in case.host.rulesets or ():
+            for hook, families in path:
+                for verdict in ruleset.verdicts(packet, hook, families):
+                    if verdict.fate in (Fate.DROPPED, Fate.REJECTED):
+                        return verdict
+    return None
+
+
+def _interfaces(case: Case) -> list[str]:
+    if case.interface:
+        return [case.interface]
+    return [
+        name
+        for name, link in case.host.links.items()
+        if name != LOOPBACK and link.type == "ether" and any(each.interface == name for each in case.host.carried)
+    ]
+
+
+def _let_in(verdict: Verdict, service: Service) -> list[Remedy]:
+    """A rule that lets a service in, ahead of all others of the chain: nobody's rule is taken away."""
+    chain = verdict.chain
+    if chain is None:
+        return []
+    family, protocol = ("ip", service.protocol.name.lower()) if service.vip.version == 4 else (
+        "ip6", service.protocol.name.lower()
+    )  # fmt: skip
+    if chain.legacy:
+        program = "iptables-legacy" if family == "ip" else "ip6tables-legacy"
+        return [
+            Remedy(
+                f"{program} -t {chain.table} -I {chain.name} -d {service.vip} -p {protocol} --dport {service.port} "
+                "-j ACCEPT",
+                safe=True,
+            )
+        ]
+    match = f"{family} daddr {service.vip} {protocol} dport {service.port}"
+    return [Remedy(f"nft insert rule {chain} {match} accept", safe=True)]
+
+
+CHECK = Check(
+    "firewall",
+    "rules of nftables or iptables on the way of clients' packets",
+    "A rule written for the host's own address or made before there was a VIP drops the packets of clients, and "
+    "nobody is told.",
+    frozenset({Role.DIRECTOR, Role.REALSERVER}),
+    look,
+)

@@ -1,0 +1,60 @@
+"""The commands that findings advise, as they are typed."""
+
+from __future__ import annotations
+
+from directrix.doctor.case import Server, Service
+from directrix.doctor.finding import Remedy
+from directrix.lvs import Address, ForwardingMethod, Protocol
+from directrix.lvs.addresses import endpoint
+
+QUIET = "sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2"
+"""What keeps a real server from answering or asking in the VIP's name."""
+
+_TABLE = "directrix_doctor"
+
+
+def single(address: Address) -> str:
+    """An address as the only one of its network."""
+    return f"{address}/{address.max_prefixlen}"
+
+
+def carry_vip(vip: Address, on: str = "") -> list[Remedy]:
+    """Give a real server its VIP; quiet first, so that it never answers for it."""
+    quiet = [Remedy(QUIET, on, safe=True)] if vip.version == 4 else []
+    return [*quiet, Remedy(f"ip address replace {single(vip)} dev lo", on, safe=True)]
+
+
+def redirect(service: Service, port: int | None = None, on: str = "") -> Remedy:
+    """Have a real server take what is for a service by the RIP, or by another port."""
+    family, protocol = "ip" if service.vip.version == 4 else "ip6", service.protocol.name.lower()
+    target = f"redirect to :{port}" if port else "redirect"
+    match = f"{family} daddr {service.vip} {protocol} dport {service.port} {target}"
+    chain = f"chain prerouting {{ type nat hook prerouting priority dstnat; {match}; }};"
+    return Remedy(f"nft 'table {family} {_TABLE} {{ {chain} }}'", on)
+
+
+def quiesce(service: Service, server: Server) -> Remedy:
+    """Take a real server out of rotation at the director."""
+    return Remedy(f"directrix ipvsadm -e {service.option} -r {real(server)} {method_option(server)} -w 0")
+
+
+def real(server: Server) -> str:
+    """A real server as ipvsadm's `-r` takes it."""
+    return endpoint(server.address, server.port)
+
+
+def method_option(server: Server) -> str:
+    """A forwarding method as ipvsadm's option."""
+    return {ForwardingMethod.MASQUERADE: "-m", ForwardingMethod.TUNNEL: "-i"}.get(server.method, "-g")
+
+
+def examine(service: Service, on: Address) -> Remedy:
+    """Look on a real server itself, and mend there what is safe."""
+    named = f"{'udp:' if service.protocol is Protocol.UDP else ''}{service.destination}"
+    return Remedy(f"directrix doctor --role realserver --service {named} --fix --yes", str(on))
+
+
+def set_mtu(address: Address, mtu: int) -> Remedy:
+    """Set the MTU of the interface on which another host has an address."""
+    device = f"$(ip -oneline address show to {address} | awk '{{print $2; exit}}')"
+    return Remedy(f"ip link set dev {device} mtu {mtu}", str(address))

@@ -1,0 +1,314 @@
+"""What netfilter's rules would do with a packet, told from their listing.
+
+The listing is that of `nft --json list ruleset` (libnftables-json(5)), which holds iptables-nft's rules
+too; where these use extensions nft can't name, what `iptables-save` says is read instead (`iptables.py`).
+A condition on something that can't be known of a packet not yet here (its source, a rate, a counter)
+is neither met nor unmet. Doubt speaks for the rules: with such a condition a rule that accepts counts,
+one that drops does not. What is told is what happens to every such packet.
+"""
+
+from __future__ import annotations
+
+import enum
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from directrix.lvs import Address
+
+Entry = Mapping[str, Any]
+
+_DEPTH = 16
+"""How deep chains may call each other here; the kernel allows as many."""
+
+_SYNONYMS = {"th": ("tcp", "udp", "sctp")}
+_UNKNOWN = object()
+
+
+class Fate(enum.Enum):
+    """What becomes of a packet in the chains of one hook."""
+
+    PASSED = "passed"
+    DROPPED = "dropped"
+    REJECTED = "rejected"
+    REDIRECTED = "redirected"
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A packet that begins a connection, as rules see it; `protocol` is `tcp` or `udp`. Or an ARP request."""
+
+    protocol: str
+    address: Address
+    port: int
+    interface: str
+
+    def field(self, protocol: str, name: str) -> object:
+        """The value of a header field, _UNKNOWN if it can't be known, None if this packet has no such header."""
+        family = "ip" if self.address.version == 4 else "ip6"
+        if protocol == "arp":
+            return {"daddr ip": self.address, "operation": "request"}.get(name, _UNKNOWN)
+        if protocol in ("ip", "ip6"):
+            if protocol != family:
+                return None
+            known: dict[str, object] = {"daddr": self.address, "protocol": self.protocol, "nexthdr": self.protocol}
+            return known.get(name, _UNKNOWN)
+        if protocol in ("tcp", "udp", "sctp", "th"):
+            if protocol != self.protocol and self.protocol not in _SYNONYMS.get(protocol, ()):
+                return None
+            return {"dport": self.port, "flags": "syn"}.get(name, _UNKNOWN)
+        return None if protocol in ("icmp", "icmpv6") else _UNKNOWN
+
+    def meta(self, key: str) -> object:
+        """What netfilter's `meta` knows of it."""
+        known: dict[str, object] = {
+            "l4proto": self.protocol,
+            "protocol": "ip" if self.address.version == 4 else "ip6",
+            "nfproto": "ipv4" if self.address.version == 4 else "ipv6",
+            "iifname": self.interface,
+            "iif": self.interface,
+        }
+        return known.get(key, _UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A base chain in which something happened to a packet; `legacy`: of iptables with tables of its own."""
+
+    family: str
+    table: str
+    name: str
+    policy: str = "accept"
+    legacy: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.family} {self.table} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What happens to a packet at a hook.
+
+    Attributes:
+        chain: the base chain where that is decided.
+        rule: handle of the rule and the chain it stands in; None if it is the policy.
+        port, address: where a packet is redirected to; None for the same port, or the interface's own address.
+    """
+
+    fate: Fate
+    chain: Chain | None = None
+    rule: tuple[str, int] | None = None
+    port: int | None = None
+    address: Address | None = None
+
+    @property
+    def where(self) -> str:
+        """The rule or policy, in words."""
+        if self.rule is None:
+            return f"the policy of the chain {self.chain}"
+        return f"the rule with handle {self.rule[1]} in the chain {self.rule[0]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """All rules of a host, by where they stand."""
+
+    bases: tuple[tuple[Chain, str, int, str], ...]
+    """Base chains with hook, priority and type, by priority."""
+    rules: Mapping[tuple[str, str, str], tuple[Entry, ...]]
+    sets: Mapping[tuple[str, str, str], tuple[Any, ...]] = field(default_factory=dict)
+
+    def verdicts(
+        self, packet: Packet, hook: str, families: tuple[str, ...] = (), types: str = "filter"
+    ) -> list[Verdict]:
+        """What becomes of a packet at a hook: every base chain that does something else than let it pass.
+
+        `types` is `nat` for the chains that redirect. `families` defaults to those that see IP packets.
+        """
+        seen = families or ("inet", "ip" if packet.address.version == 4 else "ip6")
+        found = []
+        for chain, at, _, kind in self.bases:
+            if at != hook or chain.family not in seen or (kind == "nat") != (types == "nat"):
+                continue
+            verdict = self._walk(chain, chain.name, packet, _DEPTH) or self._policy(chain)
+            if verdict.fate is not Fate.PASSED:
+                found.append(verdict)
+        return found
+
+    def _policy(self, chain: Chain) -> Verdict:
+        return Verdict(Fate.DROPPED if chain.policy == "drop" else Fate.PASSED, chain)
+
+    def _walk(self, base: Chain, name: str, packet: Packet, depth: int) -> Verdict | None:
+        """What the rules of a chain decide; None if the packet comes to its end."""
+        for rule in self.rules.get((base.family, base.table, name), ()):
+            decided = self._rule(base, name, rule, packet, depth)
+            if decided is _RETURN:
+                return None
+            if isinstance(decided, Verdict):
+                return decided
+        return None
+
+    def _rule(self, base: Chain, name: str, rule: Entry, packet: Packet, depth: int) -> object:
+        """A Verdict, _RETURN, or None: go on with the next rule."""
+        where = (f"{base.family} {base.table} {name}", int(rule.get("handle", 0)))
+        doubtful = False
+        for statement in rule.get("expr", ()):
+            if not isinstance(statement, dict):
+                continue
+            kind, value = next(iter(statement.items()))
+            if kind == "match":
+                met = self._match(base, value, packet)
+                if met is False:
+                    return None
+                doubtful = doubtful or met is None
+            elif kind in ("limit", "quota", "ct count") or (kind == "xt" and value.get("type") == "match"):
+                doubtful = True
+            elif kind == "vmap":
+                statement = self._mapped(base, value, packet)
+                if statement is _UNKNOWN:
+                    return Verdict(Fate.PASSED, base, where)
+                if isinstance(statement, dict):
+                    return self._statement(base, where, statement, packet, depth, doubtful)
+                return None
+            else:
+                decided = self._statement(base, where, statement, packet, depth, doubtful)
+                if decided is not None:
+                    return decided
+        return None
+
+    def _statement(
+        self, base: Chain, where: tuple[str, int], statement: Entry, packet: Packet, depth: int, doubtful: bool
+    ) -> object:
+        """What a statement that is no condition decides: a Verdict, _RETURN, or None if nothing."""
+        kind, value = next(iter(statement.items()))
+        if kind == "accept":
+            return Verdict(Fate.PASSED, base, where)
+        if kind == "return":
+            return None if doubtful else _RETURN
+        if kind in ("jump", "goto") and depth:
+            decided = self._walk(base, str(value["target"]), packet, depth - 1)
+            if doubtful and decided is not None and decided.fate is not Fate.PASSED:
+                return None
+            return _RETURN if decided is None and kind == "goto" and not doubtful else decided
+        fate = _FATES.get(kind) or (_TARGETS.get(value.get("name", "")) if kind == "xt" else None)
+        if fate is None or doubtful:
+            return None
+        details = value if isinstance(value, dict) else {}
+        return Verdict(fate, base, where, _number(details.get("port")), _address(details.get("addr")))
+
+    def _mapped(self, base: Chain, vmap: Entry, packet: Packet) -> object:
+        """The statement a verdict map has for a packet; None if it has none, _UNKNOWN if that can't be known."""
+        actual = _left(vmap.get("key"), packet)
+        data = vmap.get("data")
+        if actual is None:
+            return None
+        if actual is _UNKNOWN or not isinstance(data, dict) or "set" not in data:
+            return _UNKNOWN
+        for key, statement in data["set"]:
+            if self._equals(base, actual, key):
+                return statement
+        return None
+
+    def _match(self, base: Chain, match: Entry, packet: Packet) -> bool | None:
+        """Whether a condition is met; None if that can't be known."""
+        actual = _left(match.get("left"), packet)
+        if actual is _UNKNOWN:
+            return None
+        if actual is None:
+            return False
+        met = self._equals(base, actual, match.get("right"))
+        operation = match.get("op", "==")
+        if met is None:
+            return None
+        if operation in ("==", "in"):
+            return met
+        return not met if operation == "!=" else None
+
+    def _equals(self, base: Chain, actual: object, right: Any) -> bool | None:
+        """Whether a value is the one, or among those, that a condition names."""
+        if isinstance(right, str) and right.startswith("@"):
+            elements = self.sets.get((base.family, base.table, right[1:]))
+            return None if elements is None else self._among(base, actual, elements)
+        if isinstance(right, list):
+            return self._among(base, actual, right)
+        if isinstance(right, dict):
+            kind, value = next(iter(right.items()))
+            if kind == "set":
+                return self._among(base, actual, value)
+            if kind == "prefix" and isinstance(actual, ipaddress.IPv4Address | ipaddress.IPv6Address):
+                return actual in ipaddress.ip_network(f"{value['addr']}/{value['len']}", strict=False)
+            if kind == "range":
+                return _within(actual, value[0], value[1])
+            if kind == "elem":
+                return self._equals(base, actual, value.get("val"))
+            return None
+        if isinstance(actual, ipaddress.IPv4Address | ipaddress.IPv6Address):
+            return str(actual) == str(right)
+        if isinstance(actual, str) and isinstance(right, str) and right.endswith("*"):
+            return actual.startswith(right[:-1])
+        return str(actual) == str(right)
+
+    def _among(self, base: Chain, actual: object, elements: Any) -> bool | None:
+        met = [self._equals(base, actual, element) for element in elements]
+        return True if True in met else None if None in met else False
+
+
+_RETURN = object()
+_FATES = {
+    "drop": Fate.DROPPED,
+    "reject": Fate.REJECTED,
+    "redirect": Fate.REDIRECTED,
+    "dnat": Fate.REDIRECTED,
+}
+_TARGETS = {"REJECT": Fate.REJECTED, "REDIRECT": Fate.REDIRECTED, "DNAT": Fate.REDIRECTED}
+"""Targets of iptables that nft can't name in its own words."""
+
+
+def read_ruleset(entries: Iterable[Entry], legacy: bool = False) -> Ruleset:
+    """The rules that a listing tells of."""
+    bases: list[tuple[Chain, str, int, str]] = []
+    rules: dict[tuple[str, str, str], list[Entry]] = {}
+    sets: dict[tuple[str, str, str], tuple[Any, ...]] = {}
+    for entry in entries:
+        kind, value = next(iter(entry.items()))
+        if kind == "chain" and "hook" in value:
+            chain = Chain(value["family"], value["table"], value["name"], value.get("policy", "accept"), legacy)
+            bases.append((chain, value["hook"], int(value.get("prio", 0)), value.get("type", "filter")))
+        elif kind == "rule":
+            rules.setdefault((value["family"], value["table"], value["chain"]), []).append(value)
+        elif kind == "set":
+            sets[(value["family"], value["table"], value["name"])] = tuple(value.get("elem", ()))
+    bases.sort(key=lambda base: base[2])
+    return Ruleset(tuple(bases), {place: tuple(those) for place, those in rules.items()}, sets)
+
+
+def _left(left: Any, packet: Packet) -> object:
+    if not isinstance(left, dict):
+        return _UNKNOWN
+    kind, value = next(iter(left.items()))
+    known: dict[str, Callable[[], object]] = {
+        "payload": lambda: packet.field(value.get("protocol", ""), value.get("field", "")),
+        "meta": lambda: packet.meta(value.get("key", "")),
+        "ct": lambda: "new" if value.get("key") == "state" else _UNKNOWN,
+    }
+    return known[kind]() if kind in known and isinstance(value, dict) else _UNKNOWN
+
+
+def _within(actual: object, low: Any, high: Any) -> bool | None:
+    if isinstance(actual, int):
+        return bool(int(low) <= actual <= int(high))
+    if isinstance(actual, ipaddress.IPv4Address | ipaddress.IPv6Address):
+        return int(ipaddress.ip_address(low)) <= int(actual) <= int(ipaddress.ip_address(high))
+    return None
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _address(value: object) -> Address | None:
+    try:
+        return ipaddress.ip_address(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
