@@ -25,7 +25,7 @@ EXIT_PIPE_CLOSED = 141
 
 GROUPS = {
     "the table": ("ipvsadm", "mark", "up", "down", "status"),
-    "hosts of a cluster": ("doctor",),
+    "hosts of a cluster": ("realserver", "director", "doctor"),
     "whole clusters": ("lab",),
     "the shell": ("install-names", "completion"),
 }
