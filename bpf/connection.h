@@ -251,12 +251,12 @@ static __always_inline bool slot_reuse(struct connection *c, __u32 now, __u32 *d
 	return true;
 }
 
-/* A SYN on a connection that is over: IPVS's conn_reuse_mode=1, which asks for no other flag. */
+#define OVER_STATES (1 << TCP_S_TIME_WAIT | 1 << TCP_S_CLOSE | 1 << SCTP_S_CLOSED)
+
+/* A SYN or INIT on a connection that is over: IPVS's conn_reuse_mode=1, which asks for no other flag. */
 static __always_inline bool starts_over(const struct connection *c, const struct packet *p)
 {
-	__u32 state = c->status & 0xff;
-
-	return p->tcp_flags & TCP_SYN && !c->control && (state == TCP_S_TIME_WAIT || state == TCP_S_CLOSE);
+	return p->tcp_flags & TCP_SYN && !c->control && OVER_STATES >> (c->status % STATES) & 1;
 }
 
 /* The first free slot. As slots fill in order, it tells about how full the bucket is. */
@@ -347,6 +347,13 @@ __noinline __u32 connection_add(const struct packet *key, struct making *making,
 	return at * BUCKET_SLOTS + slot;
 }
 
+#define ACTIVE_STATES (TCP_ACTIVE_STATES | 1 << SCTP_S_ESTABLISHED)	/* UDP_S_NORMAL is none of them */
+
+static __always_inline bool active(__u32 state)
+{
+	return ACTIVE_STATES >> (state % STATES) & 1;
+}
+
 /* A template one of whose connections was established is worth keeping in a flood. */
 static __always_inline void assure(__u32 control)
 {
@@ -362,7 +369,7 @@ static __noinline int connection_move(struct connection *c, __u32 state)
 	__u32 status = c->status, next = (status & ~(0xff | CONNECTION_ACTIVE)) | state;
 	struct server *s;
 
-	if (tcp_active(state))
+	if (active(state))
 		next |= CONNECTION_ACTIVE;
 	if (__sync_val_compare_and_swap(&c->status, status, next) != status)
 		return 0;
@@ -376,7 +383,7 @@ static __noinline int connection_move(struct connection *c, __u32 state)
 		__sync_fetch_and_add(&s->inactive, -up);
 		load_changed(s);
 	}
-	if (state == TCP_S_ESTABLISHED && c->control)
+	if ((state == TCP_S_ESTABLISHED || state == SCTP_S_ESTABLISHED) && c->control)
 		assure(c->control);
 	return 0;
 }

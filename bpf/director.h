@@ -83,6 +83,10 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 		if (!tcp_opens(p->tcp_flags))
 			return NO_CONNECTION;
 		making.status = TCP_S_SYN_RECV | CONNECTION_ACTIVE;
+	} else if (protocol_of(p) == IPPROTO_SCTP) {
+		if (!sctp_opens(p->sctp_event))
+			return NO_CONNECTION;
+		making.status = SCTP_S_INIT1;
 	}
 	if (service->flags & SERVICE_ONE_PACKET && protocol_of(p) == IPPROTO_UDP && p->from_xdp)
 		return HANDED_UP;	/* only tc has an end for every packet: this one must not be scheduled twice */
@@ -138,7 +142,8 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
 
 /*
  * CONTINUE: to be forwarded to real server *number. Anything else is the packet's end. A packet
- * that is `in_registers` is copied where it is needed in memory, so that it can stay there.
+ * that is `in_registers` (the quick way's: TCP or UDP) is copied where it is needed in memory, so
+ * that it can stay there.
  */
 static __always_inline enum verdict direct(const struct packet *p, bool in_registers, struct connection *c, __u32 now,
 					   __u32 *number)
@@ -165,6 +170,8 @@ static __always_inline enum verdict direct(const struct packet *p, bool in_regis
 	state = c->status & 0xff;
 	if (protocol_of(p) == IPPROTO_TCP && !(state == TCP_S_ESTABLISHED && tcp_plain_ack(p->tcp_flags)))
 		state = tcp_next[tcp_event(p->tcp_flags) & 7][state & 15];
+	else if (!in_registers && protocol_of(p) == IPPROTO_SCTP)
+		state = sctp_after(state, p->sctp_event);
 	if (state != (c->status & 0xff))
 		connection_move(c, state);
 	connection_refresh(c, p, state, now);

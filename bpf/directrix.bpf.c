@@ -160,11 +160,12 @@ static __always_inline __u32 xdp_length(struct xdp_md *ctx, void *data, void *en
 	return (length < LONG_FRAME ? length : bpf_xdp_get_buff_len(ctx)) - offset;
 }
 
-/* Tags, options, IPv6: everything the quick way leaves. */
+/* Tags, options, SCTP, IPv6: everything the quick way leaves. */
 static __noinline int xdp_complete(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	__u32 offset = sizeof(struct ethhdr), tags = 0, length;
+	struct frame frame = { .context = ctx, .xdp = true };
 	enum verdict verdict;
 	struct packet p;
 	__be16 protocol;
@@ -173,7 +174,8 @@ static __noinline int xdp_complete(struct xdp_md *ctx)
 		return xdp_end(NOT_OURS);
 	length = xdp_length(ctx, data, end, 0);
 	protocol = skip_tags(data, end, &offset, &tags);
-	verdict = parse(protocol, data + offset, end, length - offset, &p);
+	frame.network = offset;
+	verdict = parse(protocol, data + offset, end, &frame, length - offset, &p);
 	p.from_xdp = true;
 	return verdict == CONTINUE ? xdp_direct(ctx, data, tags, &p, false) : xdp_end(verdict);
 }
@@ -200,6 +202,8 @@ int directrix_xdp(struct xdp_md *ctx)
 		return xdp_complete(ctx);
 	if (!quick4_maybe_virtual(data + sizeof(struct ethhdr)))
 		return xdp_end(NOT_OURS);
+	if (!quick4_tcp_or_udp(data + sizeof(struct ethhdr)))
+		return xdp_complete(ctx);
 	return xdp_quick(ctx);
 }
 
@@ -262,6 +266,8 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct bpf_redir_neigh next = {};
 	__be16 protocol = skb->protocol;
+	struct frame frame = { .context = skb };
+	struct connection *c;
 	void *data, *end;
 	enum verdict verdict;
 	struct packet p;
@@ -281,7 +287,8 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	}
 	if (skb->vlan_present)
 		tags = tags_of(skb, data, end, &offset, &protocol);
-	verdict = parse(protocol, data + offset, end, skb->len - offset, &p);
+	frame.network = offset;
+	verdict = parse(protocol, data + offset, end, &frame, skb->len - offset, &p);
 	if (verdict != CONTINUE)
 		return tc_end(cpu, verdict, place);
 	if (place != TC_BEHIND_XDP && skb->pkt_type != PACKET_HOST)
@@ -298,7 +305,10 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 			return tc_end(cpu, NOT_OURS, place);	/* the VLAN's own device sees it next */
 		}
 	}
-	verdict = direct(&p, false, connection_find(&p, place_of(&p), now), now, &number);
+	c = connection_find(&p, place_of(&p), now);
+	if (place == TC_BEHIND_XDP && c)
+		p.sctp_event = SCTP_EVENT_SEEN;
+	verdict = direct(&p, false, c, now, &number);
 	if (verdict == NO_SERVER && place != TC_IP && !tags) {
 		count_verdict(cpu, NO_SERVER);
 		return answer_unreachable(skb, &p, now, device);

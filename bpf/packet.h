@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * From a frame to a struct packet. Only what a virtual service needs is read: addresses, ports,
- * TCP flags, the IP length. What does not parse is told apart by a verdict, never forwarded.
+ * TCP flags or what SCTP's chunks say, the IP length. What does not parse is told apart by a
+ * verdict, never forwarded.
  *
  * There are two ways. The quick one takes what nearly every packet is, IPv4 without options or
  * tags, and asks the filter first, so that host traffic costs next to nothing. The complete one
- * takes everything else.
+ * takes everything else, SCTP among it.
  */
 #ifndef DIRECTRIX_PACKET_H
 #define DIRECTRIX_PACKET_H
 
 #include "maps.h"
+#include "sctp.h"
 #include "verdict.h"
 
 #define INDEX_PRIME 0x9e3779b97f4a7c15ULL
@@ -29,7 +31,8 @@ struct packet {
 		__u64 half[4];
 	};
 	__u32 length;			/* of the IP packet */
-	__u16 tcp_flags;
+	__u8 tcp_flags;			/* SCTP: TCP_SYN for an INIT, which asks for the same */
+	__u8 sctp_event;		/* enum sctp_event */
 	__u16 from_xdp;			/* tc can have it if XDP does not want it */
 };
 
@@ -120,8 +123,13 @@ static __always_inline bool tcp_or_udp(__u8 protocol)
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP;
 }
 
+static __always_inline bool directed(__u8 protocol)
+{
+	return tcp_or_udp(protocol) || protocol == IPPROTO_SCTP;
+}
+
 /*
- * Flags of the transport header at `l4`, of `room` bytes as the IP header tells. As IPVS, nobody
+ * Flags of the header of TCP or UDP at `l4`, of `room` bytes as the IP header tells. As IPVS, nobody
  * here asks whether TCP's own length makes sense: that is between client and real server.
  */
 static __always_inline bool parse_transport(void *l4, void *end, __u32 room, __u8 protocol, struct packet *p)
@@ -139,7 +147,7 @@ static __always_inline bool parse_transport(void *l4, void *end, __u32 room, __u
 }
 
 /*
- * The quick way, in three steps. First: is it IPv4 without tags and options, long enough to be
+ * The quick way, in four steps. First: is it IPv4 without tags and options, long enough to be
  * read? The rest is for the complete way.
  */
 #define QUICK_LENGTH (sizeof(struct ethhdr) + sizeof(struct iphdr) + sizeof(struct tcphdr))
@@ -152,12 +160,18 @@ static __always_inline bool quick4(void *frame, void *end)
 	       (*(__u32 *)(frame + offsetof(struct ethhdr, h_proto)) & QUICK_MASK) == QUICK_START;
 }
 
-/* Then: may it be for a virtual service? Other protocols than TCP and UDP hit nothing, or are told apart next. */
+/* Then: may it be for a virtual service? */
 static __always_inline bool quick4_maybe_virtual(void *l3)
 {
 	__u32 ports = *(__u32 *)(l3 + 20) & 0xffff0000;
 
 	return maybe_virtual(address4_word(*(__u32 *)(l3 + 16)), ports | *(__u8 *)(l3 + 9));
+}
+
+/* If so, is it what the quick way can read? */
+static __always_inline bool quick4_tcp_or_udp(void *l3)
+{
+	return tcp_or_udp(*(__u8 *)(l3 + 9));
 }
 
 /* At last: read it. `wire_length` is what the frame carries behind its own header. */
@@ -168,8 +182,6 @@ static __always_inline enum verdict quick4_parse(void *l3, void *end, __u32 wire
 	__u32 length = bpf_ntohs(*(__u16 *)(l3 + 2));
 	__u64 sum = (__u64)*(__u32 *)l3 + *(__u32 *)(l3 + 4) + *(__u32 *)(l3 + 8) + (__u32)pair + (pair >> 32);
 
-	if (!tcp_or_udp(protocol))
-		return NOT_OURS;
 	if (length > wire_length || !header_sum_right(sum))
 		return MALFORMED;
 	if (*(__u16 *)(l3 + 6) & bpf_htons(0x3fff))
@@ -200,7 +212,39 @@ static __always_inline bool options_sum_wrong(const struct iphdr *ip, void *end,
 	return folded(sum) != 0xffff;
 }
 
-static __always_inline enum verdict parse4(void *l3, void *end, __u32 wire_length, struct packet *p)
+/* The frame as its hook knows it: what lies beyond the `end` that can be read directly is read by a helper. */
+struct frame {
+	void *context;
+	__u32 network;		/* where the network header starts */
+	bool xdp;
+};
+
+static __always_inline bool frame_byte(const struct frame *f, __u32 offset, __u8 *byte)
+{
+	return f->xdp ? !bpf_xdp_load_bytes(f->context, offset, byte, 1) : !bpf_skb_load_bytes(f->context, offset, byte, 1);
+}
+
+/* The same for any protocol, `l4` being `at` behind the network header. */
+static __always_inline bool parse_directed(void *l4, void *end, const struct frame *f, __u32 at, __u8 protocol,
+					   struct packet *p)
+{
+	__u32 behind;
+	__u8 chunk;
+
+	if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP)
+		return parse_transport(l4, end, p->length - at, protocol, p);
+	if (!sctp_read(l4, end, p->length - at, &p->sctp_event, &behind))
+		return false;
+	/* a cookie is as long as it likes */
+	if (behind && frame_byte(f, f->network + at + behind, &chunk) && chunk == SCTP_CHUNK_ABORT)
+		p->sctp_event = SCTP_EVENT_ABORT;
+	if (sctp_opens(p->sctp_event))
+		p->tcp_flags = TCP_SYN;
+	return true;
+}
+
+static __always_inline enum verdict parse4(void *l3, void *end, const struct frame *f, __u32 wire_length,
+					   struct packet *p)
 {
 	struct iphdr *ip = l3;
 	__u32 header, ports;
@@ -210,7 +254,7 @@ static __always_inline enum verdict parse4(void *l3, void *end, __u32 wire_lengt
 	if ((void *)(ip + 1) > end)
 		return NOT_OURS;
 	protocol = ip->protocol;
-	if (!tcp_or_udp(protocol))
+	if (!directed(protocol))
 		return NOT_OURS;
 	header = ip->ihl * 4;
 	l4 = l3 + (header & 60);
@@ -225,7 +269,7 @@ static __always_inline enum verdict parse4(void *l3, void *end, __u32 wire_lengt
 		return MALFORMED;
 	if (ip->frag_off & bpf_htons(0x3fff))
 		return FRAGMENT;
-	if (!parse_transport(l4, end, p->length - header, protocol, p))
+	if (!parse_directed(l4, end, f, header, protocol, p))
 		return MALFORMED;
 	p->address[0] = ip->saddr;
 	p->address[1] = ip->daddr;
@@ -242,7 +286,7 @@ static __noinline enum verdict skip_extensions(void *l3, void *end, __u32 *offse
 	for (int i = 0; i < MAX_EXTENSION_HEADERS; i++) {
 		__u8 *header = l3 + at;
 
-		if (tcp_or_udp(type)) {
+		if (directed(type)) {
 			*offset = at;
 			*next = type;
 			return CONTINUE;
@@ -261,7 +305,8 @@ static __noinline enum verdict skip_extensions(void *l3, void *end, __u32 *offse
 	return NOT_OURS;
 }
 
-static __always_inline enum verdict parse6(void *l3, void *end, __u32 wire_length, struct packet *p)
+static __always_inline enum verdict parse6(void *l3, void *end, const struct frame *f, __u32 wire_length,
+					   struct packet *p)
 {
 	__u32 offset = sizeof(struct ipv6hdr), ports;
 	struct ipv6hdr *ip = l3;
@@ -274,7 +319,7 @@ static __always_inline enum verdict parse6(void *l3, void *end, __u32 wire_lengt
 		return NOT_OURS;
 	address = address6_word((__u64 *)&ip->daddr);
 	protocol = ip->nexthdr;
-	if (!tcp_or_udp(protocol)) {
+	if (!directed(protocol)) {
 		if (protocol == IPPROTO_ICMPV6)
 			return NOT_OURS;
 		verdict = skip_extensions(l3, end, &offset, &protocol);
@@ -291,7 +336,7 @@ static __always_inline enum verdict parse6(void *l3, void *end, __u32 wire_lengt
 		return NOT_OURS;
 	p->length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
 	if (ip->version != 6 || p->length > wire_length || p->length < offset ||
-	    !parse_transport(l4, end, p->length - offset, protocol, p))
+	    !parse_directed(l4, end, f, offset, protocol, p))
 		return MALFORMED;
 	__builtin_memcpy(&p->address[0], &ip->saddr, 16);
 	__builtin_memcpy(&p->address[4], &ip->daddr, 16);
@@ -299,14 +344,18 @@ static __always_inline enum verdict parse6(void *l3, void *end, __u32 wire_lengt
 	return CONTINUE;
 }
 
-/* The complete way. `l3` is where the network header starts, `wire_length` what follows there. */
-static __always_inline enum verdict parse(__be16 protocol, void *l3, void *end, __u32 wire_length, struct packet *p)
+/*
+ * The complete way. The network header starts at `l3`; `wire_length` bytes of the frame follow
+ * there, up to `end` readable at once.
+ */
+static __always_inline enum verdict parse(__be16 protocol, void *l3, void *end, const struct frame *f,
+					  __u32 wire_length, struct packet *p)
 {
 	__builtin_memset(p, 0, sizeof(*p));
 	if (protocol == bpf_htons(ETH_P_IP))
-		return parse4(l3, end, wire_length, p);
+		return parse4(l3, end, f, wire_length, p);
 	if (protocol == bpf_htons(ETH_P_IPV6))
-		return parse6(l3, end, wire_length, p);
+		return parse6(l3, end, f, wire_length, p);
 	return NOT_OURS;
 }
 

@@ -59,6 +59,11 @@ enum tcp_state {
 	TCP_S_CLOSE, TCP_S_CLOSE_WAIT, TCP_S_LAST_ACK, TCP_S_LISTEN, TCP_S_SYNACK, TCP_S_LAST,
 };
 #define UDP_S_NORMAL 16
+enum sctp_state {
+	SCTP_S_NONE = 17, SCTP_S_INIT1, SCTP_S_INIT, SCTP_S_COOKIE_SENT, SCTP_S_COOKIE_REPLIED, SCTP_S_COOKIE_WAIT,
+	SCTP_S_COOKIE, SCTP_S_COOKIE_ECHOED, SCTP_S_ESTABLISHED, SCTP_S_SHUTDOWN_SENT, SCTP_S_SHUTDOWN_RECEIVED,
+	SCTP_S_SHUTDOWN_ACK_SENT, SCTP_S_REJECTED, SCTP_S_CLOSED, SCTP_S_LAST,
+};
 #define STATES 32
 
 #define VERDICTS 32
@@ -79,7 +84,7 @@ struct front {
 	__u32 up;			/* ifindex of the device that XDP hands packets up to */
 	__u32 lblc_expiration;		/* ticks */
 	__u32 lblcr_expiration;
-	__u32 timeout[STATES];		/* ticks, by tcp_state; UDP_S_NORMAL for UDP */
+	__u32 timeout[STATES];		/* ticks, by tcp_state and sctp_state; UDP_S_NORMAL for UDP */
 	/* By hash of address, port and protocol: 1 + number of the first service there, others by its
 	 * `next`; 0: no service can have this destination; INDEX_GHOST: none has, but connections of
 	 * one that was may. */

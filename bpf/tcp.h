@@ -57,11 +57,6 @@ static __always_inline enum tcp_event tcp_event(__u8 flags)
 	return flags & TCP_ACK ? EVENT_ACK : EVENT_NONE;
 }
 
-static __always_inline bool tcp_active(__u32 state)
-{
-	return TCP_ACTIVE_STATES >> (state % STATES) & 1;	/* UDP_S_NORMAL is none of them */
-}
-
 static __always_inline bool tcp_plain_ack(__u8 flags)
 {
 	return (flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;

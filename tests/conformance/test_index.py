@@ -19,7 +19,7 @@ INDEX = {
     row["behaviour"]: re.findall("`([^`]+)`", row["proofs"])
     for row in _ROW.finditer((HERE / "README.md").read_text().partition("## What proves what")[2])
 }
-TO_COME = {"SCTP", "sysctls", "rates", "scripts written for ipvsadm"}
+TO_COME = {"sysctls"}
 """Lines that may still be without a scenario."""
 
 

@@ -35,10 +35,11 @@ from directrix.table.interface import Table
 HTTP = ServiceKey.of(Protocol.TCP, parse_address("10.0.0.1"), 80)
 DNS = ServiceKey.of(Protocol.UDP, parse_address("10.0.0.1"), 53)
 HTTP6 = ServiceKey.of(Protocol.TCP, parse_address("fd00::1"), 80)
+DIAMETER = ServiceKey.of(Protocol.SCTP, parse_address("10.0.0.1"), 3868)
 MARK = ServiceKey.mark(5)
 MARK6 = ServiceKey.mark(5, Family.INET6)
 
-KEYS = pytest.mark.parametrize("key", [HTTP, DNS, HTTP6, MARK, MARK6], ids=str)
+KEYS = pytest.mark.parametrize("key", [HTTP, DNS, HTTP6, DIAMETER, MARK, MARK6], ids=str)
 
 NOT_UNICAST = ["224.0.0.1", "255.255.255.255", "0.0.0.0"]
 NOT_UNICAST6 = ["ff02::1", "fe80::1", "::"]
@@ -138,6 +139,7 @@ class TableContract:
         keys = {
             HTTP,
             ServiceKey.of(Protocol.UDP, parse_address("10.0.0.1"), 80),
+            ServiceKey.of(Protocol.SCTP, parse_address("10.0.0.1"), 80),
             ServiceKey.of(Protocol.TCP, parse_address("10.0.0.1"), 81),
             ServiceKey.of(Protocol.TCP, parse_address("10.0.0.2"), 80),
             ServiceKey.of(Protocol.TCP, parse_address("10.0.0.1"), 0),

@@ -159,13 +159,6 @@ def test_a_method_that_is_only_stored_is_refused_with_nothing_left_behind(
     assert list(cluster.table.connections()) == []
 
 
-def test_sctp_is_only_stored() -> None:
-    key = ServiceKey.of(Protocol.SCTP, VIP, 80)
-    cluster = Cluster(VirtualService(key, "rr"), 1)
-    with pytest.raises(NotSupportedYet, match="SCTP"):
-        cluster.send(1024)
-
-
 def test_a_persistence_engine_is_only_stored() -> None:
     cluster = Cluster(VirtualService(DNS, "rr", persistence=60, engine="sip"), 1)
     with pytest.raises(NotSupportedYet, match="sip"):

@@ -11,34 +11,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from directrix.ipvsadm.flags import flag_names
 from directrix.ipvsadm.listing import IPVS_VERSION
 from directrix.ipvsadm.sorting import sorted_servers, sorted_services
-from directrix.ipvsadm.tunnels import checksum
-from directrix.lvs import (
-    Connection,
-    Counters,
-    Family,
-    ForwardingMethod,
-    Protocol,
-    Rates,
-    RealServer,
-    ServerState,
-    ServiceKey,
-    ServiceState,
-    Timeouts,
-    TunnelType,
-    VirtualService,
-)
-
-_FAMILIES = {Family.INET: "inet", Family.INET6: "inet6"}
-_METHODS = {
-    ForwardingMethod.MASQUERADE: "masquerade",
-    ForwardingMethod.LOCAL: "local",
-    ForwardingMethod.TUNNEL: "tunnel",
-    ForwardingMethod.DIRECT: "direct",
-    ForwardingMethod.BYPASS: "bypass",
-}
+from directrix.lvs import Connection, Counters, Protocol, Rates, ServerState, ServiceState, Timeouts
+from directrix.lvs.objects import server_object, service_object
 
 
 def _text(document: dict[str, Any]) -> str:
@@ -62,45 +38,18 @@ def connections_as_json(entries: Iterable[Connection]) -> str:
 
 
 def _service(state: ServiceState, sort: bool) -> dict[str, Any]:
-    service = state.service
     servers = sorted_servers(state.servers) if sort else state.servers
     return {
-        **_key(service.key),
-        "scheduler": service.scheduler,
-        "scheduler_flags": flag_names(service),
-        "persistence": service.persistence or None,
-        "netmask": _netmask(service),
-        "one_packet": service.one_packet,
-        "engine": service.engine or None,
+        **service_object(state.service),
         "counters": _numbers(state.counters),
         "rates": _numbers(state.rates),
         "servers": [_server(server) for server in servers],
     }
 
 
-def _key(key: ServiceKey) -> dict[str, Any]:
-    family = _FAMILIES[key.family]
-    if key.protocol is None:
-        return {"family": family, "fwmark": key.fwmark}
-    return {"family": family, "protocol": key.protocol.name.lower(), "address": str(key.address), "port": key.port}
-
-
-def _netmask(service: VirtualService) -> str | int:
-    if service.key.family is Family.INET6:
-        return service.netmask
-    return ".".join(str(byte) for byte in service.netmask.to_bytes(4, "big"))
-
-
 def _server(state: ServerState) -> dict[str, Any]:
-    server = state.server
     return {
-        "address": str(server.address),
-        "port": server.port,
-        "method": _METHODS[server.method],
-        **({"tunnel": _tunnel(server)} if server.method is ForwardingMethod.TUNNEL else {}),
-        "weight": server.weight,
-        "upper_threshold": server.upper_threshold,
-        "lower_threshold": server.lower_threshold,
+        **server_object(state.server),
         "active": state.active,
         "inactive": state.inactive,
         "persistent": state.persistent,
@@ -117,16 +66,6 @@ def _numbers(numbers: Counters | Rates) -> dict[str, int]:
         "in_bytes": numbers.in_bytes,
         "out_bytes": numbers.out_bytes,
     }
-
-
-def _tunnel(server: RealServer) -> dict[str, Any]:
-    tunnel = server.tunnel
-    words: dict[str, Any] = {"type": tunnel.type.name.lower()}
-    if tunnel.type is TunnelType.GUE:
-        words["port"] = tunnel.port
-    if tunnel.type is not TunnelType.IPIP:
-        words["checksum"] = (checksum(tunnel.flags).name or "").lower()
-    return words
 
 
 def _connection(entry: Connection) -> dict[str, Any]:

@@ -6,9 +6,8 @@ import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from directrix.ipvsadm.flags import flag_names
 from directrix.ipvsadm.sorting import sorted_servers, sorted_services
-from directrix.ipvsadm.tunnels import CHECKSUM_MARKS, checksum
+from directrix.ipvsadm.tunnels import CHECKSUM_MARKS
 from directrix.ipvsadm.writing import EndpointWriter, exact_number, large_number, signed
 from directrix.lvs import (
     Counters,
@@ -22,6 +21,7 @@ from directrix.lvs import (
     TunnelType,
     VirtualService,
 )
+from directrix.lvs.flags import flag_names
 from directrix.lvs.service import ALL_ONES_V4
 
 IPVS_VERSION = "1.2.1"
@@ -214,7 +214,7 @@ def _tunnel_info(server: RealServer) -> str:
         return "n/a"
     tunnel = server.tunnel
     if tunnel.type is TunnelType.GUE:
-        return f"gue:{tunnel.port}:{CHECKSUM_MARKS[checksum(tunnel.flags)]}"
+        return f"gue:{tunnel.port}:{CHECKSUM_MARKS[tunnel.checksum]}"
     if tunnel.type is TunnelType.GRE:
-        return f"gre:{CHECKSUM_MARKS[checksum(tunnel.flags)]}"
+        return f"gre:{CHECKSUM_MARKS[tunnel.checksum]}"
     return "ipip"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from directrix.ipvsadm.flags import flag_names
 from directrix.ipvsadm.listing import written_netmask
 from directrix.ipvsadm.sorting import sorted_servers, sorted_services
-from directrix.ipvsadm.tunnels import CHECKSUM_OPTIONS, checksum
+from directrix.ipvsadm.tunnels import CHECKSUM_OPTIONS
 from directrix.ipvsadm.writing import EndpointWriter, signed
 from directrix.lvs import (
     Family,
@@ -19,6 +18,7 @@ from directrix.lvs import (
     TunnelType,
     VirtualService,
 )
+from directrix.lvs.flags import flag_names
 
 _PROTOCOLS = {Protocol.TCP: "-t", Protocol.UDP: "-u", Protocol.SCTP: "--sctp-service"}
 _METHODS = {
@@ -69,4 +69,4 @@ def _tunnel(server: RealServer) -> str:
     text = f" --tun-type {tunnel.type.name.lower()}"
     if tunnel.type is TunnelType.GUE:
         text += f" --tun-port {tunnel.port}"
-    return text if tunnel.type is TunnelType.IPIP else f"{text} {CHECKSUM_OPTIONS[checksum(tunnel.flags)]}"
+    return text if tunnel.type is TunnelType.IPIP else f"{text} {CHECKSUM_OPTIONS[tunnel.checksum]}"

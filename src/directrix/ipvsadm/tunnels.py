@@ -12,10 +12,3 @@ CHECKSUM_OPTIONS: Final = {
     TunnelFlags.REMCSUM: "--tun-remcsum",
 }
 CHECKSUM_MARKS: Final = {TunnelFlags.NOCSUM: "-c", TunnelFlags.CSUM: "+c", TunnelFlags.REMCSUM: "r+c"}
-
-
-def checksum(flags: TunnelFlags) -> TunnelFlags:
-    """The one choice ipvsadm tells of; other writers of a table may have set both bits."""
-    if flags & TunnelFlags.CSUM:
-        return TunnelFlags.CSUM
-    return flags & TunnelFlags.REMCSUM

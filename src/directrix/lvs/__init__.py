@@ -4,7 +4,7 @@ Every other room speaks in these words: virtual service, real server, scheduler,
 method, flags, timeouts, counters, connections and errors.
 """
 
-from directrix.lvs.addresses import Address, Family, parse_address
+from directrix.lvs.addresses import Address, Family, endpoint, parse_address
 from directrix.lvs.connection import Connection, ConnectionFlags
 from directrix.lvs.errors import TableError
 from directrix.lvs.mark import MarkMatch, MarkRule
@@ -34,5 +34,6 @@ __all__ = [
     "TunnelFlags",
     "TunnelType",
     "VirtualService",
+    "endpoint",
     "parse_address",
 ]

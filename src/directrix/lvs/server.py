@@ -56,6 +56,13 @@ class Tunnel:
     port: int = 0
     flags: TunnelFlags = TunnelFlags.NOCSUM
 
+    @property
+    def checksum(self) -> TunnelFlags:
+        """The one choice ipvsadm tells of; other writers of a table may have set both bits."""
+        if self.flags & TunnelFlags.CSUM:
+            return TunnelFlags.CSUM
+        return self.flags & TunnelFlags.REMCSUM
+
 
 @dataclass(frozen=True, slots=True)
 class RealServer:

@@ -1,8 +1,10 @@
-"""TCP as a director in direct routing or tunnelling sees it: from the client's side only.
+"""TCP as a director sees it: states, numbers, names and timeouts of IPVS.
 
-The answers of the real server never pass the director, so its state machine guesses from half of
-the conversation. This is the *input only* table of IPVS, with its states, numbers, names and
-timeouts; the states for two-way traffic are in the enumeration because they keep their numbers.
+The next state follows from a packet's flags, the state now and what the director gets to see: in
+direct routing and tunnelling the answers of the real server never pass it, and INPUT_ONLY guesses
+from half of the conversation; where they do pass it, INPUT is for packets of the client and OUTPUT
+for those of the real server. While `secure_tcp` defends, the SECURE_ tables stand in for these:
+what has only knocked is told apart from what was answered.
 """
 
 from __future__ import annotations
@@ -65,17 +67,80 @@ def _row(cells: str) -> tuple[TcpState, ...]:
     return tuple(_ABBREVIATIONS[cell] for cell in cells.split())
 
 
-INPUT_ONLY: Mapping[TcpEvent, tuple[TcpState, ...]] = MappingProxyType(
+Transitions = Mapping[TcpEvent, tuple[TcpState, ...]]
+"""Next state by event and by state now."""
+
+INPUT: Transitions = MappingProxyType(
     {
-        # state now:        NO ES SS SR FW TW CL CW LA LI SA
-        TcpEvent.SYN: _row("SR ES ES SR SR SR SR SR SR SR SR"),
-        TcpEvent.FIN: _row("CL FW SS TW FW TW CL CW LA LI TW"),
-        TcpEvent.ACK: _row("ES ES SS ES FW TW CL CW CL LI ES"),
-        TcpEvent.RST: _row("CL CL CL SR CL CL CL CL LA LI CL"),
+        # state now:         NO ES SS SR FW TW CL CW LA LI SA
+        TcpEvent.SYN: _row(" SR ES ES SR SR SR SR SR SR SR SR"),
+        TcpEvent.FIN: _row(" CL CW SS TW TW TW CL CW LA LI TW"),
+        TcpEvent.ACK: _row(" ES ES SS ES FW TW CL CW CL LI ES"),
+        TcpEvent.RST: _row(" CL CL CL SR CL CL CL CL LA LI SR"),
         TcpEvent.NONE: _row("CL CL CL CL CL CL CL CL CL CL CL"),
     }
 )
-"""Next state by event and by state now."""
+"""For packets of the client, where answers pass the director too."""
+
+OUTPUT: Transitions = MappingProxyType(
+    {
+        # state now:         NO ES SS SR FW TW CL CW LA LI SA
+        TcpEvent.SYN: _row(" SS ES SS SR SS SS SS SS SS LI SR"),
+        TcpEvent.FIN: _row(" TW FW SS TW FW TW CL TW LA LI TW"),
+        TcpEvent.ACK: _row(" ES ES SS ES FW TW CL CW LA ES ES"),
+        TcpEvent.RST: _row(" CL CL SS CL CL TW CL CL CL CL CL"),
+        TcpEvent.NONE: _row("CL CL CL CL CL CL CL CL CL CL CL"),
+    }
+)
+"""For packets of the real server."""
+
+INPUT_ONLY: Transitions = MappingProxyType(
+    {
+        # state now:         NO ES SS SR FW TW CL CW LA LI SA
+        TcpEvent.SYN: _row(" SR ES ES SR SR SR SR SR SR SR SR"),
+        TcpEvent.FIN: _row(" CL FW SS TW FW TW CL CW LA LI TW"),
+        TcpEvent.ACK: _row(" ES ES SS ES FW TW CL CW CL LI ES"),
+        TcpEvent.RST: _row(" CL CL CL SR CL CL CL CL LA LI CL"),
+        TcpEvent.NONE: _row("CL CL CL CL CL CL CL CL CL CL CL"),
+    }
+)
+"""For packets of the client, where nothing else passes the director."""
+
+SECURE_INPUT: Transitions = MappingProxyType(
+    {
+        # state now:         NO ES SS SR FW TW CL CW LA LI SA
+        TcpEvent.SYN: _row(" SR ES ES SR SR SR SR SR SR SR SA"),
+        TcpEvent.FIN: _row(" CL CW SS TW TW TW CL CW LA LI SA"),
+        TcpEvent.ACK: _row(" ES ES SS SR FW TW CL CW CL LI SA"),
+        TcpEvent.RST: _row(" CL CL CL SR CL CL CL CL LA LI CL"),
+        TcpEvent.NONE: _row("CL CL CL CL CL CL CL CL CL CL CL"),
+    }
+)
+"""INPUT while `secure_tcp` defends."""
+
+SECURE_OUTPUT: Transitions = MappingProxyType(
+    {
+        # state now:         NO ES SS SR FW TW CL CW LA LI SA
+        TcpEvent.SYN: _row(" SS ES SS SA SS SS SS SS SS LI SA"),
+        TcpEvent.FIN: _row(" TW FW SS TW FW TW CL TW LA LI TW"),
+        TcpEvent.ACK: _row(" ES ES SS ES FW TW CL CW LA ES ES"),
+        TcpEvent.RST: _row(" CL CL SS CL CL TW CL CL CL CL CL"),
+        TcpEvent.NONE: _row("CL CL CL CL CL CL CL CL CL CL CL"),
+    }
+)
+"""OUTPUT while `secure_tcp` defends."""
+
+SECURE_INPUT_ONLY: Transitions = MappingProxyType(
+    {
+        # state now:         NO ES SS SR FW TW CL CW LA LI SA
+        TcpEvent.SYN: _row(" SA ES ES SR SA SA SA SA SA SA SA"),
+        TcpEvent.FIN: _row(" CL FW SS TW FW TW CL CW LA LI TW"),
+        TcpEvent.ACK: _row(" ES ES SS ES FW TW CL CW CL LI ES"),
+        TcpEvent.RST: _row(" CL CL CL SR CL CL CL CL LA LI CL"),
+        TcpEvent.NONE: _row("CL CL CL CL CL CL CL CL CL CL CL"),
+    }
+)
+"""INPUT_ONLY while `secure_tcp` defends."""
 
 TIMEOUTS: Mapping[TcpState, int] = MappingProxyType(
     {
@@ -109,7 +174,7 @@ def event(flags: TcpFlags) -> TcpEvent:
 
 
 def next_state(state: TcpState, flags: TcpFlags) -> TcpState:
-    """The state after a packet from the client."""
+    """The state after a packet from the client, where nothing else passes the director."""
     return INPUT_ONLY[event(flags)][state]
 
 

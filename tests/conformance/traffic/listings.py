@@ -10,6 +10,8 @@ TITLES = 2
 EPHEMERAL = 32768
 LIVES = (10, 60, 120, 300, 900, 3600)
 """Seconds that a time to live is rounded up to, far enough apart for a slow machine."""
+SLACK = 1
+"""Seconds by which it may be longer: most of SCTP's are 61 s."""
 
 _EXPIRE = re.compile(r"^(\S+\s+)(\d+):(\d\d)")
 _SOURCE = re.compile(r"^(\S+\s+\S+\s+\S+\s+\S+):(\d{5})")
@@ -31,7 +33,7 @@ def _without_moment(line: str) -> str:
 
 def _time(found: re.Match[str]) -> str:
     left = int(found[2]) * 60 + int(found[3])
-    minutes, seconds = divmod(next((life for life in LIVES if left <= life), left), 60)
+    minutes, seconds = divmod(next((life for life in LIVES if left <= life + SLACK), left), 60)
     return f"{found[1]}{minutes:02d}:{seconds:02d}"
 
 

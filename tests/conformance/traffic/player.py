@@ -8,9 +8,10 @@
     say NAME…                                ask again over a connection held
     close NAME… | reset NAME…                end connections held, by FIN or by RST
     send WHAT SOURCE TARGET [times N]        a raw packet; where it turned up. WHAT is TCP flags (syn, fin+ack, none…),
-                                             udp, or port-unreachable, too-big, time-exceeded: what SOURCE's host
-                                             says over ICMP about a segment from TARGET. A SOURCE of
-                                             ADDRESS+N:PORT+M is N addresses and M ports more, in turn
+                                             udp, sctp: and chunks (sctp:init, sctp:cookie-echo+abort…), or
+                                             port-unreachable, too-big, time-exceeded: what SOURCE's host says over
+                                             ICMP about a segment from TARGET. A SOURCE of ADDRESS+N:PORT+M is
+                                             N addresses and M ports more, in turn
     wait SECONDS
     burst, watch, totals                     statistics: measuring.py
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+import sctp_frames
 from topology import REAL_SERVERS, Host
 
 TCP_FLAGS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "none": 0}
@@ -24,7 +25,7 @@ ERRORS = {
 """ICMP errors: type and code by IP version."""
 
 _ETH_P_ALL = 3
-_TCP, _UDP, _ICMP, _ICMPV6 = 6, 17, 1, 58
+_TCP, _UDP, _ICMP, _ICMPV6, _SCTP = 6, 17, 1, 58, 132
 _ETHERNET = 14
 _MTU = 1400
 
@@ -62,8 +63,9 @@ class Endpoint:
 def frame(what: str, source: Endpoint, target: Endpoint, to: bytes, by: bytes, said: bytes = b"who?") -> bytes:
     """An Ethernet frame from source to target.
 
-    `what` is `udp` for a datagram that says `said`, TCP flags joined by + for a segment, or one of ERRORS for what
-    the source's host says about a segment that the target has sent to it.
+    `what` is `udp` for a datagram that says `said`, TCP flags joined by + for a segment, `sctp:` and chunks
+    joined by + for a packet of SCTP, or one of ERRORS for what the source's host says about a segment that the
+    target has sent to it.
     """
     kind = b"\x08\x00" if source.address.version == 4 else b"\x86\xdd"
     return to + by + kind + _packet(what, source, target, said)
@@ -72,6 +74,8 @@ def frame(what: str, source: Endpoint, target: Endpoint, to: bytes, by: bytes, s
 def _packet(what: str, source: Endpoint, target: Endpoint, said: bytes) -> bytes:
     ports = struct.pack("!HH", source.port, target.port)
     version = source.address.version
+    if what.startswith("sctp:"):
+        return _ip(_SCTP, sctp_frames.packet(ports, what.removeprefix("sctp:")), source, target)
     if what == "udp":
         protocol, payload, place = _UDP, ports + struct.pack("!HH", 8 + len(said), 0) + said, 6
     elif what in ERRORS:
@@ -83,7 +87,12 @@ def _packet(what: str, source: Endpoint, target: Endpoint, said: bytes) -> bytes
     addresses = source.address.packed + target.address.packed
     pseudo = b"" if protocol == _ICMP else addresses + struct.pack("!LL", len(payload), protocol)
     payload = payload[:place] + struct.pack("!H", _checksum(pseudo + payload)) + payload[place + 2 :]
-    if version == 6:
+    return _ip(protocol, payload, source, target)
+
+
+def _ip(protocol: int, payload: bytes, source: Endpoint, target: Endpoint) -> bytes:
+    addresses = source.address.packed + target.address.packed
+    if source.address.version == 6:
         return struct.pack("!LHBB", 6 << 28, len(payload), protocol, 64) + addresses + payload
     header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, 0, 64, protocol, 0) + addresses
     return header[:10] + struct.pack("!H", _checksum(header)) + header[12:] + payload
@@ -108,7 +117,7 @@ class Packet:
 
 
 def read_packet(data: bytes) -> Packet | None:
-    """Read an IP packet; None if it is none of TCP, UDP and ICMP."""
+    """Read an IP packet; None if it is none of TCP, UDP, SCTP and ICMP."""
     if len(data) >= 28 and data[0] >> 4 == 4:
         protocol, source, target, payload = data[9], data[12:16], data[16:20], data[(data[0] & 15) * 4 :]
     elif len(data) >= 48 and data[0] >> 4 == 6:
@@ -117,7 +126,7 @@ def read_packet(data: bytes) -> Packet | None:
         return None
     if protocol in (_ICMP, _ICMPV6):
         return Packet(protocol, (source, 0, target, 0), payload[0] << 8 | payload[1], payload[8:])
-    if protocol not in (_TCP, _UDP):
+    if protocol not in (_TCP, _UDP, _SCTP):
         return None
     sport, dport = struct.unpack("!HH", payload[:4])
     return Packet(

@@ -10,7 +10,13 @@ python=$1
 script=$here/scripts/$2
 shift 2
 
+# A checkout below /tmp stays where it is.
+checkout=$(readlink -f "$here/../../..")
+mount --bind "$checkout" /mnt
 mount -t tmpfs tmpfs /tmp
+case $checkout in
+/tmp/*) mkdir -p "$checkout" && mount --bind /mnt "$checkout" ;;
+esac
 mkdir /tmp/.stage
 printf 'hosts: files\nservices: files\n' > /tmp/.stage/nsswitch.conf
 printf '# ipvsadm.rules\n' > /tmp/.stage/ipvsadm.rules

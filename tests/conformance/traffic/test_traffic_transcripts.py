@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from difflib import unified_diff
 from pathlib import Path
 
 import machine
 import pytest
 from _pytest.mark import ParameterSet
-from host_half import AUTO, DELIBERATE, HERE, SCENARIOS, TRANSCRIPTS, play_all
+from host_half import AUTO, DELIBERATE, HERE, SCENARIOS, TRANSCRIPTS, play, play_all
 from waiting import LONG, waits
 
 NAMES = sorted(path.name for path in SCENARIOS.glob("*.txt"))
@@ -46,7 +46,16 @@ def playing(request: pytest.FixtureRequest) -> dict[tuple[str, str], Future[str]
 def test_traffic_and_listings_are_those_of_ipvs(
     name: str, hook: str, playing: dict[tuple[str, str], Future[str]]
 ) -> None:
-    theirs, ours = (TRANSCRIPTS / name).read_text(), playing[name, hook].result()
+    ours = playing[name, hook].result()
+    if ours != (TRANSCRIPTS / name).read_text() and name not in DELIBERATE | NOT_YET:
+        # With eight at a time a busy machine can be late by the second that a listing shows.
+        wait(playing.values())
+        ours = play(name, hook)
+    assert_as_recorded(name, ours)
+
+
+def assert_as_recorded(name: str, ours: str) -> None:
+    theirs = (TRANSCRIPTS / name).read_text()
     difference = unified_diff(theirs.split("\n"), ours.split("\n"), "IPVS", "directrix", n=8, lineterm="")
     assert not (text := "\n".join(difference)), text
 
@@ -73,6 +82,8 @@ def test_scripts_find_the_same_by_our_names_over_ipvs(tmp_path: Path) -> None:
     scenarios.mkdir()
     for name in chosen:
         shutil.copy(SCENARIOS / name, scenarios)
-    chosen_table = {"CONFORMANCE_PYTHON": sys.executable, "DIRECTRIX_TABLE": "ipvs"}
-    played = machine.record(scenarios, HERE / "traffic_guest.py", **chosen_table)
-    assert played == {name: (TRANSCRIPTS / name).read_text() for name in chosen}
+    # Few at a time: Python starts slowly there, and connections that were closed are listed for two minutes.
+    ways = {"CONFORMANCE_PYTHON": sys.executable, "DIRECTRIX_TABLE": "ipvs", "CONFORMANCE_AT_ONCE": 2}
+    played = machine.record(scenarios, HERE / "traffic_guest.py", **ways)
+    for name in chosen:
+        assert_as_recorded(name, played[name])

@@ -19,7 +19,7 @@ from waiting import longest_first, needs_calm
 
 from directrix.table.ipvs.proc import read_totals
 
-AT_ONCE = 8
+AT_ONCE = int(os.environ.get("CONFORMANCE_AT_ONCE", "8"))
 AT_ONCE_IN_CALM = 2
 
 

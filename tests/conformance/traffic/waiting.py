@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scenario import read_scenario
 
-CALL = 0.25
+CALL = 0.5
 """What a line with ipvsadm in a script is taken for, in seconds: each starts programs, some of them many times."""
 
 SCRIPTS = Path(__file__).resolve().parent / "scripts"

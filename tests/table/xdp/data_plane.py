@@ -58,6 +58,8 @@ HTTP = ServiceKey.of(Protocol.TCP, VIP, 80)
 DNS = ServiceKey.of(Protocol.UDP, VIP, 53)
 HTTP6 = ServiceKey.of(Protocol.TCP, VIP6, 80)
 DNS6 = ServiceKey.of(Protocol.UDP, VIP6, 53)
+DIAMETER = ServiceKey.of(Protocol.SCTP, VIP, 3868)
+DIAMETER6 = ServiceKey.of(Protocol.SCTP, VIP6, 3868)
 
 NAMES = [verdict.name for verdict in VERDICTS]
 _ROOM = 1024

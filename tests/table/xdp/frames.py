@@ -12,7 +12,7 @@ from directrix.lvs.tcp import TcpFlags
 
 CLIENT = ip_address("192.0.2.10")
 CLIENT6 = ip_address("2001:db8::10")
-TCP, UDP = 6, 17
+TCP, UDP, SCTP = 6, 17, 132
 FIN, SYN, RST, ACK = TcpFlags.FIN, TcpFlags.SYN, TcpFlags.RST, TcpFlags.ACK
 _ETHERTYPE = {4: b"\x08\x00", 6: b"\x86\xdd"}
 
@@ -76,6 +76,28 @@ def tcp(source: int, target: int, flags: int = SYN, data: bytes = b"") -> bytes:
 def udp(source: int, target: int, data: bytes = b"data") -> bytes:
     """A UDP datagram."""
     return struct.pack(">HHHH", source, target, 8 + len(data), 0) + data
+
+
+def chunk(kind: int, data: bytes = b"", length: int | None = None) -> bytes:
+    """A chunk of SCTP with its padding; `length` is what it says of itself if that isn't true."""
+    size = 4 + len(data) if length is None else length
+    return struct.pack(">BBH", kind, 0, size) + data + bytes(-len(data) % 4)
+
+
+def sctp(source: int, target: int, *chunks: bytes) -> bytes:
+    """A packet of SCTP; the data plane does not look at its checksum."""
+    return struct.pack(">HHII", source, target, 1, 0) + b"".join(chunks)
+
+
+def association(
+    target: Address, port: int, *kinds: int, client_port: int = 1024, client: Address | None = None
+) -> bytes:
+    """A frame with a packet of SCTP, of chunks of these kinds, from a client to a virtual address."""
+    version = target.version
+    if client is None:
+        client = CLIENT if version == 4 else CLIENT6
+    payload = sctp(client_port, port, *(chunk(kind, bytes(16)) for kind in kinds))
+    return ethernet((ipv4 if version == 4 else ipv6)(payload, SCTP, client, target), version)
 
 
 def packet(

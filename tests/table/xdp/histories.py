@@ -12,18 +12,20 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from data_plane import DNS, DNS6, HTTP, HTTP6, VIP, VIP6, real, service
+from data_plane import DIAMETER, DIAMETER6, DNS, DNS6, HTTP, HTTP6, VIP, VIP6, real, service
 from frames import ACK, FIN, RST, SYN
 from hypothesis import strategies as st
 from mark_contract import a_match
 
 from directrix.lvs import Address, Family, MarkRule, Protocol, RealServer, ServiceKey
+from directrix.lvs.sctp import SctpChunk
 from directrix.table.interface import Table
 from directrix.table.xdp import layout
 
 ANY = ServiceKey.of(Protocol.TCP, VIP, 0)
 FTP = ServiceKey.of(Protocol.TCP, VIP, 21)
 ANY6 = ServiceKey.of(Protocol.UDP, VIP6, 0)
+ANY_SCTP = ServiceKey.of(Protocol.SCTP, VIP, 0)
 
 MARK, MARK6 = ServiceKey.mark(5), ServiceKey.mark(5, Family.INET6)
 MATCHES = [
@@ -39,6 +41,8 @@ SCHEDULERS = [name for name in layout.SCHEDULERS if name != "twos"]
 """All that don't draw at random themselves."""
 
 FLAGS = [SYN, SYN, SYN, SYN, ACK, FIN | ACK, RST, 0]
+CHUNKS = [*[SctpChunk.INIT] * 6, *[SctpChunk.COOKIE_ECHO] * 3, *SctpChunk, 200]
+CHUNKS_BEHIND = [(), (SctpChunk.DATA,), (SctpChunk.ABORT,)]
 CLIENT_PORTS = [1024, 1025, 1026, 1027, 1028, 20]
 PORTS = [0, 0, 0, 0, 0, 20, 2000, 80]
 """Ports that clients send to; 0 is the service's own."""
@@ -56,11 +60,13 @@ class Histories:
 
 
 HISTORIES = {
-    "every kind of service": Histories((HTTP, HTTP6, DNS, DNS6, ANY, FTP, ANY6), (0, 0, 100)),
+    "every kind of service": Histories((HTTP, HTTP6, DNS, DNS6, DIAMETER, DIAMETER6, ANY, FTP, ANY6), (0, 0, 100)),
     "one persistent service": Histories((HTTP,), (100,)),
     "ports shared by services": Histories((HTTP, ANY, FTP), (0, 100)),
     "firewall marks": Histories((MARK, MARK6, MARK, HTTP, FTP, DNS6), (0, 100)),
+    "SCTP alone": Histories((DIAMETER, DIAMETER6, ANY_SCTP), (0, 100)),
     "TCP and time": Histories((HTTP, HTTP6), waits=(4, 12, 64)),
+    "SCTP and time": Histories((DIAMETER, DIAMETER6), waits=(4, 12, 64)),
 }
 
 
@@ -151,13 +157,14 @@ class Command:
 
 @dataclass(frozen=True)
 class Send:
-    """A packet of a client."""
+    """A packet of a client: TCP with these flags, UDP, or SCTP with these chunks."""
 
     key: ServiceKey
     client: int
     client_port: int
     port: int
     flags: int
+    chunks: tuple[int, ...]
     hook: str
 
     @property
@@ -167,7 +174,8 @@ class Send:
 
     @property
     def protocol(self) -> Protocol:
-        return self.key.protocol or (Protocol.UDP if self.client_port % 2 else Protocol.TCP)
+        """Of a mark service, by the client's port."""
+        return self.key.protocol or (Protocol.TCP, Protocol.UDP, Protocol.SCTP)[self.client_port % 3]
 
     @property
     def virtual(self) -> Address:
@@ -218,7 +226,8 @@ def _command(of: Histories) -> st.SearchStrategy[Step]:
 def _send(of: Histories) -> st.SearchStrategy[Step]:
     client_port, port = st.sampled_from(CLIENT_PORTS), st.sampled_from(PORTS)
     flags = st.sampled_from(FLAGS).map(int)
-    return st.builds(Send, _key(of), st.integers(0, 3), client_port, port, flags, st.sampled_from(HOOKS))
+    chunks = st.tuples(st.sampled_from(CHUNKS), st.sampled_from(CHUNKS_BEHIND)).map(lambda both: (both[0], *both[1]))
+    return st.builds(Send, _key(of), st.integers(0, 3), client_port, port, flags, chunks, st.sampled_from(HOOKS))
 
 
 def _mark(of: Histories) -> st.SearchStrategy[Step]:

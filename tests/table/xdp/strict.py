@@ -1,7 +1,7 @@
 """What a packet must be to be forwarded, stated anew and strictly, to hold the data plane against.
 
 It shares nothing with the parsers of the project. It takes a frame apart by the standards (RFC 791, 8200,
-9293, 768, 802.1Q), and answers the key of the virtual service a valid packet is for. TCP's own header length
+9293, 768, 9260, 802.1Q), and answers the key of the virtual service a valid packet is for. TCP's own header length
 is, as with IPVS, a matter between client and real server.
 """
 
@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from frames import checksum
 
-TCP, UDP = 6, 17
+TCP, UDP, SCTP = 6, 17, 132
 _EXTENSIONS = (0, 43, 60)
 
 
@@ -92,7 +92,9 @@ def _ports(
 ) -> Seen:
     if protocol == TCP:
         _require(len(data) >= 20, "no TCP header")
+    elif protocol == SCTP:
+        _require(len(data) >= 16, "no header or no chunk of SCTP")
     else:
-        _require(protocol == UDP, "neither TCP nor UDP")
+        _require(protocol == UDP, "none of TCP, UDP and SCTP")
         _require(len(data) >= 8, "no UDP header")
     return Seen(protocol, client, virtual, struct.unpack_from(">H", data, 2)[0], length)

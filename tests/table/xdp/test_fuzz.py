@@ -17,6 +17,8 @@ from ipaddress import ip_address
 
 import pytest
 from data_plane import (
+    DIAMETER,
+    DIAMETER6,
     DNS,
     DNS6,
     HTTP,
@@ -34,16 +36,65 @@ from data_plane import (
     Runner,
     real_mac,
 )
-from frames import ACK, CLIENT, CLIENT6, FIN, RST, SYN, TCP, UDP, checksum, ethernet, ipv4, ipv6, packet, tcp, udp
+from frames import (
+    ACK,
+    CLIENT,
+    CLIENT6,
+    FIN,
+    RST,
+    SCTP,
+    SYN,
+    TCP,
+    UDP,
+    association,
+    checksum,
+    chunk,
+    ethernet,
+    ipv4,
+    ipv6,
+    packet,
+    sctp,
+    tcp,
+    udp,
+)
 from strict import Invalid, seen
 
 from directrix.lvs import ConnectionFlags, ServiceKey
 
 pytestmark = pytest.mark.root
 
-SERVED = {(int(key.protocol or 0), key.address, key.port) for key in (HTTP, HTTP6, DNS, DNS6)}
+SERVED = {(int(key.protocol or 0), key.address, key.port) for key in (HTTP, HTTP6, DNS, DNS6, DIAMETER, DIAMETER6)}
 WIRE_MACS = {real_mac(number) + WIRE_MAC for number in (1, 2, 3)}
-VALUES = bytes([0, 1, 4, 5, 6, 8, 17, 20, 40, 43, 44, 58, 60, 0x40, 0x45, 0x46, 0x4F, 0x60, 0x7F, 0x80, 0xFE, 0xFF])
+VALUES = bytes(
+    [
+        0,
+        1,
+        3,
+        4,
+        5,
+        6,
+        8,
+        10,
+        11,
+        17,
+        20,
+        40,
+        43,
+        44,
+        58,
+        60,
+        0x40,
+        0x45,
+        0x46,
+        0x4F,
+        0x60,
+        0x7F,
+        0x80,
+        0x84,
+        0xFE,
+        0xFF,
+    ]
+)
 
 
 def good_frames() -> list[bytes]:
@@ -63,6 +114,12 @@ def good_frames() -> list[bytes]:
     frames += [ethernet(ipv6(fragment + tcp(1024, 80), 44, CLIENT6, VIP6), 6)]
     frames += [ethernet(ipv4(tcp(1024, 80), TCP, CLIENT, VIP, fragment=value), 4) for value in (0x2000, 0x10)]
     frames += [ethernet(packet(TCP, VIP, 80)[14:], 4, tags) for tags in ((0,), (5,), (7, 8), (1, 2, 3))]
+    for address in (VIP, VIP6):
+        kinds = ((1,), (1, 0), (10, 0), (10, 6), (11, 6), (0,), (3, 0), (6,), (7,), (14,), (200,))
+        frames += [association(address, 3868, *chunks, client_port=1024 + i) for i, chunks in enumerate(kinds)]
+    cookie = sctp(1024, 3868, chunk(10, bytes(301)), chunk(6))
+    frames += [ethernet(ipv4(cookie, SCTP, CLIENT, VIP, options=bytes([1]) * size), 4) for size in (0, 8)]
+    frames += [ethernet(ipv6(bytes([SCTP, 0, 1, 4, 0, 0, 0, 0]) + cookie, 60, CLIENT6, VIP6), 6)]
     frames += [WIRE_MAC + bytes(6) + b"\x08\x06" + bytes(46), ethernet(ipv4(bytes(40), 1, CLIENT, VIP), 4)]
     return frames
 
@@ -111,8 +168,8 @@ def _mend_checksum(frame: bytearray) -> None:
 
 
 def serve(plane: DataPlane) -> None:
-    """Four services with three servers each, that never change their minds."""
-    for key in (HTTP, HTTP6, DNS, DNS6):
+    """Six services with three servers each, that never change their minds."""
+    for key in (HTTP, HTTP6, DNS, DNS6, DIAMETER, DIAMETER6):
         plane.serve(key, 1, 2, 3, scheduler="wrr")
 
 

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from directrix.lvs import tcp
+from directrix.lvs import sctp, tcp
+from directrix.lvs.sctp import SctpChunk, SctpEvent, SctpState
 from directrix.lvs.tcp import TcpEvent, TcpState
 from directrix.table.xdp import keys, layout, verdicts
 
@@ -278,6 +279,34 @@ def test_the_states_that_count_as_active_are_the_same() -> None:
     (text,) = re.findall(r"#define TCP_ACTIVE_STATES \((.*)\)", (HEADERS / "tcp.h").read_text())
     names = set(re.findall(r"1 << TCP_S_(\w+)", text))
     assert names == {state.name for state in tcp.ACTIVE}
+
+
+def test_sctp_states_have_the_same_numbers_behind_those_of_tcp_and_udp() -> None:
+    (body,) = re.findall(r"enum sctp_state \{(.*?)\}", (HEADERS / "table.h").read_text(), re.S)
+    names = [name.strip().removeprefix("SCTP_S_") for name in body.split(",") if name.strip()]
+    assert names == [f"NONE = {layout.SCTP_STATES}", *(state.name for state in SctpState if state), "LAST"]
+    assert list(SctpState) == list(range(len(SctpState)))
+    assert max(layout.UDP_STATE, *TcpState) < layout.SCTP_STATES <= layout.STATES - len(SctpState)
+
+
+def test_types_of_chunks_and_their_events_are_the_same() -> None:
+    text = (HEADERS / "sctp.h").read_text()
+    enums = (("sctp_chunk_type", "SCTP_CHUNK_", SctpChunk), ("sctp_event", "SCTP_EVENT_", SctpEvent))
+    for enum, prefix, known in enums:
+        (body,) = re.findall(rf"enum {enum} \{{(.*?)\}}", text, re.S)
+        names = [word.strip() for word in re.sub(r"/\*.*?\*/", "", body, flags=re.S).split(",") if word.strip()]
+        assert names[: len(known)] == [prefix + member.name for member in known]
+    assert list(symbol("sctp_event_of")) == [sctp.event(kind) for kind in range(defines()["SCTP_CHUNK_TYPES"])]
+
+
+def test_the_table_of_sctp_transitions_is_the_same() -> None:
+    table = symbol("sctp_next")
+    assert len(table) == 16 * 16
+    for event in SctpEvent:
+        row = table[event * 16 : event * 16 + len(SctpState)]
+        assert [SctpState(value - layout.SCTP_STATES) for value in row] == list(sctp.INPUT_ONLY[event]), event
+    seen = table[len(SctpEvent) * 16 :][: len(SctpState)]
+    assert [value - layout.SCTP_STATES for value in seen] == list(SctpState)
 
 
 @pytest.mark.parametrize("name", ["front", "parameters"])

@@ -6,13 +6,14 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 from data_plane import HTTP, VIP, VIP6, DataPlane, number_of
-from frames import ACK, CLIENT, TCP, UDP, packet
+from frames import ACK, CLIENT, SCTP, TCP, UDP, association, packet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mark_contract import a_rule
 from mark_strategies import ADDRESSES, PORTS, rule_sets
 
 from directrix.lvs import Address, Connection, ConnectionFlags, Family, MarkRule, Protocol, ServiceKey
+from directrix.lvs.sctp import SctpChunk
 from directrix.table.marks import MOST_RULES, MarkRules
 from directrix.table.xdp import layout, libbpf
 
@@ -44,12 +45,19 @@ def end(plane: DataPlane, hook: str, frame: bytes) -> str:
     return plane.deliver(hook, frame)[0]
 
 
+def opening(protocol: int, target: Address, port: int, client_port: int = 1024) -> bytes:
+    """A frame that may start a connection."""
+    if protocol == SCTP:
+        return association(target, port, SctpChunk.INIT, client_port=client_port)
+    return packet(protocol, target, port, client_port)
+
+
 PASSED = ("not_ours", "no_service", "no_connection")
 
 
 @HOOKS
 @pytest.mark.parametrize("address", [VIP, VIP6], ids=str)
-@pytest.mark.parametrize("protocol", [TCP, UDP])
+@pytest.mark.parametrize("protocol", [TCP, UDP, SCTP])
 def test_a_service_by_mark_has_the_packets_of_its_rules_and_no_others(
     plane: DataPlane, address: Address, protocol: int, hook: str
 ) -> None:
@@ -57,11 +65,12 @@ def test_a_service_by_mark_has_the_packets_of_its_rules_and_no_others(
     plane.serve(key, 1, 1)
     plane.table.add_mark(rule(network=str(address), protocol=Protocol(protocol), first=80, last=81))
     for place, port in enumerate((80, 81)):
-        assert end(plane, hook, packet(protocol, address, port, 3000 + place)) == "forwarded"
-    assert end(plane, hook, packet(protocol, address, 79)) in PASSED
-    assert end(plane, hook, packet(protocol, address, 82)) in PASSED
-    assert end(plane, hook, packet(TCP + UDP - protocol, address, 80)) in PASSED
-    assert end(plane, hook, packet(protocol, address + 1, 80)) in PASSED
+        assert end(plane, hook, opening(protocol, address, port, 3000 + place)) == "forwarded"
+    assert end(plane, hook, opening(protocol, address, 79)) in PASSED
+    assert end(plane, hook, opening(protocol, address, 82)) in PASSED
+    for other in {TCP, UDP, SCTP} - {protocol}:
+        assert end(plane, hook, opening(other, address, 80)) in PASSED
+    assert end(plane, hook, opening(protocol, address + 1, 80)) in PASSED
     assert [sum(plane.counts(key, number)) for number in (1, 2)] == [1, 1]
 
 
@@ -99,13 +108,13 @@ def test_one_template_stands_for_all_protocols_ports_and_addresses_of_a_mark(pla
     plane.serve(MARK, 1, 1, 1, persistence=100)
     plane.table.set_marks([everything(), everything(network=str(OTHER))])
     for place, (protocol, address, port) in enumerate(
-        [(TCP, VIP, 80), (TCP, VIP, 443), (UDP, VIP, 53), (TCP, OTHER, 80), (UDP, OTHER, 1)]
+        [(TCP, VIP, 80), (TCP, VIP, 443), (UDP, VIP, 53), (TCP, OTHER, 80), (UDP, OTHER, 1), (SCTP, VIP, 3868)]
     ):
-        assert end(plane, hook, packet(protocol, address, port, 3000 + place)) == "forwarded"
+        assert end(plane, hook, opening(protocol, address, port, 3000 + place)) == "forwarded"
     (template,) = templates(plane)
     assert (template.protocol, template.client, template.client_port) == (0, CLIENT, 0)
     assert (template.virtual, template.virtual_port, template.server_port) == (ip_address("0.0.0.5"), 0, 0)
-    assert sum(plane.counts(MARK, number_of(template.server))) == 5
+    assert sum(plane.counts(MARK, number_of(template.server))) == 6
     assert end(plane, hook, packet(TCP, VIP, 80, 4000, client=CLIENT + 1)) == "forwarded"
     assert len(templates(plane)) == 2
 
@@ -236,7 +245,7 @@ def test_a_change_that_was_broken_off_leaves_nothing_behind(plane: DataPlane) ->
 
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rule_sets(), st.sampled_from(ADDRESSES), st.sampled_from([Protocol.TCP, Protocol.UDP]))
+@given(rule_sets(), st.sampled_from(ADDRESSES), st.sampled_from(Protocol))
 def test_the_data_plane_finds_the_mark_of_the_most_specific_rule(
     plane: DataPlane, rules: MarkRules, address: Address, protocol: Protocol
 ) -> None:
@@ -248,7 +257,7 @@ def test_the_data_plane_finds_the_mark_of_the_most_specific_rule(
     plane.table.set_marks(list(rules))
     for place, port in enumerate(PORTS):
         mark = rules.mark_of(protocol, address, port)
-        name, after = plane.deliver("tc", packet(protocol, address, port, 3000 + place))
+        name, after = plane.deliver("tc", opening(protocol, address, port, 3000 + place))
         assert (name in PASSED) == (mark == 0), (port, mark, name)
         if mark:
             assert after[5] == mark

@@ -16,6 +16,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from directrix.lvs import Address, Connection, ConnectionFlags, ForwardingMethod
+from directrix.lvs.sctp import SctpState
 from directrix.lvs.tcp import TcpState
 from directrix.lvs.udp import UdpState
 from directrix.table.memory.destination import Destination
@@ -56,7 +57,7 @@ class Entry:
     destination: Destination
     server_port: int
     method: ForwardingMethod
-    state: TcpState | UdpState | TemplateState
+    state: TcpState | UdpState | SctpState | TemplateState
     flags: ConnectionFlags
     timeout: int
     template: Entry | None = None
@@ -68,7 +69,7 @@ class Entry:
     def is_template(self) -> bool:
         return bool(self.flags & ConnectionFlags.TEMPLATE)
 
-    def enter(self, state: TcpState | UdpState) -> None:
+    def enter(self, state: TcpState | SctpState) -> None:
         """Go over to a state, and be counted as it is: active or inactive."""
         self.state = state
         if state.active and self.flags & ConnectionFlags.INACTIVE:
@@ -79,7 +80,7 @@ class Entry:
             self.flags |= ConnectionFlags.INACTIVE
             self.destination.active -= 1
             self.destination.inactive += 1
-        if state is TcpState.ESTABLISHED and self.template is not None:
+        if (state is TcpState.ESTABLISHED or state is SctpState.ESTABLISHED) and self.template is not None:
             self.template.state = TemplateState.ASSURED
 
     def bind(self) -> None:
@@ -114,7 +115,7 @@ class Entry:
             self.key.virtual_port,
             self.destination.server.address,
             self.server_port,
-            self.state.name,
+            self.state.label if isinstance(self.state, SctpState) else self.state.name,
             max(0, math.floor(self.expires - now)),
             self.flags,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from directrix.lvs import Address, Family, Protocol, RealServer
 from directrix.lvs.addresses import family_of
+from directrix.lvs.sctp import SctpEvent
 from directrix.lvs.tcp import TcpFlags
 
 
@@ -19,6 +20,7 @@ class Packet:
         client, client_port: where it comes from (CIP).
         virtual, virtual_port: where it goes to; a virtual service perhaps.
         tcp_flags: flags of a TCP header.
+        sctp_event: what the chunks of an SCTP packet say.
         length: bytes from the IP header on.
         fwmark: firewall mark it comes with; 0 for none, then the table's mark rules may give it one.
     """
@@ -31,6 +33,7 @@ class Packet:
     tcp_flags: TcpFlags = TcpFlags.NONE
     length: int = 40
     fwmark: int = 0
+    sctp_event: SctpEvent = SctpEvent.DATA
 
     @property
     def family(self) -> Family:
@@ -46,7 +49,7 @@ class VerdictName(enum.StrEnum):
     NO_SERVICE = enum.auto()
     """Passed: the address is virtual, but not this port of this protocol."""
     NO_CONNECTION = enum.auto()
-    """Passed: it has no connection and is not one to start one (TCP without SYN, FTP data)."""
+    """Passed: it has no connection and is not one to start one (TCP without SYN, SCTP without INIT, FTP data)."""
     LOCAL = enum.auto()
     """Passed: its real server is this host, by the method local."""
     FORWARDED = enum.auto()

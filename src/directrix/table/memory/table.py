@@ -23,10 +23,12 @@ from directrix.lvs import (
     ForwardingMethod,
     Protocol,
     ServiceKey,
+    sctp,
     tcp,
     udp,
 )
 from directrix.lvs.errors import NotSupportedYet
+from directrix.lvs.sctp import SctpEvent, SctpState
 from directrix.lvs.tcp import TcpFlags, TcpState
 from directrix.lvs.udp import UdpState
 from directrix.scheduling import Flow
@@ -40,6 +42,11 @@ from directrix.table.memory.statistics import PERIOD
 FTP = 21
 FTP_DATA = 20
 FIRST_UNPRIVILEGED_PORT = 1024
+_FIRST_STATES: dict[Protocol, TcpState | UdpState | SctpState] = {
+    Protocol.TCP: TcpState.NONE,
+    Protocol.UDP: UdpState.UDP,
+    Protocol.SCTP: SctpState.NONE,
+}
 
 
 class MemoryTable(Control):
@@ -61,7 +68,7 @@ class MemoryTable(Control):
         """Direct a packet of a client.
 
         Raises:
-            NotSupportedYet: it needs a forwarding method, protocol or persistence engine that is only stored.
+            NotSupportedYet: it needs a forwarding method or persistence engine that is only stored.
         """
         self.expire(now)
         if not self._services:
@@ -117,6 +124,10 @@ class MemoryTable(Control):
             state = tcp.next_state(entry.state, packet.tcp_flags)
             entry.enter(state)
             entry.timeout = tcp.timeout(state, self._timeouts)
+        elif isinstance(entry.state, SctpState):
+            association = sctp.next_state(entry.state, packet.sctp_event)
+            entry.enter(association)
+            entry.timeout = sctp.timeout(association)
         else:
             entry.timeout = udp.timeout(self._timeouts)
         self._connections.refresh(entry, self._now)
@@ -127,9 +138,7 @@ class MemoryTable(Control):
         if service is None:
             virtual = any(known.address == packet.virtual for known in self._services)
             return VerdictName.NO_SERVICE if virtual else VerdictName.NOT_OURS
-        if packet.protocol is Protocol.SCTP:
-            raise NotSupportedYet("directing SCTP packets")
-        if packet.protocol is Protocol.TCP and not tcp.opens(packet.tcp_flags):
+        if not _opens(packet):
             return VerdictName.NO_CONNECTION
         if packet.client_port == FTP_DATA:
             return VerdictName.NO_CONNECTION
@@ -174,7 +183,7 @@ class MemoryTable(Control):
             destination,
             server.port if mapped and server.port else packet.virtual_port,
             server.method,
-            TcpState.NONE if packet.protocol is Protocol.TCP else UdpState.UDP,
+            _FIRST_STATES[packet.protocol],
             flags,
             timeout=0,
             template=template,
@@ -217,6 +226,13 @@ class MemoryTable(Control):
         return destination
 
 
+def _opens(packet: Packet) -> bool:
+    """Whether a packet may start a connection."""
+    if packet.protocol is Protocol.TCP:
+        return tcp.opens(packet.tcp_flags)
+    return packet.protocol is Protocol.UDP or sctp.opens(packet.sctp_event)
+
+
 def _check_method(destination: Destination) -> None:
     method = destination.server.method
     if method not in (ForwardingMethod.DIRECT, ForwardingMethod.LOCAL):
@@ -225,12 +241,11 @@ def _check_method(destination: Destination) -> None:
 
 def _starts_over(entry: Entry, packet: Packet) -> bool:
     """Whether a packet starts a new connection where an old one is over (conn_reuse_mode 1)."""
-    return (
-        bool(packet.tcp_flags & TcpFlags.SYN)
-        and entry.template is None
-        and isinstance(entry.state, TcpState)
-        and entry.state in (TcpState.TIME_WAIT, TcpState.CLOSE)
-    )
+    if entry.template is not None:
+        return False
+    if isinstance(entry.state, TcpState):
+        return bool(packet.tcp_flags & TcpFlags.SYN) and entry.state in (TcpState.TIME_WAIT, TcpState.CLOSE)
+    return entry.state is SctpState.CLOSED and packet.sctp_event is SctpEvent.INIT
 
 
 def _key(packet: Packet, port: int) -> ServiceKey:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from directrix.lvs import Timeouts, tcp, udp
+from directrix.lvs import Timeouts, sctp, tcp, udp
 from directrix.table.xdp import layout
 
 _MASK = 0xFFFFFFFF
@@ -49,5 +49,7 @@ def timeout_ticks(timeouts: Timeouts, ticks: Ticks) -> bytes:
     values = [0] * layout.STATES
     for state in tcp.TcpState:
         values[state] = ticks.from_seconds(tcp.timeout(state, timeouts))
+    for sctp_state in sctp.SctpState:
+        values[layout.SCTP_STATES + sctp_state] = ticks.from_seconds(sctp.timeout(sctp_state))
     values[layout.UDP_STATE] = ticks.from_seconds(udp.timeout(timeouts))
     return b"".join(value.to_bytes(4, "little") for value in values)

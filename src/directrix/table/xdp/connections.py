@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from socket import ntohs
 
-from directrix.lvs import Address, Connection, ConnectionFlags, tcp
+from directrix.lvs import Address, Connection, ConnectionFlags, Protocol, sctp, tcp
 from directrix.table.xdp import layout
 from directrix.table.xdp.clock import Ticks
 from directrix.table.xdp.maps import Maps
@@ -46,6 +46,15 @@ def _addresses(family: int, packed: bytes) -> tuple[Address, Address]:
     return IPv6Address(packed[:16]), IPv6Address(packed[16:])
 
 
+def _state(protocol: int, number: int) -> str:
+    """The name of a connection's state by its number in the data plane."""
+    if protocol == Protocol.UDP:
+        return "UDP"
+    if protocol == Protocol.SCTP:
+        return sctp.SctpState(number - layout.SCTP_STATES).label
+    return tcp.TcpState(number).name
+
+
 def _entry(maps: Maps, ticks: Ticks, now: int, raw: tuple[int, ...]) -> Connection | None:
     (client_port, port, protocol, family, kind, packed, server, expires, status, _, children, server_port, _) = raw
     left = ticks.until(expires, now)
@@ -60,11 +69,8 @@ def _entry(maps: Maps, ticks: Ticks, now: int, raw: tuple[int, ...]) -> Connecti
     if template:
         flags = ConnectionFlags.TEMPLATE
         state = "ASSURED" if status & layout.CONNECTION_ASSURED else "NONE"
-    elif protocol == 17:
-        state = "UDP"
-        flags |= ConnectionFlags.INACTIVE
     else:
-        state = tcp.TcpState(status & 0xFF).name
+        state = _state(protocol, status & 0xFF)
         if not status & layout.CONNECTION_ACTIVE:
             flags |= ConnectionFlags.INACTIVE
     return Connection(

@@ -40,6 +40,8 @@ FWMARK_HEAD_BITS = 64
 VERDICTS = 32
 STATES = 32
 UDP_STATE = 16
+SCTP_STATES = 17
+"""The first of SCTP's states; the others follow by their numbers."""
 CURSOR_AT_HEAD = 0xFFFFFFFF
 
 SERVICE_PERSISTENT = 0x01

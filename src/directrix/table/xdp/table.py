@@ -216,9 +216,6 @@ class XdpTable(Table):
         if service.engine:
             raise NoSuchScheduler(service.engine)
         check_netmask(service)
-        key = service.key
-        if key.protocol is not None and key.protocol.name == "SCTP":
-            raise NotSupportedYet("SCTP")
         flags = (layout.SERVICE_PERSISTENT if service.persistence else 0) | (
             layout.SERVICE_ONE_PACKET if service.one_packet else 0
         )

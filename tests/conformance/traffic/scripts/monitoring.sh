@@ -18,10 +18,18 @@ check() {
 
 counter() { ipvsadm -L -n --stats --exact -t "$1" | awk -v column="$2" '/^TCP/ { print $column }'; }
 
+# A connection list without times; asked for until it comes twice alike, for it changes while it is read.
+connections() {
+    local now before=
+    until now=$(ipvsadm -Lnc | awk '{ $2 = NR > 2 ? "-" : $2; print }' | sort) && [[ $now == "$before" ]]; do before=$now; done
+    echo "$now"
+}
+
 for service in "$@"; do check "$service" 2; echo "  status $?"; done
 echo "connections $(counter "$1" 3) outgoing packets $(counter "$1" 5) outgoing bytes $(counter "$1" 7)"
 ipvsadm -L -n --stats -t "$1" | awk '$1 == "->" && NR > 2 { print $2, $3, $5, $7 }'
 ipvsadm -L -n --rate -t "$1" | awk '$1 == "TCP" { print NF, $5, $7 }'
-echo "templates: $(ipvsadm -Lnc | grep -c ' NONE \| ASSURED ')"
-ipvsadm -Lnc | awk '$3 == "ESTABLISHED" { split($6, at, ":"); count[at[1]]++ } END { for (at_ in count) print at_, count[at_] }' | sort
-ipvsadm -Lnc | awk 'NR == 1 || NR == 2 || $3 == "ESTABLISHED" { $2 = $2 == "expire" ? $2 : "-"; sub(/:[0-9]+$/, "", $4); print }' | sort -u
+list=$(connections)
+echo "templates: $(grep -c ' NONE \| ASSURED ' <<< "$list")"
+awk '$3 == "ESTABLISHED" { split($6, at, ":"); count[at[1]]++ } END { for (at_ in count) print at_, count[at_] }' <<< "$list" | sort
+awk '$3 == "ESTABLISHED" { sub(/:[0-9]+$/, "", $4); print }' <<< "$list" | sort -u

@@ -1,8 +1,8 @@
-"""Names of scheduler flags in listings."""
+"""Names of scheduler flags."""
 
 from __future__ import annotations
 
-from directrix.lvs import SchedulerFlags, VirtualService
+from directrix.lvs.service import SchedulerFlags, VirtualService
 
 _BITS = (SchedulerFlags.FLAG_1, SchedulerFlags.FLAG_2, SchedulerFlags.FLAG_3)
 _NAMES = {

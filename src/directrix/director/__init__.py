@@ -1,0 +1,1 @@
+"""The daemon: joins configuration, checks, VRRP and the table."""
