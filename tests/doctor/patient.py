@@ -102,18 +102,16 @@ class Patient:
 
     def snapshot(self) -> dict[str, str]:
         """All that breaks may change, host by host: addresses, links, routes, neighbours, settings, rules, sockets."""
-        listed = {}
-        for host in self.lab.hosts:
-            commands = (
-                "ip -oneline -details address show | sed 's/ valid_lft.*//'",
-                "ip -oneline link show | sed 's/state [A-Z]*//; s/qdisc [a-z]*//'",
-                "ip -4 route show table all | sort; ip -6 route show table all | sort",
-                "ip neighbour show nud permanent",
-                "nft list ruleset",
-                "tc qdisc show | sort",
-                f"grep -H . {' '.join(f'/proc/sys/net/ipv4/conf/*/{key}' for key in _SETTINGS)}",
-                "directrix status --json | grep '\"size\"'; directrix ipvsadm -S -n",
-                "ss -Hltn | awk '{print $4}' | sort",
-            )
-            listed[host.name] = "\n".join(self.run(host.name, command).stdout for command in commands)
-        return listed
+        commands = (
+            "ip -oneline -details address show | sed 's/ valid_lft.*//'",
+            "ip -oneline link show | sed 's/state [A-Z]*//; s/qdisc [a-z]*//'",
+            "ip -4 route show table all | sort; ip -6 route show table all | sort",
+            "ip neighbour show nud permanent; nft list ruleset; tc qdisc show | sort",
+            f"grep -H . {' '.join(f'/proc/sys/net/ipv4/conf/*/{key}' for key in _SETTINGS)}",
+            "ss -Hltn | awk '{print $4}' | sort",
+        )
+        of_director = ("directrix status --json | grep '\"size\"'", "directrix ipvsadm -S -n")
+        return {
+            host.name: self.run(host.name, "\n".join(commands + of_director * (host.role == "director"))).stdout
+            for host in self.lab.hosts
+        }

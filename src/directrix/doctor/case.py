@@ -335,6 +335,13 @@ def on_loopback(host: Host) -> tuple[Address, ...]:
     )
 
 
+def _started() -> list[Address]:
+    """The VIPs that `directrix realserver start` made this host a real server for."""
+    from directrix.realserver.preparing import book, started_vips
+
+    return started_vips(book().read())
+
+
 def make_case(
     *,
     role: Role | None = None,
@@ -345,8 +352,8 @@ def make_case(
 ) -> Case:
     """Find out which host this is and what it is about; what is given overrides what is found.
 
-    A host whose table has services is a director, one with a VIP on `lo` a real server, any other
-    a bystander.
+    A host whose table has services is a director; one with a VIP on `lo`, or where `directrix
+    realserver start` was called, a real server; any other a bystander.
 
     Raises:
         CommandFailed: the host can't be asked.
@@ -358,10 +365,11 @@ def make_case(
         if served:
             case.role = Role.DIRECTOR
             case.services = _chosen(served, case) or case.services
-    if role is None and case.role is Role.BYSTANDER and on_loopback(host):
+    carried = tuple(dict.fromkeys([*on_loopback(host), *_started()]))
+    if role is None and case.role is Role.BYSTANDER and carried:
         case.role = Role.REALSERVER
     if not case.vips:
-        found = on_loopback(host) if case.role is Role.REALSERVER else ()
+        found = carried if case.role is Role.REALSERVER else ()
         case.vips = tuple(dict.fromkeys([service.vip for service in case.services] or found))
     return case
 

@@ -21,7 +21,12 @@ def single(address: Address) -> str:
 def carry_vip(vip: Address, on: str = "") -> list[Remedy]:
     """Give a real server its VIP; quiet first, so that it never answers for it."""
     quiet = [Remedy(QUIET, on, safe=True)] if vip.version == 4 else []
-    return [*quiet, Remedy(f"ip address replace {single(vip)} dev lo", on, safe=True)]
+    return [*quiet, Remedy(f"ip address replace {on_loopback(vip)}", on, safe=True)]
+
+
+def on_loopback(vip: Address) -> str:
+    """A real server's VIP as `directrix realserver start` gives it to lo: never chosen for its own connections."""
+    return f"{single(vip)} dev lo {'scope host' if vip.version == 4 else 'nodad preferred_lft 0'}"
 
 
 def redirect(service: Service, port: int | None = None, on: str = "") -> Remedy:

@@ -13,7 +13,6 @@ import enum
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-
 from ipaddress import IPv6Address
 
 from directrix.doctor.case import CannotLook, Case, Place

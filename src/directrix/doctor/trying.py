@@ -103,7 +103,7 @@ class Trial:
         """For people."""
         text = [f"{self.service}, tried {sum(self.answered.values()) + sum(self.failed.values())} times from here"]
         total = sum(self.answered.values())
-        for server, count in self.answered.most_common():
+        for server, count in sorted(self.answered.items(), key=lambda each: (-each[1], each[0])):
             text.append(f"OK    {server}: answered {count} times ({count / total:.0%})")
         for reason, count in self.failed.most_common():
             text.append(f"FAIL  {count} times: {reason}")
@@ -245,4 +245,4 @@ def _compare(trial: Trial, weights: Mapping[str, int]) -> None:
 def _is(server: str, name: str) -> bool:
     """Whether what told a server apart is meant by a name: the same, or one of the addresses behind a MAC."""
     known, _, rest = server.partition(" (")
-    return name == server or name == known or name in rest.rstrip(")").split(", ")
+    return name in (server, known) or name in rest.rstrip(")").split(", ")

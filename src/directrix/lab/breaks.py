@@ -12,6 +12,7 @@ from directrix.lab.definition import Role
 from directrix.lab.errors import LabError
 from directrix.lvs import Address
 from directrix.system import frames, namespaces
+from directrix.system.facts.address import OwnAddress
 from directrix.system.wire import Wire
 
 _NOBODY = "02:00:de:ad:00:01"
@@ -29,14 +30,14 @@ def _arp_leak(scene: Scene) -> None:
 
 def _no_vip(scene: Scene) -> None:
     for vip in scene.vips:
-        scene.do(f"ip address del {_single(vip)} dev lo", f"ip address replace {_single(vip)} dev lo")
+        scene.do(f"ip address del {_single(vip)} dev lo", f"ip address replace {_carried(vip)}")
 
 
 def _wide_vip(scene: Scene) -> None:
     vip = _vip(scene, 4)
     wide = f"{vip}/{scene.addresses()[0].network.prefixlen}"
     scene.do(f"ip address add {wide} dev lo", f"ip address del {wide} dev lo 2>/dev/null || true")
-    scene.do(f"ip address del {_single(vip)} dev lo", f"ip address replace {_single(vip)} dev lo")
+    scene.do(f"ip address del {_single(vip)} dev lo", f"ip address replace {_carried(vip)}")
 
 
 def _wrong_bind(scene: Scene) -> None:
@@ -205,6 +206,11 @@ def _vip(scene: Scene, version: int) -> Address:
         if vip.version == version:
             return vip
     raise LabError(f"lab {scene.lab.name!r} has no IPv{version} VIP")
+
+
+def _carried(vip: Address) -> str:
+    """A VIP as `directrix realserver start` gives it to lo."""
+    return " ".join(OwnAddress(str(vip), "lo", "host").boot_words()[3:])
 
 
 def _single(vip: Address) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from directrix.doctor.case import LOOPBACK, CannotLook, Case, who_answer
 from directrix.doctor.checks.vip import wire_of
-from directrix.doctor.commands import QUIET
+from directrix.doctor.commands import QUIET, carry_vip
 from directrix.doctor.finding import EVERYWHERE, Check, Finding, Remedy, Role, fail, ok, skip
 from directrix.doctor.probing import link_local_of
 from directrix.lvs import Address
@@ -83,10 +83,9 @@ def _beside_director(
 ) -> Finding:
     host = known.get(mac)
     if host is not None and host in case.servers():
-        remedies = (
-            [Remedy(QUIET, str(host))] if vip.version == 4 else [Remedy(f"ip address flush to {vip}/128", str(host))]
-        )
-        remedies += [] if vip.version == 4 else [Remedy(f"ip address replace {vip}/128 dev lo", str(host))]
+        # Neighbour discovery tells of no address of lo: one that is told stands on an interface.
+        moved = [_drop(vip, str(host)), *carry_vip(vip, str(host))]
+        remedies = [Remedy(QUIET, str(host))] if vip.version == 4 else moved
         return fail(
             looked_at,
             f"the real server {host} ({mac.hex(':')}) answers too: clients that hear it go past the director",
@@ -108,7 +107,7 @@ def _drop(vip: Address, on: str) -> Remedy:
 
 
 def _known_macs(case: Case, interface: str, version: int) -> dict[bytes, Address]:
-    """Addresses by MAC: of real servers, asked for afresh, else from the neighbour table; of this family if it can be."""
+    """Addresses by MAC: of real servers, asked for afresh, else from the neighbour table."""
     found: dict[bytes, Address] = {}
     for each in case.host.neighbours:
         if each.mac and each.interface == interface and not each.address.is_link_local:

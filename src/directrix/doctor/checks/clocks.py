@@ -49,8 +49,8 @@ def _compare(case: Case, address: Address) -> Finding:
         return ok(str(address), "its clock agrees with this one")
     return warn(
         str(address),
-        f"its clock is {abs(off) / 1000:.1f} s {'ahead of' if off > 0 else 'behind'} this one: logs don't fit together, "
-        "and what ends at a time (sessions, certificates) depends on which server a client gets",
+        f"its clock is {abs(off) / 1000:.1f} s {'ahead of' if off > 0 else 'behind'} this one: logs don't fit "
+        "together, and what ends at a time (sessions, certificates) depends on which server a client gets",
         [Remedy("timedatectl set-ntp true", str(address))],
     )
 

@@ -116,8 +116,8 @@ def _where(listener: Listener) -> str:
 CHECK = Check(
     "listening",
     "the service listens on the VIP or on all addresses",
-    "A packet that comes by direct routing is for the VIP. A service bound to the real server's own address refuses it, "
-    "though every check of that address is content.",
+    "A packet that comes by direct routing is for the VIP. A service bound to the real server's own address refuses "
+    "it, though every check of that address is content.",
     frozenset({Role.REALSERVER}),
     look,
 )
