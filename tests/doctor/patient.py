@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,8 +14,12 @@ from typing import Any
 from directrix.lab import state
 from directrix.lab.breaking import break_lab, heal_lab
 from directrix.lab.breaks import BREAKS
+from directrix.lab.builder import build
 from directrix.lab.inside import in_shell
+from directrix.lab.language import read_lab
+from directrix.lab.ready_made import find
 from directrix.lab.state import HostState, LabState
+from directrix.lab.teardown import take_down
 from directrix.system import namespaces
 
 _SETTINGS = ("rp_filter", "arp_ignore", "arp_announce", "forwarding", "arp_filter")
@@ -115,3 +120,14 @@ class Patient:
             host.name: self.run(host.name, "\n".join(commands + of_director * (host.role == "director"))).stdout
             for host in self.lab.hosts
         }
+
+
+@contextmanager
+def lab_of(ready_made: str) -> Iterator[Patient]:
+    """A ready-made lab for the length of a `with` block."""
+    name = f"doctor-{ready_made}-{os.getpid()}"
+    build(read_lab(find(ready_made)), name, "tests")
+    try:
+        yield Patient(name)
+    finally:
+        take_down(name)
