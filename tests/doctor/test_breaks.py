@@ -38,6 +38,7 @@ EVERY = (
     Named("wrong-bind", "rs1", "listening", "listens on 10.0.0.11 only", SERVICE),
     Named("wrong-port", "director", "direct-path", "but somebody does at 8080"),
     Named("wrong-port", "rs1", "listening", "nginx does at 8080", SERVICE),
+    Named("rp-filter", "director", "client-path", "answers by another way", ("--client", "10.0.0.50")),
     Named("rp-filter", "rs1", "rp-filter", "answers to them leave by back"),
     Named("firewall", "director", "direct-path", "a firewall there drops it"),
     Named("firewall", "rs1", "firewall", "inet lab_break input drops its packets", SERVICE),

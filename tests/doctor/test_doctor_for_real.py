@@ -170,3 +170,32 @@ def test_nonsense_is_refused_in_a_line(patient: Patient, words: str, status: int
     assert (done.returncode, done.stdout) == (status, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_host_of_which_nothing_is_known_is_neither_well_nor_ill(patient: Patient) -> None:
+    found = patient.run("client", "directrix doctor --json")
+    assert (found.returncode, json.loads(found.stdout)["outcome"]) == (3, "skip")
+
+
+def test_a_vip_on_an_interface_of_a_real_server_is_found_and_mended_from_the_director(patient: Patient) -> None:
+    before = patient.snapshot()
+    patient.run("rs2", "ip address del 10.0.0.100/32 dev lo; ip address add 10.0.0.100/32 dev eth0")
+    found = patient.examine("director", "--only", "answers")
+    (complaint,) = found.wrong
+    assert "the real server 10.0.0.12" in complaint["said"]
+    patient.follow(complaint, "director")
+    assert patient.examine("director", "--only", "answers").wrong == []
+    assert patient.snapshot() == before
+
+
+def test_iptables_in_the_way_are_named_from_the_director_and_let_the_service_in(patient: Patient) -> None:
+    patient.run("rs2", "iptables -A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT")
+    patient.run("rs2", "iptables -A INPUT -d 10.0.0.100 -j REJECT --reject-with icmp-host-prohibited")
+    try:
+        found = patient.examine("director", "--only", "direct-path", "--vip", "10.0.0.100")
+        (complaint,) = found.wrong
+        assert "a firewall there rejects it" in complaint["said"]
+        patient.follow(complaint, "director")
+        assert patient.examine("director", "--only", "direct-path").wrong == []
+    finally:
+        patient.run("rs2", "nft flush ruleset")

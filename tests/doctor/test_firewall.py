@@ -27,9 +27,16 @@ def namespace() -> Iterator[None]:
         ip([f"netns delete {NAME}"])
 
 
-def fates(*commands: str, vip: str = "10.0.0.100", hook: str = "input", types: str = "filter") -> list[Fate]:
-    """What becomes of a SYN for port 80 of the VIP under rules made by these commands."""
-    packet = Packet("tcp", ip_address(vip), 80, "eth0")
+def fates(
+    *commands: str,
+    vip: str = "10.0.0.100",
+    hook: str = "input",
+    types: str = "filter",
+    answer: bool = False,
+    client: str = "",
+) -> list[Fate]:
+    """What becomes of a SYN for port 80 of the VIP, or an answer to it, under rules made by these commands."""
+    packet = Packet("tcp", ip_address(vip), 80, "eth0", answer, ip_address(client) if client else None)
     with namespaces.inside(NAME):
         run(["sh", "-ec", "nft flush ruleset\n" + "\n".join(commands)])
         found = Host().rulesets
@@ -119,6 +126,24 @@ def test_an_ipv6_packet_meets_the_rules_of_its_family() -> None:
 def test_an_accept_in_one_base_chain_saves_from_no_other() -> None:
     other = "nft 'table ip g { chain input { type filter hook input priority 10; tcp dport 80 drop; }; }'"
     assert fates(inet("tcp dport 80 accept"), other) == [Fate.DROPPED]
+
+
+def test_an_answer_is_seen_leaving() -> None:
+    chain = "nft 'table inet o {{ chain output {{ type filter hook output priority 0; {}; }}; }}'"
+    for rule, expected in (
+        ("ip saddr 10.0.0.100 tcp sport 80 drop", [Fate.DROPPED]),
+        ("ip daddr 10.0.0.100 drop", []),
+        ("tcp dport 80 drop", []),
+        ("ct state new drop", []),
+        ("oifname eth0 tcp sport 1-1023 reject", [Fate.REJECTED]),
+    ):
+        assert fates(chain.format(rule), hook="output", answer=True) == expected
+
+
+def test_a_rule_about_the_client_decides_if_the_client_is_known() -> None:
+    rule = inet("ip saddr 192.0.2.0/24 drop")
+    assert fates(rule, client="192.0.2.9") == [Fate.DROPPED]
+    assert fates(rule, client="198.51.100.9") == []
 
 
 def test_a_redirection_is_told_with_its_port() -> None:

@@ -171,7 +171,7 @@ def _show(args: argparse.Namespace, case: Case, found: list[Found], mended: list
     from directrix.doctor.finding import Outcome
 
     result = outcome(found)
-    status = {Outcome.OK: HEALTHY, Outcome.WARN: WARNINGS, Outcome.FAIL: FAILURES}[result]
+    status = {Outcome.OK: HEALTHY, Outcome.WARN: WARNINGS, Outcome.FAIL: FAILURES, Outcome.SKIP: UNKNOWN}[result]
     if args.json:
         import json
 
@@ -241,9 +241,8 @@ class Lines:
 
 
 def _try_as_client(args: argparse.Namespace) -> int:
-    from directrix.doctor.trying import Identify, parse_weights, try_service
-
     from directrix.doctor.case import parse_service
+    from directrix.doctor.trying import Identify, parse_weights, try_service
 
     service = parse_service(args.from_client)
     if args.count < 1:

@@ -326,12 +326,13 @@ def parse_service(text: str) -> Service:
     return Service(protocol, vip, number, ServiceKey.of(protocol, vip, number))
 
 
-def on_loopback(host: Host) -> tuple[Address, ...]:
-    """The addresses beside 127.0.0.1 and ::1 that stand on `lo`: how a real server carries its VIPs."""
+def on_no_wire(host: Host) -> tuple[Address, ...]:
+    """The addresses that stand on `lo`, beside its own, or on a dummy: how a real server carries its VIPs."""
+    places = {LOOPBACK, *(link.name for link in host.links.values() if link.kind == "dummy")}
     return tuple(
         carried.address
         for carried in host.carried
-        if carried.interface == LOOPBACK and not carried.address.is_loopback and not carried.address.is_link_local
+        if carried.interface in places and not carried.address.is_loopback and not carried.address.is_link_local
     )
 
 
@@ -365,7 +366,7 @@ def make_case(
         if served:
             case.role = Role.DIRECTOR
             case.services = _chosen(served, case) or case.services
-    carried = tuple(dict.fromkeys([*on_loopback(host), *_started()]))
+    carried = tuple(dict.fromkeys([*on_no_wire(host), *_started()]))
     if role is None and case.role is Role.BYSTANDER and carried:
         case.role = Role.REALSERVER
     if not case.vips:

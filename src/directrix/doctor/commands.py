@@ -35,7 +35,7 @@ def redirect(service: Service, port: int | None = None, on: str = "") -> Remedy:
     target = f"redirect to :{port}" if port else "redirect"
     match = f"{family} daddr {service.vip} {protocol} dport {service.port} {target}"
     chain = f"chain prerouting {{ type nat hook prerouting priority dstnat; {match}; }};"
-    return Remedy(f"nft 'table {family} {_TABLE} {{ {chain} }}'", on)
+    return Remedy(f"nft 'table {family} {_TABLE} {{ {chain} }}'", on, safe=port is None)
 
 
 def quiesce(service: Service, server: Server) -> Remedy:
@@ -53,10 +53,11 @@ def method_option(server: Server) -> str:
     return {ForwardingMethod.MASQUERADE: "-m", ForwardingMethod.TUNNEL: "-i"}.get(server.method, "-g")
 
 
-def examine(service: Service, on: Address) -> Remedy:
+def examine(service: Service, on: Address, client: Address | None = None) -> Remedy:
     """Look on a real server itself, and mend there what is safe."""
-    named = f"{'udp:' if service.protocol is Protocol.UDP else ''}{service.destination}"
-    return Remedy(f"directrix doctor --role realserver --service {named} --fix --yes", str(on))
+    named = f"{'' if service.protocol is Protocol.TCP else f'{service.protocol.name.lower()}:'}{service.destination}"
+    words = f"--role realserver --service {named}" + (f" --client {client}" if client else "")
+    return Remedy(f"directrix doctor {words} --fix --yes", str(on))
 
 
 def set_mtu(address: Address, mtu: int) -> Remedy:

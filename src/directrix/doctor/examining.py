@@ -48,6 +48,6 @@ def examine(case: Case, checks: Iterable[Check], progress: Progress = lambda _: 
 
 
 def outcome(found: Iterable[Found]) -> Outcome:
-    """The worst that was found; what could not be looked at makes nothing worse."""
+    """The worst that was found; what could not be looked at makes nothing worse. SKIP if nothing could."""
     outcomes = {each.finding.outcome for each in found}
-    return next((each for each in (Outcome.FAIL, Outcome.WARN) if each in outcomes), Outcome.OK)
+    return next((each for each in (Outcome.FAIL, Outcome.WARN, Outcome.OK) if each in outcomes), Outcome.SKIP)

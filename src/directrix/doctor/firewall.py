@@ -37,12 +37,21 @@ class Fate(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A packet that begins a connection, as rules see it; `protocol` is `tcp` or `udp`. Or an ARP request."""
+    """A packet as rules see it: one that begins a connection, or with `answer` one that comes back.
+
+    Attributes:
+        protocol: `tcp`, `udp`, or `arp` for a request.
+        address, port: of the service: where a packet goes to, or an answer comes from.
+        interface: by which it comes in, or an answer goes out.
+        other: the client, if it is known.
+    """
 
     protocol: str
     address: Address
     port: int
     interface: str
+    answer: bool = False
+    other: Address | None = None
 
     def field(self, protocol: str, name: str) -> object:
         """The value of a header field, _UNKNOWN if it can't be known, None if this packet has no such header."""
@@ -52,13 +61,22 @@ class Packet:
         if protocol in ("ip", "ip6"):
             if protocol != family:
                 return None
-            known: dict[str, object] = {"daddr": self.address, "protocol": self.protocol, "nexthdr": self.protocol}
+            own, others = ("saddr", "daddr") if self.answer else ("daddr", "saddr")
+            known: dict[str, object] = {own: self.address, "protocol": self.protocol, "nexthdr": self.protocol}
+            if self.other is not None:
+                known[others] = self.other
             return known.get(name, _UNKNOWN)
         if protocol in ("tcp", "udp", "sctp", "th"):
             if protocol != self.protocol and self.protocol not in _SYNONYMS.get(protocol, ()):
                 return None
-            return {"dport": self.port, "flags": "syn"}.get(name, _UNKNOWN)
+            told: dict[str, object] = {"sport": self.port} if self.answer else {"dport": self.port, "flags": "syn"}
+            return told.get(name, _UNKNOWN)
         return None if protocol in ("icmp", "icmpv6") else _UNKNOWN
+
+    @property
+    def state(self) -> str:
+        """What connection tracking says of it."""
+        return "established" if self.answer else "new"
 
     def meta(self, key: str) -> object:
         """What netfilter's `meta` knows of it."""
@@ -66,8 +84,8 @@ class Packet:
             "l4proto": self.protocol,
             "protocol": "ip" if self.address.version == 4 else "ip6",
             "nfproto": "ipv4" if self.address.version == 4 else "ipv6",
-            "iifname": self.interface,
-            "iif": self.interface,
+            **({"oifname": self.interface, "oif": self.interface} if self.answer else {}),
+            **({} if self.answer else {"iifname": self.interface, "iif": self.interface}),
         }
         return known.get(key, _UNKNOWN)
 
@@ -290,7 +308,7 @@ def _left(left: Any, packet: Packet) -> object:
     known: dict[str, Callable[[], object]] = {
         "payload": lambda: packet.field(value.get("protocol", ""), value.get("field", "")),
         "meta": lambda: packet.meta(value.get("key", "")),
-        "ct": lambda: "new" if value.get("key") == "state" else _UNKNOWN,
+        "ct": lambda: packet.state if value.get("key") == "state" else _UNKNOWN,
     }
     return known[kind]() if kind in known and isinstance(value, dict) else _UNKNOWN
 

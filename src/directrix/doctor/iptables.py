@@ -14,6 +14,7 @@ _HOOKS = {"PREROUTING": "prerouting", "INPUT": "input", "FORWARD": "forward", "O
 _UNKNOWN_CONDITION: dict[str, Any] = {"limit": {}}
 _PRIORITIES = {"raw": -300, "mangle": -150, "nat": -100, "filter": 0}
 _WITHOUT_MEANING = ("-m", "--comment", "--reject-with", "--log-prefix", "--log-level")
+_PORTS = {"--sport": "sport", "--sports": "sport", "--dport": "dport", "--dports": "dport"}
 _STATEMENTS: dict[str, dict[str, Any]] = {
     "ACCEPT": {"accept": None},
     "DROP": {"drop": None},
@@ -61,16 +62,18 @@ def _statements(words: list[str], family: str) -> list[dict[str, Any]]:
         operation, negated = ("!=" if negated else "=="), False
         if word in _WITHOUT_MEANING:
             next(left, "")
-        elif word == "-d":
-            found.append(_match({"payload": {"protocol": family, "field": "daddr"}}, _network(next(left)), operation))
+        elif word in ("-s", "-d"):
+            field = {"protocol": family, "field": f"{word[1]}addr"}
+            found.append(_match({"payload": field}, _network(next(left)), operation))
         elif word == "-p":
             protocol = next(left)
             found.append(_match({"meta": {"key": "l4proto"}}, protocol, operation))
-        elif word == "-i":
-            found.append(_match({"meta": {"key": "iifname"}}, next(left).replace("+", "*"), operation))
-        elif word in ("--dport", "--dports"):
+        elif word in ("-i", "-o"):
+            found.append(_match({"meta": {"key": f"{word[1]}ifname"}}, next(left).replace("+", "*"), operation))
+        elif word in _PORTS:
             ports = [_ports(part) for part in next(left).split(",")]
-            found.append(_match({"payload": {"protocol": protocol, "field": "dport"}}, {"set": ports}, operation))
+            field = {"protocol": protocol, "field": _PORTS[word]}
+            found.append(_match({"payload": field}, {"set": ports}, operation))
         elif word in ("--ctstate", "--state"):
             states = [state.lower() for state in next(left).split(",")]
             found.append(_match({"ct": {"key": "state"}}, {"set": states}, operation))

@@ -147,12 +147,21 @@ def refuses_datagrams(case: Case, place: Place, address: Address, port: int) -> 
     )
 
 
-def foreign_syn(case: Case, place: Place, source: Address, address: Address, port: int) -> tuple[bytes, bytes]:
-    """A SYN for an address that says it comes from `source`, for the host at a place, and the RST that ends it."""
+@dataclass(frozen=True, slots=True)
+class ForeignSyn:
+    """A SYN that says it comes from somebody else, and the RST that ends what comes of it."""
+
+    syn: bytes
+    end: bytes
+    sequence: int
+
+
+def foreign_syn(case: Case, place: Place, source: Address, address: Address, port: int) -> ForeignSyn:
+    """A SYN for an address that says it comes from `source`, for the host at a place."""
     route = Route(case.own_mac(place.interface), place.mac, source, address)
     sequence, own = random.randrange(1 << 31), case.wire(place.interface).port
     end = frames.tcp(route, own, port, RST, sequence=sequence + 1)
-    return frames.tcp(route, own, port, SYN, sequence=sequence), end
+    return ForeignSyn(frames.tcp(route, own, port, SYN, sequence=sequence), end, sequence)
 
 
 def _route(case: Case, place: Place, address: Address) -> Route:

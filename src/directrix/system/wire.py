@@ -123,6 +123,15 @@ class Wire:
                 break
         return list(heard.values())
 
+    def wait_for(self, is_answer: Callable[[Heard], bool], seconds: float) -> Heard | None:
+        """The first answer that comes within a time; None if none does."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            heard = self.receive(left)
+            if heard is not None and is_answer(heard):
+                return heard
+        return None
+
     def receive(self, seconds: float) -> Heard | None:
         """The next frame that came in; None if none did in time, or it says nothing that could be an answer."""
         if not select.select([self._socket], [], [], seconds)[0]:

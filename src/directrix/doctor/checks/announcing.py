@@ -44,14 +44,14 @@ def _try(case: Case, address: Address, vip: Address, port: int) -> Finding:
         raise CannotLook("no address was found that nobody has, to have it asked for")
     wire = case.wire(place.interface)
     looked_at = f"{address}, asking who has {spare}"
-    syn, end = foreign_syn(case, place, spare, vip, port)
+    tried = foreign_syn(case, place, spare, vip, port)
     heard = wire.ask(
-        [syn],
+        [tried.syn],
         lambda heard: (heard.kind, heard.mac, heard.destination) == ("arp-request", place.mac, spare),
         seconds=0.4,
         tries=2,
     )
-    wire.send(end)
+    wire.send(tried.end)
     if not heard:
         return skip(
             looked_at, "it did not ask, so nothing is known: it may take nothing for the VIP, or route elsewhere"

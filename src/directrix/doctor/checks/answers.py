@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from directrix.doctor.case import LOOPBACK, CannotLook, Case, who_answer
 from directrix.doctor.checks.vip import wire_of
-from directrix.doctor.commands import QUIET, carry_vip
+from directrix.doctor.commands import carry_vip
 from directrix.doctor.finding import EVERYWHERE, Check, Finding, Remedy, Role, fail, ok, skip
 from directrix.doctor.probing import link_local_of
 from directrix.lvs import Address
@@ -83,9 +83,9 @@ def _beside_director(
 ) -> Finding:
     host = known.get(mac)
     if host is not None and host in case.servers():
-        # Neighbour discovery tells of no address of lo: one that is told stands on an interface.
-        moved = [_drop(vip, str(host)), *carry_vip(vip, str(host))]
-        remedies = [Remedy(QUIET, str(host))] if vip.version == 4 else moved
+        # Its settings are wrong, or the VIP stands on an interface of the wire; which, can't be seen from here.
+        *quiet, carried = carry_vip(vip, str(host))
+        remedies = [*quiet, _drop(vip, str(host)), carried]
         return fail(
             looked_at,
             f"the real server {host} ({mac.hex(':')}) answers too: clients that hear it go past the director",

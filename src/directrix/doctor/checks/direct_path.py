@@ -10,8 +10,8 @@ from directrix.doctor.finding import Check, Finding, Outcome, Remedy, Role, ok, 
 from directrix.doctor.probing import Reach, echoes, knock, refuses_datagrams
 from directrix.lvs import Address, ForwardingMethod, Protocol
 
-_USUAL = {80: (8080, 8000, 8008), 443: (8443,), 8080: (80,), 8443: (443,), 53: (5353,)}
-"""Other ports on which what belongs on a port is often found."""
+_USUAL = {80: (8080, 8000, 8008, 81, 8081, 8888, 3000, 5000), 8080: (80, 8000, 8081), 443: (8443, 4443), 8443: (443,)}
+"""Other ports on which what belongs on a port is often found; for all, those 8000 and 10000 higher."""
 
 
 def look(case: Case) -> Iterator[Finding]:
@@ -59,7 +59,8 @@ def _refused(case: Case, place: Place, service: Service, server: Server) -> Find
         )
         return _wrong(service, server, said, [redirect(service, None, on)])
     others = [server.port] if server.port != service.port else []
-    for port in [*others, *_USUAL.get(service.port, ())]:
+    higher = [port for port in (service.port + 8000, service.port + 10_000) if port < 65536]
+    for port in dict.fromkeys([*others, *_USUAL.get(service.port, ()), *higher]):
         for address in (service.vip, server.address):
             if knock(case, place, address, port).reach is Reach.ACCEPTED:
                 said = (
@@ -78,7 +79,7 @@ def _silent(case: Case, place: Place, service: Service, server: Server) -> Findi
         return _wrong(service, server, said, [examine(service, on)])
     if _lives(case, place, service, on):
         said = "it takes nothing for the VIP, though it lives: it does not carry it (or its firewall drops all for it)"
-        return _wrong(service, server, said, carry_vip(service.vip, str(on)))
+        return _wrong(service, server, said, [*carry_vip(service.vip, str(on)), examine(service, on)])
     said = "it answers ARP, and nothing else: a firewall or rp_filter there drops whatever comes from this director"
     return _wrong(service, server, said, [examine(service, on)])
 

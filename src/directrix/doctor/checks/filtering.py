@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from directrix.doctor.case import LOOPBACK, Case, Service
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
@@ -16,6 +17,8 @@ _PATHS: dict[tuple[Role, str], tuple[tuple[str, tuple[str, ...]], ...]] = {
     (Role.DIRECTOR, "ipvs"): (("ingress", ("netdev",)), ("prerouting", ()), ("input", ())),
     (Role.REALSERVER, ""): (("ingress", ("netdev", "inet")), ("prerouting", ()), ("input", ())),
 }
+_ANSWERS = (("output", ()), ("postrouting", ()))
+"""What an answer of a real server meets; the director sees none."""
 
 
 def look(case: Case) -> Iterator[Finding]:
@@ -38,7 +41,8 @@ def _service(case: Case, service: Service) -> Finding:
     if verdict is None:
         return ok(str(service), "no rule keeps its packets back")
     what = "drops" if verdict.fate is Fate.DROPPED else "rejects"
-    return fail(str(service), f"{verdict.where} {what} its packets", _let_in(verdict, service))
+    whose = "answers" if _is_of_answers(case, verdict) else "packets"
+    return fail(str(service), f"{verdict.where} {what} its {whose}", _let_in(case, verdict, service))
 
 
 def _unnamed(case: Case, vip: Address) -> Finding:
@@ -63,20 +67,34 @@ def _unnamed(case: Case, vip: Address) -> Finding:
     return warn(
         f"VIP {vip}",
         f"rules keep packets back from all that listens: {told}; {next(iter(kept.values())).where} does",
-        [remedy for service, verdict in kept.items() for remedy in _let_in(verdict, service)],
+        [remedy for service, verdict in kept.items() for remedy in _let_in(case, verdict, service)],
     )
 
 
 def _in_the_way(case: Case, service: Service) -> Verdict | None:
     path = _PATHS.get((case.role, case.make if case.role is Role.DIRECTOR else ""), ())
     for interface in _interfaces(case):
-        packet = Packet(service.protocol.name.lower(), service.vip, service.port, interface)
+        client = case.client if case.client is not None and case.client.version == service.vip.version else None
+        packet = Packet(service.protocol.name.lower(), service.vip, service.port, interface, other=client)
+        answer = replace(packet, answer=True)
+        ways = [(packet, path), (answer, _ANSWERS if case.role is Role.REALSERVER else ())]
         for ruleset in case.host.rulesets or ():
-            for hook, families in path:
-                for verdict in ruleset.verdicts(packet, hook, families):
-                    if verdict.fate in (Fate.DROPPED, Fate.REJECTED):
-                        return verdict
+            for seen, hooks in ways:
+                for hook, families in hooks:
+                    for verdict in ruleset.verdicts(seen, hook, families):
+                        if verdict.fate in (Fate.DROPPED, Fate.REJECTED):
+                            return verdict
     return None
+
+
+def _is_of_answers(case: Case, verdict: Verdict) -> bool:
+    """Whether a chain is one that answers meet."""
+    hooks = [hook for hook, _ in _ANSWERS]
+    return any(
+        chain == verdict.chain and hook in hooks
+        for ruleset in case.host.rulesets or ()
+        for chain, hook, _, _ in ruleset.bases
+    )
 
 
 def _interfaces(case: Case) -> list[str]:
@@ -89,25 +107,19 @@ def _interfaces(case: Case) -> list[str]:
     ]
 
 
-def _let_in(verdict: Verdict, service: Service) -> list[Remedy]:
-    """A rule that lets a service in, ahead of all others of the chain: nobody's rule is taken away."""
+def _let_in(case: Case, verdict: Verdict, service: Service) -> list[Remedy]:
+    """A rule that lets a service in, or its answers out, ahead of all others: nobody's rule is taken away."""
     chain = verdict.chain
     if chain is None:
         return []
-    family, protocol = ("ip", service.protocol.name.lower()) if service.vip.version == 4 else (
-        "ip6", service.protocol.name.lower()
-    )  # fmt: skip
+    family = "ip" if service.vip.version == 4 else "ip6"
+    protocol, out = service.protocol.name.lower(), _is_of_answers(case, verdict)
     if chain.legacy:
         program = "iptables-legacy" if family == "ip" else "ip6tables-legacy"
-        return [
-            Remedy(
-                f"{program} -t {chain.table} -I {chain.name} -d {service.vip} -p {protocol} --dport {service.port} "
-                "-j ACCEPT",
-                safe=True,
-            )
-        ]
-    match = f"{family} daddr {service.vip} {protocol} dport {service.port}"
-    return [Remedy(f"nft insert rule {chain} {match} accept", safe=True)]
+        match = f"{'-s' if out else '-d'} {service.vip} -p {protocol} --{'sport' if out else 'dport'} {service.port}"
+        return [Remedy(f"{program} -t {chain.table} -I {chain.name} {match} -j ACCEPT", safe=True)]
+    match = f"{family} {'saddr' if out else 'daddr'} {service.vip} {protocol} {'sport' if out else 'dport'}"
+    return [Remedy(f"nft insert rule {chain} {match} {service.port} accept", safe=True)]
 
 
 CHECK = Check(

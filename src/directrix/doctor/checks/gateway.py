@@ -63,16 +63,16 @@ class _Trial:
 def _from_director(case: Case, interface: str, trials: list[_Trial]) -> Iterator[Finding]:
     """All real servers of a wire at once: nothing but the time tells that no answer comes."""
     wire, own = case.wire(interface), case.own_mac(interface)
-    pairs = [foreign_syn(case, trial.place, _FAR[trial.target[0].version], *trial.target) for trial in trials]
+    tried = [foreign_syn(case, trial.place, _FAR[trial.target[0].version], *trial.target) for trial in trials]
     heard = wire.ask(
-        [syn for syn, _ in pairs],
+        [each.syn for each in tried],
         lambda heard: heard.kind == "tcp" and heard.to == own and heard.destination in _FAR.values(),
         seconds=_PATIENCE,
         enough=0,
     )
-    for _, end in pairs:
-        wire.send(end)
-    came = {(each.mac, each.source) for each in heard}
+    for each in tried:
+        wire.send(each.end)
+    came = {(answer.mac, answer.source) for answer in heard}
     for trial in trials:
         yield _judged(case, trial, (trial.place.mac, trial.target[0]) in came)
 
@@ -112,6 +112,9 @@ def _here(case: Case) -> Iterator[Finding]:
         yield skip("the default gateway", "no VIP is known here; name it with --vip")
     for vip in case.vips:
         way = case.host.default_way(vip.version)
+        client = case.client if case.client is not None and case.client.version == vip.version else None
+        if client is not None and case.host.way_to(client) is None:
+            yield fail(f"the route to the client {client}", "there is none: it gets no answer")
         if way is None or way.gateway is None:
             yield ok(f"the default gateway for {vip}", "there is none: clients of its own networks alone are answered")
             continue

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from directrix.doctor.case import Case
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
+from directrix.system import ethtool
 
 _UP = Remedy("directrix up", safe=True)
 
@@ -33,17 +34,22 @@ def look(case: Case) -> Iterator[Finding]:
                 [Remedy(f"directrix up --interface {known.name} --hook tc")],
             )
         elif known.hook == "tc" and link is not None and not link.kind and link.type == "ether":
-            # The refusal of the driver is not kept; asking again tells it.
-            yield warn(
-                where,
-                "hardware that is served by tc: its driver took no native XDP, which would cost half as much "
-                "(often large receive offload is in the way, or too large an MTU); the command tells the reason",
-                [Remedy(f"directrix up --interface {known.name} --hook xdp")],
-            )
+            yield _of_hardware(known.name, where)
         else:
             yield ok(where, "attached")
     if not status.current:
         yield warn("the programs attached", "they are of another build than this directrix", [_UP])
+
+
+def _of_hardware(name: str, where: str) -> Finding:
+    """Hardware that is served by tc: its driver took no XDP, for good or because an offload is in the way."""
+    if ethtool.large_receive(name):
+        return warn(
+            where,
+            "large receive offload is on, with which its driver takes no native XDP; tc costs twice as much a packet",
+            [Remedy(f"ethtool -K {name} lro off"), Remedy(f"directrix up --interface {name} --hook xdp")],
+        )
+    return ok(where, "attached; its driver took no native XDP, which would cost half as much a packet")
 
 
 CHECK = Check(

@@ -49,6 +49,14 @@ def _service(case: Case, service: Service) -> Finding:
             "addresses, or have packets for the VIP redirected to it",
             [redirect(service)],
         )
+    inward = [
+        each
+        for each in case.host.listeners
+        if (each.protocol, each.port) == (protocol, service.port) and each.address.is_loopback
+    ]
+    if inward:
+        called = _called(case, inward[0])
+        return fail(str(service), f"{called} listens on {inward[0].address} only: let it listen on all addresses")
     others = _others(case, service)
     if others:
         first = others[0]
