@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from hosts import DIRECTRIX, VIP, VIP6, Cluster, Host
+from hosts import DIRECTRIX, VIP, VIP6, Cluster, Host, until
 from traffic import Server, ask, ask_udp
 from wire import Frame, Watch, watching
 
@@ -128,6 +128,16 @@ def test_without_it_the_vip_is_told_of_on_the_wire(bare: Cluster) -> None:
         Server(bare, rs1, addresses=(VIP,))
         assert ask(client) == "rs1"
         assert VIP in arp_senders(wire, rs1.mac())
+
+
+def test_a_directors_vip_is_announced_to_those_who_know_it_elsewhere(bare: Cluster) -> None:
+    client, director = bare["client"], bare["director"]
+    client.ip(f"neigh add {VIP} lladdr 02:00:00:00:00:99 dev eth0 nud stale")
+    client.ip(f"neigh add {VIP6} lladdr 02:00:00:00:00:99 dev eth0 nud stale")
+    director.directrix("director", "start", *BOTH)
+    bare.closing.append(lambda: director.directrix("director", "stop"))
+    for vip in (VIP, VIP6):
+        until(f"{vip} is known", lambda vip=vip: director.mac() in client.run("ip", "neigh", "show", vip).stdout)
 
 
 def test_several_vips_and_methods_start_and_stop_in_any_order(rs: Host) -> None:
@@ -249,6 +259,9 @@ def test_without_nft_the_older_programs_are_taken_and_leave_as_little(rs: Host, 
     assert snapshot(rs) == before
     for program in ("arptables", "iptables", "ip6tables"):
         (tmp_path / program).unlink()
+    (tmp_path / "ip").rename(tmp_path / "hidden")
+    assert "install the package iproute2" in run("realserver", "start", *BOTH, check=False).stderr
+    (tmp_path / "hidden").rename(tmp_path / "ip")
     refused = run("realserver", "start", *BOTH, "-m", method, check=False)
     assert refused.returncode == 1
     assert "install the package nftables or" in refused.stderr
@@ -290,10 +303,11 @@ def test_a_firewalls_rule_in_the_way_of_a_director_is_named(rs: Host) -> None:
 
 
 def in_a_machine_of_its_own(rs: Host, *lines: str) -> subprocess.CompletedProcess[str]:
-    """Shell lines with a /etc and a /var/lib that go with them; `$D` is directrix."""
-    empty = ("/etc/systemd/system", "/etc/sysctl.d", "/var/lib")
+    """Shell lines as a machine's first process, with a /run, /etc and /var/lib that go with it; `$D` is directrix."""
+    empty = ("/run", "/etc/systemd/system", "/etc/sysctl.d", "/var/lib")
     script = ["set -e", *(f"mount -t tmpfs tmpfs {place}" for place in empty), *lines]
-    return rs.run("unshare", "--mount", "sh", "-c", "\n".join(script), env={**os.environ, "D": " ".join(DIRECTRIX)})
+    machine = ("unshare", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c")
+    return rs.run(*machine, "\n".join(script), env={**os.environ, "D": " ".join(DIRECTRIX)})
 
 
 def test_it_is_kept_over_boots_until_that_is_undone(rs: Host) -> None:
@@ -301,21 +315,41 @@ def test_it_is_kept_over_boots_until_that_is_undone(rs: Host) -> None:
     files = "find /etc/systemd/system /etc/sysctl.d /var/lib -mindepth 1 | sort"
     told = in_a_machine_of_its_own(
         rs,
-        f"$D realserver start --vip {VIP} --persist",
+        f"$D realserver start --vip {VIP} --method arptables --persist",
         "$D realserver status --json | grep persist",
-        "grep -h ^Exec /etc/systemd/system/*.service",
         f"$D realserver stop --vip {VIP}",
-        "$D realserver status || true",
+        # what systemd does at boot, and when somebody restarts the unit
+        "grep ^ExecStart= /etc/systemd/system/*.service | cut -d= -f2- > /var/lib/lines",
+        "sh -e /var/lib/lines; sh -e /var/lib/lines; rm /var/lib/lines",
+        "$D realserver status | grep -c ok",
+        "sed -n s/^ExecStop=-//p /etc/systemd/system/*.service | sh -e",
         f"echo stopped; {files}; $D realserver stop --persist",
         f"echo undone; {files}",
     ).stdout
     lasting, rest = told.split("stopped\n")
     left, undone = rest.split("undone\n")
     assert '"persist": "systemd"' in lasting
-    assert f"address replace {VIP}/32 dev lo scope host" in lasting
-    assert "/etc/sysctl.d/99-z-directrix-realserver-10-0-0-100.conf" in left
+    assert lasting.splitlines()[-1] == "5", "rules and address, and three files"
     assert "/etc/systemd/system/multi-user.target.wants/directrix-realserver-10-0-0-100.service" in left
     assert undone == ""
+    assert snapshot(rs) == before
+
+
+def test_after_a_boot_it_is_known_what_was_there_before(rs: Host) -> None:
+    before = snapshot(rs)
+    told = in_a_machine_of_its_own(
+        rs,
+        f"$D realserver start --vip {VIP} --vip 10.0.0.101 --persist",
+        "rm -r /run/directrix",  # a boot takes it away, and has the same set up again
+        "$D realserver status --json",
+        f"$D realserver stop --vip {VIP} --persist",
+        "$D realserver status >&2 && $D realserver stop --persist",
+        "echo left: $(find /etc/systemd/system /etc/sysctl.d /var/lib /run -type f -o -type l) >&2",
+    )
+    assert [(entry["persist"], entry["started"], entry["healthy"]) for entry in json.loads(told.stdout)] == [
+        ("systemd", True, True)
+    ] * 2
+    assert told.stderr.splitlines()[-1] == "left:"
     assert snapshot(rs) == before
 
 

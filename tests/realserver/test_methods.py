@@ -44,6 +44,14 @@ def test_ipv6_needs_no_silencing() -> None:
         assert commands(planned("fd00::100", method)) == ["ip address add fd00::100/128 dev lo nodad preferred_lft 0"]
 
 
+def test_an_ipv6_vip_on_lo_needs_no_interface_to_be_known() -> None:
+    assert planned("2001:db8::80").interfaces == ()
+    with pytest.raises(HostError, match="--interface"):
+        planned("2001:db8::80", "redirect")
+    with pytest.raises(HostError, match="--interface"):
+        planned("192.0.2.80")
+
+
 def test_interfaces_named_take_the_place_of_the_one_found_and_dots_in_their_names_are_no_separators() -> None:
     links = (*LINKS, Link(4, "eth0.5", "ether", kind="vlan", up=True))
     made = commands(planned("10.0.0.100", "", "eth1", "eth0.5", at=host("eth0 10.0.0.11/24", links=links)))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from directrix.system import namespaces
 from directrix.system.facts import keeping
 from directrix.system.facts.fact import Command, Fact, calling
 from directrix.system.facts.files import SymbolicLink, TextFile
@@ -217,6 +218,15 @@ def test_after_a_boot_what_lasts_is_known_and_can_be_undone(place: Path, tmp_pat
     keeping.stop(book, ["lasting one"])
     assert world(place) == before
     assert not keeps.parent.exists()
+
+
+def test_ledgers_of_network_namespaces_that_are_gone_go_with_the_next_first_start(place: Path, book: Book) -> None:
+    alive = namespaces.current().inode
+    for number, inode in ((2, 1), (3, alive), (4, 0)):
+        other = Book(book.path.with_name(f"{number}.json"), namespace=inode)
+        keeping.start(other, [wanting("one", files(place, a="new"))])
+    keeping.start(book, [wanting("one", files(place, a="new"))])
+    assert sorted(path.name for path in book.path.parent.iterdir()) == ["1.json", "3.json", "4.json"]
 
 
 def test_a_ledger_is_read_as_it_was_written() -> None:

@@ -11,6 +11,20 @@ if TYPE_CHECKING:
     from directrix.system.facts.fact import FactStatus
     from directrix.system.facts.keeping import Done
 
+_SHORT = 43
+"""Characters of a state that is shown beside its fact: an address with its prefix."""
+
+_NOT_FOUND = 127
+_PACKAGES = {
+    "ip": "iproute2",
+    "nft": "nftables",
+    "arptables": "arptables",
+    "arptables-save": "arptables",
+    "iptables": "iptables",
+    "ip6tables": "iptables",
+}
+"""The packages that have the programs we run."""
+
 _GREEN, _RED, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"
 
 
@@ -24,7 +38,11 @@ def guarded(name: str, run: Callable[[], int]) -> int:
         with ending_in_order():
             return run()
     except (HostError, CommandFailed) as error:
-        print(f"directrix {name}: {error}", file=sys.stderr)
+        advice = ""
+        if isinstance(error, CommandFailed) and error.status == _NOT_FOUND:
+            program = error.command.split()[0]
+            advice = f"; install the package {_PACKAGES[program]}" if program in _PACKAGES else ""
+        print(f"directrix {name}: {error}{advice}", file=sys.stderr)
         return 1
     except Terminated as signal:
         return signal.status
@@ -61,6 +79,7 @@ def fact_lines(facts: Sequence[FactStatus]) -> Iterator[str]:
     for fact in facts:
         word, colour = ("ok", _GREEN) if fact.holds else ("missing", _RED)
         shown = f"{colour}{word:<8}{_PLAIN}" if coloured else f"{word:<8}"
-        yield f"  {shown} {fact.text}" + ("" if fact.holds or fact.now is None else f" (is {fact.now})")
+        is_short = fact.now is not None and len(fact.now) <= _SHORT and fact.now.isprintable()
+        yield f"  {shown} {fact.text}" + (f" (is {fact.now})" if is_short and not fact.holds else "")
         for command in fact.mend:
             yield from (f"           {line}" for line in command.splitlines())

@@ -162,7 +162,7 @@ def lines(status: VipStatus) -> list[str]:
     """A status for people."""
     from directrix.cli.host_commands import fact_lines
 
-    words = [f"method {status.method}, at {', '.join(status.interfaces)}"]
+    words = [f"method {status.method}" + (f", at {', '.join(status.interfaces)}" if status.interfaces else "")]
     words.append("started" if status.started else "not started")
     words += [f"kept over boots by {status.persist}"] if status.persist else []
     return [f"{status.vip}: {'; '.join(words)}", *fact_lines(status.facts)]

@@ -94,6 +94,8 @@ def plan(vip: Vip, wish: Wish, host: Whereabouts) -> Plan:
     method = wish.method or DEFAULT
     if wish.interfaces:
         interfaces = tuple(host.check_interface(name) for name in dict.fromkeys(wish.interfaces))
+    elif vip.version == 6 and method != "redirect":
+        interfaces = ()  # nothing depends on it: see the methods
     else:
         interfaces = (host.interface_of(vip),)
     return Plan(vip, method, interfaces, tuple(METHODS[method](Task(vip, interfaces, host))))
@@ -104,7 +106,7 @@ def start(vips: Sequence[Vip], wish: Wish, persist: str = "", *, rehearse: bool 
 
     Args:
         wish: how; what it leaves open is as in the start before, if there was one.
-        persist: what shall keep it over boots, a name of `persistence.MANAGERS`; empty for nothing new.
+        persist: what shall keep it over boots, a name of `persistence.MANAGERS`; empty for what does already, if any.
         rehearse: change nothing, only say what would be done.
 
     Raises:
@@ -117,8 +119,9 @@ def start(vips: Sequence[Vip], wish: Wish, persist: str = "", *, rehearse: bool 
     for vip in vips:
         planned = plan(vip, _remembered(known, vip, wish), host)
         holdings.append(planned.holding)
-        if persist:
-            holdings.append(_to_last(planned, persist, known))
+        manager = persist or known.holders.get(f"{_LASTING}{vip}", {}).get("persist", "")
+        if manager:
+            holdings.append(_to_last(planned, manager, known))
     return keeping.start(records, holdings, rehearse=rehearse)
 
 
@@ -141,7 +144,7 @@ def status(vips: Sequence[Vip] = (), wish: Wish | None = None) -> tuple[VipStatu
     """Hold VIPs against this host; without VIPs, all that were started or made to last.
 
     A VIP that was started is held against what was started; another one, or if a wish is given,
-    against what a start would make now.
+    against what a start would make now with what is known of it.
 
     Raises:
         HostError: a VIP that was not started, and the host can't be a real server for it.
@@ -149,7 +152,6 @@ def status(vips: Sequence[Vip] = (), wish: Wish | None = None) -> tuple[VipStatu
     """
     known = book().read()
     chosen = list(vips) or started_vips(known)
-    host = look() if chosen else None
     found = []
     for vip in chosen:
         notes = known.holders.get(f"{_HOLDER}{vip}")
@@ -157,8 +159,7 @@ def status(vips: Sequence[Vip] = (), wish: Wish | None = None) -> tuple[VipStatu
             facts = [entry.fact for entry in known.held_by(f"{_HOLDER}{vip}")]
             method, interfaces = notes["method"], tuple(notes["interfaces"].split())
         else:
-            assert host is not None
-            planned = plan(vip, wish or Wish(), host)
+            planned = plan(vip, _remembered(known, vip, wish or Wish()), look())
             facts, method, interfaces = list(planned.facts), planned.method, planned.interfaces
         lasting = [entry.fact for entry in known.held_by(f"{_LASTING}{vip}")]
         persist = known.holders.get(f"{_LASTING}{vip}", {}).get("persist", "")
@@ -175,7 +176,7 @@ def started_vips(known: Ledger) -> list[Vip]:
 
 def _remembered(known: Ledger, vip: Vip, wish: Wish) -> Wish:
     """What a start that says less than the one before means: the same as before."""
-    notes = known.holders.get(f"{_HOLDER}{vip}")
+    notes = known.holders.get(f"{_HOLDER}{vip}") or known.holders.get(f"{_LASTING}{vip}")
     if notes is None:
         return wish
     return Wish(wish.method or notes["method"], wish.interfaces or tuple(notes["interfaces"].split()))
@@ -184,7 +185,7 @@ def _remembered(known: Ledger, vip: Vip, wish: Wish) -> Wish:
 def _to_last(planned: Plan, persist: str, known: Ledger) -> Holding:
     """The files that make it last, and the one that tells, after a boot, what was there before."""
     holding, lasting = planned.holding, Lasting(planned.vip, planned.method, planned.facts)
-    files = Holding(f"{_LASTING}{planned.vip}", lasting_facts(persist, lasting), {"persist": persist})
+    files = Holding(f"{_LASTING}{planned.vip}", lasting_facts(persist, lasting), {**holding.notes, "persist": persist})
     kept = Ledger()
     for part in (holding, files):
         kept.holders[part.holder] = dict(part.notes)

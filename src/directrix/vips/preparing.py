@@ -8,17 +8,21 @@
   to pass on. Direct routing and tunnels need none.
 - The interface has another IPv4 address, or the director would ask for its real servers' MACs with
   the VIP as its own address. They have that address themselves and don't answer.
+
+A VIP that comes is announced: its neighbours may know it by the MAC of another director.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
+from directrix.system.announcing import announcement
 from directrix.system.facts import keeping, ledger
 from directrix.system.facts.address import OwnAddress
-from directrix.system.facts.fact import Fact, FactStatus
+from directrix.system.facts.fact import Command, Fact, FactStatus
 from directrix.system.facts.forwarding import Forwarding
 from directrix.system.facts.keeping import Done, Holding
 from directrix.system.facts.ledger import Book, Ledger
@@ -147,8 +151,23 @@ def start(vips: Sequence[Vip], wish: Wish, *, rehearse: bool = False) -> Done:
     """
     host, records = look(), book()
     known = records.read()
-    holdings = [plan(vip, _remembered(known, vip, wish), host).holding for vip in vips]
-    return keeping.start(records, holdings, rehearse=rehearse)
+    plans = [plan(vip, _remembered(known, vip, wish), host) for vip in vips]
+    announcements = [command for planned in plans for command in _announcements(planned, host)]
+    done = keeping.start(records, [planned.holding for planned in plans], rehearse=rehearse)
+    if not rehearse:
+        for command in announcements:
+            # Who misses it asks again in a while: no reason to take anything back.
+            with suppress(OSError):
+                command.do(())
+    return replace(done, commands=(*done.commands, *(command.text for command in announcements)))
+
+
+def _announcements(planned: Plan, host: Whereabouts) -> list[Command]:
+    """A VIP that comes tells its neighbours, who may know it at another director; where there are MACs."""
+    if host.carriers(planned.vip):
+        return []
+    macs = [link.mac for link in host.links if link.name == planned.interface and link.mac]
+    return [announcement(planned.vip, planned.interface, mac) for mac in macs]
 
 
 def stop(vips: Sequence[Vip], *, rehearse: bool = False) -> Done:
@@ -175,7 +194,6 @@ def status(vips: Sequence[Vip] = (), wish: Wish | None = None) -> tuple[VipStatu
     """
     known = book().read()
     chosen = list(vips) or started_vips(known)
-    host = look() if chosen else None
     found = []
     for vip in chosen:
         notes = known.holders.get(f"{_HOLDER}{vip}")
@@ -183,8 +201,7 @@ def status(vips: Sequence[Vip] = (), wish: Wish | None = None) -> tuple[VipStatu
             facts = [entry.fact for entry in known.held_by(f"{_HOLDER}{vip}")]
             method, interface = notes["method"], notes["interface"]
         else:
-            assert host is not None
-            planned = plan(vip, wish or Wish(), host)
+            planned = plan(vip, wish or Wish(), look())
             facts, method, interface = list(planned.facts), planned.method, planned.interface
         found.append(VipStatus(vip, method, interface, notes is not None, keeping.status(facts)))
     return tuple(found)

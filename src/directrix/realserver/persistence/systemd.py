@@ -39,7 +39,6 @@ def text(lasting: Lasting, wanted: Sequence[BootFact]) -> str:
         lasting.heading,
         "[Unit]",
         f"Description=Real server for {lasting.vip}",
-        "Documentation=man:directrix-realserver(8)",
         "Wants=network-pre.target",
         "After=network-pre.target systemd-sysctl.service nftables.service netfilter-persistent.service",
         "Before=network.target",

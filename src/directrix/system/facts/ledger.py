@@ -99,13 +99,13 @@ class Ledger:
             self.entries[key] = replace(mine, holders=tuple(dict.fromkeys((*mine.holders, *entry.holders))))
 
 
-def to_text(ledger: Ledger) -> str:
-    """A ledger as JSON."""
+def to_text(ledger: Ledger, namespace: int = 0) -> str:
+    """A ledger as JSON, with the inode of the network namespace it is about, if that matters."""
     entries = [
         {"kind": entry.fact.kind, "fact": asdict(entry.fact), "before": entry.before, "holders": entry.holders}  # type: ignore[call-overload]
         for entry in ledger.entries.values()
     ]
-    return json.dumps({"holders": ledger.holders, "facts": entries}, indent=1) + "\n"
+    return json.dumps({"namespace": namespace, "holders": ledger.holders, "facts": entries}, indent=1) + "\n"
 
 
 def from_text(text: str) -> Ledger:
@@ -141,10 +141,12 @@ class Book:
         path: the file.
         kept: a directory of ledgers, one a holder, that survive a boot; what they tell is taken in where
             the file is not there, because the machine has been booted since. None for none.
+        namespace: the inode of the network namespace it is about; 0 if that doesn't matter.
     """
 
     path: Path
     kept: Path | None = None
+    namespace: int = 0
 
     def read(self) -> Ledger:
         """The ledger, empty if there is none.
@@ -177,9 +179,23 @@ class Book:
         if not ledger.holders and not ledger.entries and not self._kept_files():
             self.path.unlink(missing_ok=True)
             return
+        if not self.path.exists():
+            self._tidy()
         draft = self.path.with_suffix(".new")
-        draft.write_text(to_text(ledger))
+        draft.write_text(to_text(ledger, self.namespace))
         draft.rename(self.path)
+
+    def _tidy(self) -> None:
+        """Remove the ledgers of network namespaces that are gone: nobody can stop anything there."""
+        others = {}
+        for path in self.path.parent.glob("*.json"):
+            with suppress(ValueError, AttributeError):
+                others[path] = json.loads(path.read_text()).get("namespace", 0)
+        if any(others.values()):
+            living = namespaces.live_inodes()
+            for path, inode in others.items():
+                if inode and inode not in living:
+                    path.unlink(missing_ok=True)
 
     def _kept_files(self) -> bool:
         return self.kept is not None and any(self.kept.glob("*.json"))
@@ -232,7 +248,9 @@ def here(kept: Path | None = None) -> Book:
         number = str(namespaces.cookie())
     except OSError:  # a kernel older than 5.14 has no cookies
         number = f"inode-{identity.inode}"
-    return Book(RUNTIME / f"{number}.json", kept if namespaces.is_inside(1, identity) else None)
+    return Book(
+        RUNTIME / f"{number}.json", kept if namespaces.is_inside(1, identity) else None, namespace=identity.inode
+    )
 
 
 def forget() -> None:
