@@ -15,6 +15,7 @@ from directrix.doctor.checks import (
     gateway,
     hooks,
     kernel,
+    link,
     listening,
     mtu,
     neighbours,
@@ -29,6 +30,7 @@ CHECKS = {
     check.name: check
     for check in (
         kernel.CHECK,
+        link.CHECK,
         hooks.CHECK,
         services.CHECK,
         prepared.CHECK,

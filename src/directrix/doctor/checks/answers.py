@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import ip_network
 
 from directrix.doctor.case import LOOPBACK, CannotLook, Case, who_answer
 from directrix.doctor.checks.vip import wire_of
@@ -10,6 +11,9 @@ from directrix.doctor.commands import carry_vip
 from directrix.doctor.finding import EVERYWHERE, Check, Finding, Remedy, Role, fail, ok, skip
 from directrix.doctor.probing import link_local_of
 from directrix.lvs import Address
+
+_SEARCHED_PREFIX = 22
+"""Networks up to this size are searched for whoever has the VIP as well: a thousand questions."""
 
 
 def look(case: Case) -> Iterator[Finding]:
@@ -92,7 +96,7 @@ def _beside_director(
             remedies,
         )
     if host is None:
-        host = link_local_of(case, interface, mac)
+        host = _searched(case, interface, vip, mac) or link_local_of(case, interface, mac)
     where = "" if host is None else f"{host}%{interface}" if host.is_link_local else str(host)
     called = f"{where} ({mac.hex(':')})" if where else f"a host with the MAC {mac.hex(':')}"
     return fail(
@@ -100,6 +104,20 @@ def _beside_director(
         f"{called}, which is no real server, answers too: the VIP is there twice",
         [_drop(vip, where)] if where else [],
     )
+
+
+def _searched(case: Case, interface: str, vip: Address, mac: bytes) -> Address | None:
+    """The IPv4 address of whoever has a MAC, looked for by asking for every address of a small network."""
+    for carried in case.host.carried:
+        if carried.interface != interface or carried.address in case.vips or carried.address.version != 4:
+            continue
+        network = ip_network(f"{carried.address}/{carried.prefix}", strict=False)
+        if carried.prefix < _SEARCHED_PREFIX:
+            continue
+        others = [each for each in network.hosts() if each not in (carried.address, vip)]
+        found = who_answer(case, interface, carried.address, others)
+        return next((address for address, macs in found.items() if mac in macs), None)
+    return None
 
 
 def _drop(vip: Address, on: str) -> Remedy:

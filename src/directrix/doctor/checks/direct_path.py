@@ -33,7 +33,7 @@ def look(case: Case) -> Iterator[Finding]:
 
 
 def _try(case: Case, place: Place, service: Service, server: Server) -> Finding:
-    if service.protocol is not Protocol.TCP:
+    if service.protocol is not Protocol.TCP or not service.port:
         return _datagrams(case, place, service, server)
     reach = knock(case, place, service.vip, service.port).reach
     if reach is Reach.ACCEPTED:
@@ -85,9 +85,9 @@ def _silent(case: Case, place: Place, service: Service, server: Server) -> Findi
 
 
 def _datagrams(case: Case, place: Place, service: Service, server: Server) -> Finding:
-    """UDP and SCTP: a refusal is certain, silence is not; an echo tells whether the VIP is there."""
+    """UDP, SCTP, all ports: a refusal is certain, silence is not; an echo tells whether the VIP is there."""
     on = server.address
-    if service.protocol is Protocol.UDP and refuses_datagrams(case, place, service.vip, service.port):
+    if service.protocol is Protocol.UDP and service.port and refuses_datagrams(case, place, service.vip, service.port):
         if refuses_datagrams(case, place, on, service.port):
             said = f"it has the VIP, but nobody takes UDP at port {service.port}: start the service"
             return _wrong(service, server, said, [quiesce(service, server)])

@@ -37,6 +37,8 @@ def look(case: Case) -> Iterator[Finding]:
 
 
 def _service(case: Case, service: Service) -> Finding:
+    if not service.port:
+        return skip(str(service), "it is for every port; rules may well let only some of them in")
     verdict = _in_the_way(case, service)
     if verdict is None:
         return ok(str(service), "no rule keeps its packets back")

@@ -11,7 +11,8 @@ from directrix.doctor.host import Listener
 from directrix.doctor.redirection import redirection
 from directrix.lvs import Address, Protocol, ServiceKey
 
-_ADMINISTRATION = 22
+_NO_SERVICE = (22, 68, 546)
+"""Administration, and clients of DHCP."""
 _LAST_WELL_KNOWN = 1023
 
 
@@ -29,6 +30,8 @@ def look(case: Case) -> Iterator[Finding]:
 
 def _service(case: Case, service: Service) -> Finding:
     protocol = service.protocol.name.lower()
+    if not service.port:
+        return skip(str(service), "it is for every port")
     if service.protocol not in (Protocol.TCP, Protocol.UDP):
         return skip(str(service), f"sockets of {service.protocol.name} can't be listed")
     taking = [each for each in case.host.listeners if each.takes(protocol, service.vip, service.port)]
@@ -72,8 +75,14 @@ def _service(case: Case, service: Service) -> Finding:
 def _unnamed(case: Case, vip: Address) -> Iterator[Finding]:
     own = _own_addresses(case, vip)
     seen = False
+    if not any(
+        each.port not in _NO_SERVICE and (each.address in own or each.takes(each.protocol, vip, each.port))
+        for each in case.host.listeners
+    ):
+        yield warn(f"VIP {vip}", "nothing at all listens for it: a real server without a service refuses every client")
+        return
     for listener in case.host.listeners:
-        if listener.address not in own or listener.port == _ADMINISTRATION or listener.port > _LAST_WELL_KNOWN:
+        if listener.address not in own or listener.port in _NO_SERVICE or listener.port > _LAST_WELL_KNOWN:
             continue
         protocol = Protocol[listener.protocol.upper()]
         service = Service(protocol, vip, listener.port, ServiceKey.of(protocol, vip, listener.port))
@@ -99,7 +108,7 @@ def _others(case: Case, service: Service) -> list[Listener]:
         each
         for each in case.host.listeners
         if each.protocol == service.protocol.name.lower()
-        and each.port != _ADMINISTRATION
+        and each.port not in _NO_SERVICE
         and any(each.takes(each.protocol, address, each.port) for address in addresses)
     ]
     return sorted(found, key=lambda each: (not str(each.port).startswith(str(service.port)), each.port))

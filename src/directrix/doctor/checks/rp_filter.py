@@ -26,7 +26,7 @@ def look(case: Case) -> Iterator[Finding]:
             place = name.replace(".", "/")
             yield fail(
                 looked_at,
-                f"packets that come by {name} from clients in {elsewhere[0][0]} are dropped, because answers to them "
+                f"packets that come by {name} from {elsewhere[0][0]} are dropped, because answers to them "
                 f"leave by {elsewhere[0][1]}",
                 [Remedy(f"sysctl -w net.ipv4.conf.{place}.rp_filter=2", safe=True)],
             )
@@ -61,11 +61,15 @@ def _answered_elsewhere(case: Case, name: str) -> list[tuple[str, str]]:
     The networks of the other interfaces' own addresses don't count, unless the client named is there:
     who is in one of these comes by that interface.
     """
-    found = [(route.destination, route.interface) for route in case.host.routes if route.interface != name]
+    found = [
+        ("other networks" if route.destination == "default" else f"clients in {route.destination}", route.interface)
+        for route in case.host.routes
+        if route.interface != name
+    ]
     if case.client is not None:
         way = case.host.way_to(case.client)
         if way is not None and not way.local and way.interface != name:
-            found.insert(0, (str(case.client), way.interface))
+            found.insert(0, (f"the client {case.client}", way.interface))
     return found
 
 
