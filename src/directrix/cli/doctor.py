@@ -170,7 +170,7 @@ def _show(args: argparse.Namespace, case: Case, found: list[Found], mended: list
     from directrix.doctor.examining import outcome
     from directrix.doctor.finding import Outcome
 
-    result = outcome(found)
+    result = outcome(case, found)
     status = {Outcome.OK: HEALTHY, Outcome.WARN: WARNINGS, Outcome.FAIL: FAILURES, Outcome.SKIP: UNKNOWN}[result]
     if args.json:
         import json

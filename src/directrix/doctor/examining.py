@@ -47,7 +47,11 @@ def examine(case: Case, checks: Iterable[Check], progress: Progress = lambda _: 
     return found
 
 
-def outcome(found: Iterable[Found]) -> Outcome:
-    """The worst that was found; what could not be looked at makes nothing worse. SKIP if nothing could."""
+def outcome(case: Case, found: Iterable[Found]) -> Outcome:
+    """The worst that was found; what could not be looked at makes nothing worse.
+
+    SKIP if nothing could be, or all is well with a host of which no VIP is known.
+    """
     outcomes = {each.finding.outcome for each in found}
-    return next((each for each in (Outcome.FAIL, Outcome.WARN, Outcome.OK) if each in outcomes), Outcome.SKIP)
+    known = (Outcome.FAIL, Outcome.WARN, Outcome.OK) if case.vips else (Outcome.FAIL, Outcome.WARN)
+    return next((each for each in known if each in outcomes), Outcome.SKIP)
