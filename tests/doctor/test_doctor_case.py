@@ -6,10 +6,10 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from directrix.doctor.case import parse_service, services_of
 from directrix.doctor.checks.clocks import difference
 from directrix.doctor.commands import quiesce, redirect
 from directrix.doctor.host import Carried, Listener, _endpoint
+from directrix.doctor.served import parse_service, services_of
 from directrix.doctor.trying import Identify, Trial, _compare, parse_weights
 from directrix.lvs import (
     ForwardingMethod,

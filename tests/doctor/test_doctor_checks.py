@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
+from test_doctor_breaks import EVERY
 
-from directrix.doctor.case import Case, Server, parse_service
+from directrix.doctor.case import Case
 from directrix.doctor.checks import arp_settings, fill, hooks, link, listening, rp_filter, services, vip
 from directrix.doctor.finding import Finding, Role
 from directrix.doctor.host import Carried, Destination, Host, Listener
+from directrix.doctor.registry import CHECKS
+from directrix.doctor.served import Server, parse_service
+from directrix.lab.breaks import BREAKS
 from directrix.lvs import Address, ForwardingMethod
 from directrix.system.links import Link
 from directrix.table.xdp.attachment import Attachment
@@ -229,3 +234,12 @@ class TestServices:
             "directrix ipvsadm -a -t 10.0.0.100:80 -r 10.0.0.11:80 -g -w 3",
         ]
         assert told(self.look(3, port=8080, method=ForwardingMethod.MASQUERADE)) == ["ok"]
+
+
+def test_the_guide_tells_of_every_break_and_of_every_check_that_finds_one() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "troubleshooting.md").read_text()
+    rows = [[cell.strip().strip("`") for cell in row.split("|")[1:-1]] for row in guide.splitlines() if row[:1] == "|"]
+    assert {row[3] for row in rows[2:]} - {""} == set(BREAKS)
+    named = {name.strip(" `") for row in rows[2:] for name in row[2].split(",")}
+    assert named <= set(CHECKS)
+    assert {each.check for each in EVERY} - named <= {"prepared", "client-path"}

@@ -137,9 +137,10 @@ def _examine(args: argparse.Namespace) -> int:
 def _case(args: argparse.Namespace) -> Case:
     from ipaddress import ip_address
 
-    from directrix.doctor.case import make_case, parse_service
+    from directrix.doctor.case import make_case
     from directrix.doctor.finding import Role
     from directrix.doctor.registry import CHECKS
+    from directrix.doctor.served import parse_service
 
     unknown = [name for name in args.only if name not in CHECKS]
     if unknown:
@@ -241,7 +242,7 @@ class Lines:
 
 
 def _try_as_client(args: argparse.Namespace) -> int:
-    from directrix.doctor.case import parse_service
+    from directrix.doctor.served import parse_service
     from directrix.doctor.trying import Identify, parse_weights, try_service
 
     service = parse_service(args.from_client)

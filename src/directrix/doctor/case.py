@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from directrix.doctor.finding import Role
 from directrix.doctor.host import Host
-from directrix.lvs import Address, ForwardingMethod, MarkRule, Protocol, ServiceKey, ServiceState
-from directrix.lvs.addresses import endpoint
+from directrix.doctor.served import Server, Service, services_of
+from directrix.lvs import Address, ForwardingMethod
 from directrix.lvs.errors import TableError, TableUnavailable
 from directrix.system import frames
 from directrix.system.wire import Wire
@@ -29,50 +28,6 @@ _PATIENCE = 0.3
 
 class CannotLook(Exception):
     """A check can't be done here; says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A real server of a service, as the director's table has it."""
-
-    address: Address
-    port: int
-    method: ForwardingMethod
-    weight: int
-
-    @property
-    def key(self) -> tuple[Address, int]:
-        """Address and port."""
-        return (self.address, self.port)
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What clients connect to, and the real servers behind it; those are known on a director alone.
-
-    `key` is that of the table's service: another one where a firewall mark leads to it.
-    """
-
-    protocol: Protocol
-    vip: Address
-    port: int
-    key: ServiceKey
-    servers: tuple[Server, ...] = ()
-
-    @property
-    def destination(self) -> str:
-        """VIP and port, as everywhere."""
-        return endpoint(self.vip, self.port)
-
-    @property
-    def option(self) -> str:
-        """What names it to ipvsadm."""
-        if self.key.fwmark:
-            return f"-f {self.key.fwmark}" + (" -6" if self.vip.version == 6 else "")
-        return f"-{'u' if self.protocol is Protocol.UDP else 't'} {self.destination}"
-
-    def __str__(self) -> str:
-        return f"{self.protocol.name} {self.destination}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,21 +118,13 @@ class Case:
             CannotLook: it is not on this segment, nobody answers, or we have no address to ask from.
         """
         if address not in self._places:
-            try:
-                self._places[address] = self._find(address)
-            except CannotLook as reason:
-                self._places[address] = reason
+            # Who is asked for is mostly one of many: the others are asked for with it.
+            servers = self.servers()
+            self.ask_for(servers if address in servers else [address])
         found = self._places[address]
         if isinstance(found, CannotLook):
             raise found
         return found
-
-    def _find(self, address: Address) -> Place:
-        interface, source = self.way_of(address)
-        answers = who_answers(self, interface, source, address)
-        if not answers:
-            raise CannotLook(f"nobody on {interface} answers for {address}")
-        return Place(address, interface, source, answers[0])
 
     def way_of(self, address: Address) -> tuple[str, Address]:
         """The interface on whose wire another host is, and our address there to ask from.
@@ -205,21 +152,22 @@ class Case:
         wanted = list(addresses)
         groups: dict[tuple[str, Address], list[Address]] = {}
         for address in wanted:
-            if address in self._answers:
+            if address in self._answers or address in self._places:
                 continue
             try:
                 groups.setdefault(self.way_of(address), []).append(address)
-            except CannotLook:
-                continue
+            except CannotLook as reason:
+                self._places[address] = reason
         for (interface, source), targets in groups.items():
             try:
                 found = who_answer(self, interface, source, targets)
-            except CannotLook:
+            except CannotLook as reason:
+                self._places |= dict.fromkeys(targets, reason)
                 continue
             self._answers |= found
-            self._places |= {
-                target: Place(target, interface, source, macs[0]) for target, macs in found.items() if macs
-            }
+            for target, macs in found.items():
+                silent = CannotLook(f"nobody on {interface} answers for {target}")
+                self._places[target] = Place(target, interface, source, macs[0]) if macs else silent
         return {address: self._answers[address] for address in wanted if address in self._answers}
 
     def servers(self, method: ForwardingMethod | None = None) -> dict[Address, list[tuple[Service, Server]]]:
@@ -278,52 +226,6 @@ def _ask(
 def _told_of(heard: frames.Heard) -> Address | None:
     """The address an answer is about: in an ARP reply the sender's, in an advertisement its target."""
     return {"arp-reply": heard.source, "advertisement": heard.destination}.get(heard.kind)
-
-
-def services_of(states: Iterable[ServiceState], marks: Sequence[MarkRule]) -> tuple[Service, ...]:
-    """The services that a table's state stands for, in its order.
-
-    A firewall-mark service is one for each destination with one address and one port that a rule
-    marks for it; others have no packet that could be tried.
-    """
-    found = []
-    for state in states:
-        key = state.service.key
-        servers = tuple(
-            Server(known.server.address, known.server.port, known.server.method, known.server.weight)
-            for known in reversed(state.servers)
-        )
-        if key.protocol is not None and key.address is not None:
-            found.append(Service(key.protocol, key.address, key.port, key, servers))
-            continue
-        for rule in marks:
-            match = rule.match
-            if rule.service == key and match.network.num_addresses == 1 and match.first_port == match.last_port:
-                protocol = match.protocol or Protocol.TCP
-                found.append(Service(protocol, match.network.network_address, match.first_port, key, servers))
-    return tuple(found)
-
-
-def parse_service(text: str) -> Service:
-    """A service as a person names it: `VIP:PORT`, `[VIP]:PORT`, with `tcp:` or `udp:` before it.
-
-    Raises:
-        ValueError: it is none; says what is wrong.
-    """
-    before, colon, rest = text.partition(":")
-    protocol = Protocol.TCP
-    if colon and before.upper() in Protocol.__members__:
-        protocol, text = Protocol[before.upper()], rest
-    address, colon, port = text.rpartition(":")
-    bracketed = address.startswith("[") and address.endswith("]")
-    try:
-        vip = ipaddress.ip_address(address[1:-1] if bracketed else address)
-        number = int(port)
-    except ValueError:
-        vip, number = ipaddress.IPv4Address(0), 0
-    if not 0 < number < 65536 or vip.is_unspecified or bracketed != (vip.version == 6):
-        raise ValueError(f"{text!r} is no service; write 10.0.0.100:80 or [fd00::100]:80, for UDP udp:10.0.0.100:53")
-    return Service(protocol, vip, number, ServiceKey.of(protocol, vip, number))
 
 
 def on_no_wire(host: Host) -> tuple[Address, ...]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from directrix.doctor.case import Server, Service
 from directrix.doctor.finding import Remedy
+from directrix.doctor.served import Server, Service
 from directrix.lvs import Address, ForwardingMethod, Protocol
 from directrix.lvs.addresses import endpoint
 

@@ -208,6 +208,15 @@ class Host:
 
     def way_to(self, address: Address, source: Address | None = None) -> Way | None:
         """The route to an address; None if there is none."""
+        if (address, source) not in self._ways:
+            self._ways[(address, source)] = self._look_up(address, source)
+        return self._ways[(address, source)]
+
+    @cached_property
+    def _ways(self) -> dict[tuple[Address, Address | None], Way | None]:
+        return {}
+
+    def _look_up(self, address: Address, source: Address | None) -> Way | None:
         words = ["ip", "-json", "route", "get", str(address), *(["from", str(source)] if source else [])]
         try:
             (entry, *_) = _json(*words)

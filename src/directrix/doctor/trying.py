@@ -15,9 +15,10 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from directrix.doctor.case import CannotLook, Service
+from directrix.doctor.case import CannotLook
 from directrix.doctor.finding import Outcome
 from directrix.doctor.host import Host
+from directrix.doctor.served import Service
 from directrix.lvs import Protocol
 from directrix.lvs.addresses import endpoint
 from directrix.system.frames import ACK, SYN

@@ -119,8 +119,6 @@ class Wire:
                     heard.setdefault((answer.mac, answer.source, answer.destination, answer.source_port), answer)
                     if enough and len(heard) >= enough:
                         return list(heard.values())
-            if heard and enough:
-                break
         return list(heard.values())
 
     def wait_for(self, is_answer: Callable[[Heard], bool], seconds: float) -> Heard | None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from directrix.doctor.case import CannotLook, Case, Place, Service
+from directrix.doctor.case import CannotLook, Case, Place
 from directrix.doctor.commands import examine
 from directrix.doctor.finding import Check, Finding, Role, fail, ok, skip
 from directrix.doctor.probing import ForeignSyn, foreign_syn
+from directrix.doctor.served import Service
 from directrix.lvs import Address, ForwardingMethod, Protocol
 from directrix.system.frames import RST
 from directrix.system.wire import Wire

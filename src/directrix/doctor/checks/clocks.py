@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Iterator
 
-from directrix.doctor.case import CannotLook, Case
+from directrix.doctor.case import CannotLook, Case, Place
 from directrix.doctor.finding import Check, Finding, Remedy, Role, ok, skip, warn
 from directrix.lvs import Address
 from directrix.system import frames
@@ -18,33 +18,49 @@ _TOLERATED = 2_000
 
 
 def look(case: Case) -> Iterator[Finding]:
-    """Each real server that has an IPv4 address."""
-    asked = False
+    """Each real server that has an IPv4 address; ICMPv6 has no timestamps."""
+    asked: dict[str, list[Place]] = {}
     for address in case.servers():
-        if address.version == 6:
-            continue  # ICMPv6 has no timestamps.
-        asked = True
-        try:
-            yield _compare(case, address)
-        except CannotLook as reason:
-            yield skip(str(address), str(reason))
+        if address.version == 4:
+            try:
+                place = case.place_of(address)
+            except CannotLook as reason:
+                yield skip(str(address), str(reason))
+            else:
+                asked.setdefault(place.interface, []).append(place)
     if not asked:
         yield skip("clocks", "there is no real server that could be asked")
+    for interface, places in asked.items():
+        yield from _compare(case, interface, places)
 
 
-def _compare(case: Case, address: Address) -> Finding:
-    place = case.place_of(address)
-    wire, identifier = case.wire(place.interface), random.randrange(1 << 16)
-    route = Route(case.own_mac(place.interface), place.mac, place.source, address)
+def _compare(case: Case, interface: str, places: list[Place]) -> Iterator[Finding]:
+    """All on a wire at once, since one that does not tell is waited for."""
+    wire, identifier = case.wire(interface), random.randrange(1 << 16)
     before = time.time()
+    questions = [
+        frames.timestamp(
+            Route(case.own_mac(interface), place.mac, place.source, place.host), identifier, _since_midnight(before)
+        )
+        for place in places
+    ]
     heard = wire.ask(
-        [frames.timestamp(route, identifier, _since_midnight(before))],
-        lambda heard: (heard.kind, heard.source, heard.identifier) == ("timestamp-reply", address, identifier),
+        questions,
+        lambda heard: (heard.kind, heard.identifier) == ("timestamp-reply", identifier),
         seconds=0.4,
+        enough=len(places),
     )
-    if not heard or heard[0].time is None:
-        return skip(str(address), "it does not tell the time")
-    off = difference(heard[0].time, _since_midnight((before + time.time()) / 2))
+    now = _since_midnight((before + time.time()) / 2)
+    told = {answer.source: answer.time for answer in heard}
+    for place in places:
+        there = told.get(place.host)
+        if there is None:
+            yield skip(str(place.host), "it does not tell the time")
+        else:
+            yield _judged(place.host, difference(there, now))
+
+
+def _judged(address: Address, off: int) -> Finding:
     if abs(off) <= _TOLERATED:
         return ok(str(address), "its clock agrees with this one")
     return warn(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from directrix.doctor.case import CannotLook, Case, Place, Server, Service
+from directrix.doctor.case import CannotLook, Case, Place
 from directrix.doctor.commands import carry_vip, examine, quiesce, real, redirect
 from directrix.doctor.finding import Check, Finding, Outcome, Remedy, Role, ok, skip
 from directrix.doctor.probing import Reach, echoes, knock, refuses_datagrams
+from directrix.doctor.served import Server, Service
 from directrix.lvs import Address, ForwardingMethod, Protocol
 
 _USUAL = {80: (8080, 8000, 8008, 81, 8081, 8888, 3000, 5000), 8080: (80, 8000, 8081), 443: (8443, 4443), 8443: (443,)}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from directrix.doctor.case import LOOPBACK, Case, Service
+from directrix.doctor.case import LOOPBACK, Case
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
 from directrix.doctor.firewall import Fate, Packet, Verdict
+from directrix.doctor.served import Service
 from directrix.lvs import Address, Protocol, ServiceKey
 
 _ADMINISTRATION = 22

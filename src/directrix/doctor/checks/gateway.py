@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from directrix.doctor.case import CannotLook, Case, Place, Server, Service, who_answers
+from directrix.doctor.case import CannotLook, Case, Place, who_answers
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip
 from directrix.doctor.probing import foreign_syn
+from directrix.doctor.served import Server, Service
 from directrix.lvs import Address, ForwardingMethod, Protocol
 
 _LOOKED_AT = (ForwardingMethod.DIRECT, ForwardingMethod.MASQUERADE)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from directrix.doctor.case import LOOPBACK, Case, Service
+from directrix.doctor.case import LOOPBACK, Case
 from directrix.doctor.commands import redirect
 from directrix.doctor.finding import Check, Finding, Role, fail, ok, skip, warn
 from directrix.doctor.host import Listener
 from directrix.doctor.redirection import redirection
+from directrix.doctor.served import Service
 from directrix.lvs import Address, Protocol, ServiceKey
 
 _NO_SERVICE = (22, 68, 546)

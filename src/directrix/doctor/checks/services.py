@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from directrix.doctor.case import Case, Server, Service
+from directrix.doctor.case import Case
 from directrix.doctor.commands import method_option, real
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, warn
+from directrix.doctor.served import Server, Service
 from directrix.lvs import ForwardingMethod
 from directrix.lvs.addresses import endpoint
 
