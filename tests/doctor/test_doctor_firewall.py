@@ -34,6 +34,7 @@ def fates(
     types: str = "filter",
     answer: bool = False,
     client: str = "",
+    families: tuple[str, ...] = (),
 ) -> list[Fate]:
     """What becomes of a SYN for port 80 of the VIP, or an answer to it, under rules made by these commands."""
     packet = Packet("tcp", ip_address(vip), 80, "eth0", answer, ip_address(client) if client else None)
@@ -41,7 +42,7 @@ def fates(
         run(["sh", "-ec", "nft flush ruleset\n" + "\n".join(commands)])
         found = Host().rulesets
     assert found is not None
-    return [verdict.fate for rules in found for verdict in rules.verdicts(packet, hook, types=types)]
+    return [verdict.fate for rules in found for verdict in rules.verdicts(packet, hook, families, types)]
 
 
 def inet(*rules: str, policy: str = "accept", more: str = "") -> str:
@@ -138,6 +139,13 @@ def test_an_answer_is_seen_leaving() -> None:
         ("oifname eth0 tcp sport 1-1023 reject", [Fate.REJECTED]),
     ):
         assert fates(chain.format(rule), hook="output", answer=True) == expected
+
+
+def test_a_chain_of_another_device_says_nothing() -> None:
+    chain = "nft 'table netdev n {{ chain i {{ type filter hook ingress device {} priority 0; drop; }}; }}'"
+    seen = {"hook": "ingress", "families": ("netdev",)}
+    assert fates("ip link add eth0 type bridge 2>/dev/null || true", chain.format("eth0"), **seen) == [Fate.DROPPED]
+    assert fates(chain.format("lo"), **seen) == []
 
 
 def test_a_rule_about_the_client_decides_if_the_client_is_known() -> None:

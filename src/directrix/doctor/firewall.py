@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,13 +93,19 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A base chain in which something happened to a packet; `legacy`: of iptables with tables of its own."""
+    """A base chain in which something happened to a packet.
+
+    Attributes:
+        legacy: of iptables with tables of its own.
+        devices: those whose packets alone it sees; empty for all.
+    """
 
     family: str
     table: str
     name: str
     policy: str = "accept"
     legacy: bool = False
+    devices: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.family} {self.table} {self.name}"
@@ -148,6 +155,8 @@ class Ruleset:
         found = []
         for chain, at, _, kind in self.bases:
             if at != hook or chain.family not in seen or (kind == "nat") != (types == "nat"):
+                continue
+            if chain.devices and packet.interface not in chain.devices:
                 continue
             verdict = self._walk(chain, chain.name, packet, _DEPTH) or self._policy(chain)
             if verdict.fate is not Fate.PASSED:
@@ -283,6 +292,22 @@ _TARGETS = {"REJECT": Fate.REJECTED, "REDIRECT": Fate.REDIRECTED, "DNAT": Fate.R
 """Targets of iptables that nft can't name in its own words."""
 
 
+def devices_told(listing: str) -> dict[tuple[str, str, str], list[str]]:
+    """The devices of chains, from the listing in nft's own words: an older nft's JSON keeps silent about them."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    table: tuple[str, str] = ("", "")
+    chain = ""
+    for line in listing.splitlines():
+        words = line.split()
+        if words[:1] == ["table"]:
+            table = (words[1], words[2])
+        elif words[:1] == ["chain"]:
+            chain = words[1]
+        elif told := re.search(r"^\s+type \w+ hook \w+ devices? (?:= \{ )?(.*?)(?: \})? priority ", line):
+            found[(*table, chain)] = [name.strip('" ') for name in told[1].split(",")]
+    return found
+
+
 def read_ruleset(entries: Iterable[Entry], legacy: bool = False) -> Ruleset:
     """The rules that a listing tells of."""
     bases: list[tuple[Chain, str, int, str]] = []
@@ -291,7 +316,14 @@ def read_ruleset(entries: Iterable[Entry], legacy: bool = False) -> Ruleset:
     for entry in entries:
         kind, value = next(iter(entry.items()))
         if kind == "chain" and "hook" in value:
-            chain = Chain(value["family"], value["table"], value["name"], value.get("policy", "accept"), legacy)
+            chain = Chain(
+                value["family"],
+                value["table"],
+                value["name"],
+                value.get("policy", "accept"),
+                legacy,
+                _names(value.get("dev")),
+            )
             bases.append((chain, value["hook"], int(value.get("prio", 0)), value.get("type", "filter")))
         elif kind == "rule":
             rules.setdefault((value["family"], value["table"], value["chain"]), []).append(value)
@@ -319,6 +351,10 @@ def _within(actual: object, low: Any, high: Any) -> bool | None:
     if isinstance(actual, ipaddress.IPv4Address | ipaddress.IPv6Address):
         return int(ipaddress.ip_address(low)) <= int(actual) <= int(ipaddress.ip_address(high))
     return None
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(map(str, value)) if isinstance(value, list) else ()
 
 
 def _number(value: object) -> int | None:

@@ -16,7 +16,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 from pathlib import Path
 from typing import Any
 
-from directrix.doctor.firewall import Ruleset, read_ruleset
+from directrix.doctor.firewall import Ruleset, devices_told, read_ruleset
 from directrix.doctor.iptables import as_entries
 from directrix.lvs import Address
 from directrix.system import links, sysctl
@@ -24,6 +24,7 @@ from directrix.system.commands import CommandFailed, run
 from directrix.system.links import Link
 
 _LISTENING = {"tcp": "0A", "udp": "07"}
+_OF_DEVICES = ("ingress", "egress")
 _CONNECTING = {"01", "02"}
 _SOCKETS = Path("/proc/thread-self/net")
 
@@ -176,7 +177,7 @@ class Host:
                 entries = json.loads(run(["nft", "--json", "list", "ruleset"])).get("nftables", [])
             except (CommandFailed, ValueError):
                 return None
-            found.append(read_ruleset(_with_extensions_told(entries)))
+            found.append(read_ruleset(_with_devices_told(_with_extensions_told(entries))))
         for program, family in (("iptables", "ip"), ("ip6tables", "ip6")):
             # Listing the old tables would load modules where nobody uses them.
             if (_SOCKETS / f"{family}_tables_names").exists() and shutil.which(f"{program}-legacy-save"):
@@ -261,6 +262,17 @@ def _with_extensions_told(entries: list[dict[str, Any]]) -> list[dict[str, Any]]
             tables = {value["table"] for entry in told for value in entry.values()}
             kept = [entry for entry in kept if not _is_of(entry, family, tables)] + told
     return kept
+
+
+def _with_devices_told(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The listing, with the devices of chains that are of some alone."""
+    silent = [each["chain"] for each in entries if each.get("chain", {}).get("hook") in _OF_DEVICES]
+    if any("dev" not in chain for chain in silent):
+        with suppress(CommandFailed):
+            told = devices_told(run(["nft", "list", "ruleset"]))
+            for chain in silent:
+                chain.setdefault("dev", told.get((chain["family"], chain["table"], chain["name"])))
+    return entries
 
 
 def _is_of(entry: dict[str, Any], family: str, tables: set[str]) -> bool:

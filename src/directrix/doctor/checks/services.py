@@ -15,7 +15,8 @@ from directrix.lvs.addresses import endpoint
 def look(case: Case) -> Iterator[Finding]:
     """Each service of the table."""
     if not case.services:
-        yield fail("the table", "it has no virtual service: every packet is left to the host")
+        asked = f" of {', '.join(map(str, case.vips))}" if case.vips else ""
+        yield fail("the table", f"it has no virtual service{asked}: every packet is left to the host")
     for service in case.services:
         chosen = [server for server in service.servers if server.weight > 0]
         if not service.servers:
