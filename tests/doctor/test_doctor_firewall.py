@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from ipaddress import ip_address
 
@@ -98,6 +99,7 @@ def test_the_policy_drops_what_no_rule_accepts() -> None:
 
 def test_a_doubtful_rule_that_accepts_counts() -> None:
     assert fates(inet("ip saddr 10.0.0.0/8 tcp dport 80 accept", policy="drop")) == []
+    assert fates(inet("ip saddr 10.0.0.0/8 return", "drop")) == []
 
 
 def test_the_first_rule_that_decides_is_the_one() -> None:
@@ -185,6 +187,15 @@ class TestIptables:
         assert fates(*own, "iptables -A INPUT -p tcp -m multiport --dports 80,81 -j web", "iptables -P INPUT DROP") == [
             Fate.DROPPED
         ]
+
+    def test_where_there_is_no_nft_iptables_is_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        which = shutil.which
+        monkeypatch.setattr("directrix.doctor.host.shutil.which", lambda name: None if name == "nft" else which(name))
+        drop = "iptables -A INPUT -m multiport -p tcp --dports 80,443 -j DROP"
+        assert fates(drop) == [Fate.DROPPED]
+        monkeypatch.setattr("directrix.doctor.host.shutil.which", lambda name: None)
+        with namespaces.inside(NAME):
+            assert Host().rulesets is None
 
     def test_redirection(self) -> None:
         command = "iptables -t nat -A PREROUTING -d 10.0.0.100 -p tcp --dport 80 -j REDIRECT --to-ports 8080"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 from directrix.doctor.finding import Remedy
 from directrix.doctor.served import Server, Service
 from directrix.lvs import Address, ForwardingMethod, Protocol
@@ -33,6 +35,11 @@ def redirect(service: Service, port: int | None = None, on: str = "") -> Remedy:
     """Have a real server take what is for a service by the RIP, or by another port."""
     family, protocol = "ip" if service.vip.version == 4 else "ip6", service.protocol.name.lower()
     target = f"redirect to :{port}" if port else "redirect"
+    if not on and shutil.which("nft") is None and shutil.which("iptables"):
+        program = "iptables" if family == "ip" else "ip6tables"
+        match = f"-d {service.vip} -p {protocol} --dport {service.port}"
+        to = f" --to-ports {port}" if port else ""
+        return Remedy(f"{program} -t nat -I PREROUTING {match} -j REDIRECT{to}", safe=port is None)
     match = f"{family} daddr {service.vip} {protocol} dport {service.port} {target}"
     chain = f"chain prerouting {{ type nat hook prerouting priority dstnat; {match}; }};"
     return Remedy(f"nft 'table {family} {_TABLE} {{ {chain} }}'", on, safe=port is None)

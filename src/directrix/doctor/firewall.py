@@ -96,7 +96,7 @@ class Chain:
     """A base chain in which something happened to a packet.
 
     Attributes:
-        legacy: of iptables with tables of its own.
+        tool: the program that edits it where that is not nft: `iptables`, `iptables-legacy` …
         devices: those whose packets alone it sees; empty for all.
     """
 
@@ -104,7 +104,7 @@ class Chain:
     table: str
     name: str
     policy: str = "accept"
-    legacy: bool = False
+    tool: str = ""
     devices: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -132,6 +132,8 @@ class Verdict:
         """The rule or policy, in words."""
         if self.rule is None:
             return f"the policy of the chain {self.chain}"
+        if self.chain is not None and self.chain.tool:
+            return f"a rule in the chain {self.rule[0]} of {self.chain.tool}"
         return f"the rule with handle {self.rule[1]} in the chain {self.rule[0]}"
 
 
@@ -212,12 +214,14 @@ class Ruleset:
         if kind == "accept":
             return Verdict(Fate.PASSED, base, where)
         if kind == "return":
-            return None if doubtful else _RETURN
+            return Verdict(Fate.PASSED, base, where) if doubtful else _RETURN
         if kind in ("jump", "goto") and depth:
             decided = self._walk(base, str(value["target"]), packet, depth - 1)
             if doubtful and decided is not None and decided.fate is not Fate.PASSED:
                 return None
-            return _RETURN if decided is None and kind == "goto" and not doubtful else decided
+            if decided is None and kind == "goto":
+                return Verdict(Fate.PASSED, base, where) if doubtful else _RETURN
+            return decided
         fate = _FATES.get(kind) or (_TARGETS.get(value.get("name", "")) if kind == "xt" else None)
         if fate is None or doubtful:
             return None
@@ -308,8 +312,8 @@ def devices_told(listing: str) -> dict[tuple[str, str, str], list[str]]:
     return found
 
 
-def read_ruleset(entries: Iterable[Entry], legacy: bool = False) -> Ruleset:
-    """The rules that a listing tells of."""
+def read_ruleset(entries: Iterable[Entry], tool: str = "") -> Ruleset:
+    """The rules that a listing tells of; `tool` edits them if not nft."""
     bases: list[tuple[Chain, str, int, str]] = []
     rules: dict[tuple[str, str, str], list[Entry]] = {}
     sets: dict[tuple[str, str, str], tuple[Any, ...]] = {}
@@ -321,7 +325,7 @@ def read_ruleset(entries: Iterable[Entry], legacy: bool = False) -> Ruleset:
                 value["table"],
                 value["name"],
                 value.get("policy", "accept"),
-                legacy,
+                tool,
                 _names(value.get("dev")),
             )
             bases.append((chain, value["hook"], int(value.get("prio", 0)), value.get("type", "filter")))

@@ -170,7 +170,7 @@ class Host:
 
     @cached_property
     def rulesets(self) -> list[Ruleset] | None:
-        """The rules of netfilter: nft's, and those of iptables with tables of its own; None if they can't be listed."""
+        """The rules of netfilter: nft's and iptables', of whatever make; None if they can't be listed."""
         found = []
         if shutil.which("nft"):
             try:
@@ -179,10 +179,14 @@ class Host:
                 return None
             found.append(read_ruleset(_with_devices_told(_with_extensions_told(entries))))
         for program, family in (("iptables", "ip"), ("ip6tables", "ip6")):
-            # Listing the old tables would load modules where nobody uses them.
-            if (_SOCKETS / f"{family}_tables_names").exists() and shutil.which(f"{program}-legacy-save"):
+            # Without nft, whatever make of iptables there is. Beside it, the old one: but to list its tables would
+            # load modules where nobody uses them.
+            tool = f"{program}-legacy" if shutil.which("nft") else program
+            if shutil.which("nft") and not (_SOCKETS / f"{family}_tables_names").exists():
+                continue
+            if shutil.which(f"{tool}-save"):
                 with suppress(CommandFailed):
-                    found.append(read_ruleset(as_entries(run([f"{program}-legacy-save"]), family), legacy=True))
+                    found.append(read_ruleset(as_entries(run([f"{tool}-save"]), family), tool))
         return found or None
 
     def program_of(self, listener: Listener) -> str:

@@ -117,10 +117,9 @@ def _let_in(case: Case, verdict: Verdict, service: Service) -> list[Remedy]:
         return []
     family = "ip" if service.vip.version == 4 else "ip6"
     protocol, out = service.protocol.name.lower(), _is_of_answers(case, verdict)
-    if chain.legacy:
-        program = "iptables-legacy" if family == "ip" else "ip6tables-legacy"
+    if chain.tool:
         match = f"{'-s' if out else '-d'} {service.vip} -p {protocol} --{'sport' if out else 'dport'} {service.port}"
-        return [Remedy(f"{program} -t {chain.table} -I {chain.name} {match} -j ACCEPT", safe=True)]
+        return [Remedy(f"{chain.tool} -t {chain.table} -I {chain.name} {match} -j ACCEPT", safe=True)]
     match = f"{family} {'saddr' if out else 'daddr'} {service.vip} {protocol} {'sport' if out else 'dport'}"
     return [Remedy(f"nft insert rule {chain} {match} {service.port} accept", safe=True)]
 
