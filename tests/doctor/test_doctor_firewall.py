@@ -9,8 +9,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from directrix.doctor.firewall import Fate, Packet
+from directrix.doctor.firewall import Fate
 from directrix.doctor.host import Host
+from directrix.doctor.packet import Packet
 from directrix.system import namespaces
 from directrix.system.commands import ip, run
 
@@ -36,9 +37,10 @@ def fates(
     answer: bool = False,
     client: str = "",
     families: tuple[str, ...] = (),
+    protocol: str = "tcp",
 ) -> list[Fate]:
     """What becomes of a SYN for port 80 of the VIP, or an answer to it, under rules made by these commands."""
-    packet = Packet("tcp", ip_address(vip), 80, "eth0", answer, ip_address(client) if client else None)
+    packet = Packet(protocol, ip_address(vip), 80, "eth0", answer, ip_address(client) if client else None)
     with namespaces.inside(NAME):
         run(["sh", "-ec", "nft flush ruleset\n" + "\n".join(commands)])
         found = Host().rulesets
@@ -163,6 +165,28 @@ def test_a_redirection_is_told_with_its_port() -> None:
     )
     assert fates(command, hook="prerouting", types="nat") == [Fate.REDIRECTED]
     assert fates(command, hook="prerouting") == []
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        (
+            "nft 'table arp a { chain i { type filter hook input priority 0; arp daddr ip 10.0.0.100 drop; }; "
+            "chain o { type filter hook output priority 0; arp saddr ip 10.0.0.100 arp saddr ip set 10.0.0.11; }; }'",
+        ),
+        (
+            "arptables -A INPUT -d 10.0.0.100 -j DROP",
+            "arptables -A OUTPUT -s 10.0.0.100 -j mangle --mangle-ip-s 10.0.0.11",
+        ),
+    ],
+    ids=["nft", "arptables"],
+)
+def test_rules_for_arp_keep_requests_back_and_mask_the_sender(commands: tuple[str, ...]) -> None:
+    seen = {"protocol": "arp", "families": ("arp",)}
+    assert fates(*commands, **seen) == [Fate.DROPPED]
+    assert fates(*commands, **seen, hook="output", answer=True) == [Fate.REWRITTEN]
+    assert fates(*commands, **seen, vip="10.0.0.101") == []
+    assert fates(*commands, **seen, vip="10.0.0.101", hook="output", answer=True) == []
 
 
 class TestIptables:

@@ -16,15 +16,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from directrix.doctor.packet import UNKNOWN, Packet
 from directrix.lvs import Address
 
 Entry = Mapping[str, Any]
 
 _DEPTH = 16
 """How deep chains may call each other here; the kernel allows as many."""
-
-_SYNONYMS = {"th": ("tcp", "udp", "sctp")}
-_UNKNOWN = object()
 
 
 class Fate(enum.Enum):
@@ -34,61 +32,7 @@ class Fate(enum.Enum):
     DROPPED = "dropped"
     REJECTED = "rejected"
     REDIRECTED = "redirected"
-
-
-@dataclass(frozen=True, slots=True)
-class Packet:
-    """A packet as rules see it: one that begins a connection, or with `answer` one that comes back.
-
-    Attributes:
-        protocol: `tcp`, `udp`, or `arp` for a request.
-        address, port: of the service: where a packet goes to, or an answer comes from.
-        interface: by which it comes in, or an answer goes out.
-        other: the client, if it is known.
-    """
-
-    protocol: str
-    address: Address
-    port: int
-    interface: str
-    answer: bool = False
-    other: Address | None = None
-
-    def field(self, protocol: str, name: str) -> object:
-        """The value of a header field, _UNKNOWN if it can't be known, None if this packet has no such header."""
-        family = "ip" if self.address.version == 4 else "ip6"
-        if protocol == "arp":
-            return {"daddr ip": self.address, "operation": "request"}.get(name, _UNKNOWN)
-        if protocol in ("ip", "ip6"):
-            if protocol != family:
-                return None
-            own, others = ("saddr", "daddr") if self.answer else ("daddr", "saddr")
-            known: dict[str, object] = {own: self.address, "protocol": self.protocol, "nexthdr": self.protocol}
-            if self.other is not None:
-                known[others] = self.other
-            return known.get(name, _UNKNOWN)
-        if protocol in ("tcp", "udp", "sctp", "th"):
-            if protocol != self.protocol and self.protocol not in _SYNONYMS.get(protocol, ()):
-                return None
-            told: dict[str, object] = {"sport": self.port} if self.answer else {"dport": self.port, "flags": "syn"}
-            return told.get(name, _UNKNOWN)
-        return None if protocol in ("icmp", "icmpv6") else _UNKNOWN
-
-    @property
-    def state(self) -> str:
-        """What connection tracking says of it."""
-        return "established" if self.answer else "new"
-
-    def meta(self, key: str) -> object:
-        """What netfilter's `meta` knows of it."""
-        known: dict[str, object] = {
-            "l4proto": self.protocol,
-            "protocol": "ip" if self.address.version == 4 else "ip6",
-            "nfproto": "ipv4" if self.address.version == 4 else "ipv6",
-            **({"oifname": self.interface, "oif": self.interface} if self.answer else {}),
-            **({} if self.answer else {"iifname": self.interface, "iif": self.interface}),
-        }
-        return known.get(key, _UNKNOWN)
+    REWRITTEN = "rewritten"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +139,7 @@ class Ruleset:
                 doubtful = True
             elif kind == "vmap":
                 statement = self._mapped(base, value, packet)
-                if statement is _UNKNOWN:
+                if statement is UNKNOWN:
                     return Verdict(Fate.PASSED, base, where)
                 if isinstance(statement, dict):
                     return self._statement(base, where, statement, packet, depth, doubtful)
@@ -222,6 +166,8 @@ class Ruleset:
             if decided is None and kind == "goto":
                 return Verdict(Fate.PASSED, base, where) if doubtful else _RETURN
             return decided
+        if kind == "mangle" and base.family != "arp":
+            return None  # It goes on through the rules, with a field of its header changed.
         fate = _FATES.get(kind) or (_TARGETS.get(value.get("name", "")) if kind == "xt" else None)
         if fate is None or doubtful:
             return None
@@ -229,13 +175,13 @@ class Ruleset:
         return Verdict(fate, base, where, _number(details.get("port")), _address(details.get("addr")))
 
     def _mapped(self, base: Chain, vmap: Entry, packet: Packet) -> object:
-        """The statement a verdict map has for a packet; None if it has none, _UNKNOWN if that can't be known."""
+        """The statement a verdict map has for a packet; None if it has none, UNKNOWN if that can't be known."""
         actual = _left(vmap.get("key"), packet)
         data = vmap.get("data")
         if actual is None:
             return None
-        if actual is _UNKNOWN or not isinstance(data, dict) or "set" not in data:
-            return _UNKNOWN
+        if actual is UNKNOWN or not isinstance(data, dict) or "set" not in data:
+            return UNKNOWN
         for key, statement in data["set"]:
             if self._equals(base, actual, key):
                 return statement
@@ -244,7 +190,7 @@ class Ruleset:
     def _match(self, base: Chain, match: Entry, packet: Packet) -> bool | None:
         """Whether a condition is met; None if that can't be known."""
         actual = _left(match.get("left"), packet)
-        if actual is _UNKNOWN:
+        if actual is UNKNOWN:
             return None
         if actual is None:
             return False
@@ -291,8 +237,14 @@ _FATES = {
     "reject": Fate.REJECTED,
     "redirect": Fate.REDIRECTED,
     "dnat": Fate.REDIRECTED,
+    "mangle": Fate.REWRITTEN,
 }
-_TARGETS = {"REJECT": Fate.REJECTED, "REDIRECT": Fate.REDIRECTED, "DNAT": Fate.REDIRECTED}
+_TARGETS = {
+    "REJECT": Fate.REJECTED,
+    "REDIRECT": Fate.REDIRECTED,
+    "DNAT": Fate.REDIRECTED,
+    "mangle": Fate.REWRITTEN,
+}
 """Targets of iptables that nft can't name in its own words."""
 
 
@@ -339,14 +291,14 @@ def read_ruleset(entries: Iterable[Entry], tool: str = "") -> Ruleset:
 
 def _left(left: Any, packet: Packet) -> object:
     if not isinstance(left, dict):
-        return _UNKNOWN
+        return UNKNOWN
     kind, value = next(iter(left.items()))
     known: dict[str, Callable[[], object]] = {
         "payload": lambda: packet.field(value.get("protocol", ""), value.get("field", "")),
         "meta": lambda: packet.meta(value.get("key", "")),
-        "ct": lambda: packet.state if value.get("key") == "state" else _UNKNOWN,
+        "ct": lambda: packet.state if value.get("key") == "state" else UNKNOWN,
     }
-    return known[kind]() if kind in known and isinstance(value, dict) else _UNKNOWN
+    return known[kind]() if kind in known and isinstance(value, dict) else UNKNOWN
 
 
 def _within(actual: object, low: Any, high: Any) -> bool | None:

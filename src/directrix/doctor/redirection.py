@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from directrix.doctor.case import Case
-from directrix.doctor.firewall import Fate, Packet, Verdict
+from directrix.doctor.firewall import Fate, Verdict
+from directrix.doctor.packet import Packet
 from directrix.lvs import Address
 
 

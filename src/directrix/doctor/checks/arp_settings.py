@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from directrix.doctor.case import LOOPBACK, Case
 from directrix.doctor.commands import QUIET
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip
-from directrix.doctor.firewall import Fate, Packet
+from directrix.doctor.firewall import Fate
+from directrix.doctor.packet import Packet
 from directrix.lvs import Address
 
 _IGNORES = (1, 2, 8)
@@ -31,11 +32,12 @@ def _on_interface(case: Case, name: str, vips: Sequence[Address]) -> Iterator[Fi
     # The kernel takes the greater of what is set for the interface and for all.
     ignore, announce = effective(case, name, "arp_ignore"), effective(case, name, "arp_announce")
     where = f"{name}: arp_ignore {ignore}, arp_announce {announce}"
-    filtered = all(is_filtered(case, name, vip) for vip in vips)
+    filtered = all(_has_rule(case, name, vip, "input") for vip in vips)
+    masked = all(_has_rule(case, name, vip, "output") for vip in vips)
     wrong = []
     if ignore not in _IGNORES and not filtered:
         wrong.append(f"it answers for {vips[0]} when anybody on {name} asks, and takes clients from the director")
-    if announce < 2 and not filtered:
+    if announce < 2 and not masked:
         wrong.append("it asks for its neighbours in the VIP's name, which puts its MAC into their memory")
     if wrong:
         loud = announce > 2 or ignore > 2
@@ -55,11 +57,11 @@ def effective(case: Case, name: str, key: str) -> int:
     return max(case.host.number(f"net/ipv4/conf/{each}/{key}") for each in ("all", name))
 
 
-def is_filtered(case: Case, name: str, vip: Address) -> bool:
-    """Whether rules drop ARP requests for a VIP (arptables, or nftables' arp family)."""
-    asked = Packet("arp", vip, 0, name)
-    verdicts = [found for rules in case.host.rulesets or () for found in rules.verdicts(asked, "input", ("arp",))]
-    return any(verdict.fate is Fate.DROPPED for verdict in verdicts)
+def _has_rule(case: Case, name: str, vip: Address, hook: str) -> bool:
+    """Whether rules (arptables, or nftables' arp family) drop requests for a VIP, or keep it out of our own."""
+    seen = Packet("arp", vip, 0, name, answer=hook == "output")
+    verdicts = [found for rules in case.host.rulesets or () for found in rules.verdicts(seen, hook, ("arp",))]
+    return any(verdict.fate in (Fate.DROPPED, Fate.REWRITTEN) for verdict in verdicts)
 
 
 CHECK = Check(

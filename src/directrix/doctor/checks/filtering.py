@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from directrix.doctor.case import LOOPBACK, Case
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
-from directrix.doctor.firewall import Fate, Packet, Verdict
+from directrix.doctor.firewall import Fate, Verdict
+from directrix.doctor.packet import Packet
 from directrix.doctor.served import Service
 from directrix.lvs import Address, Protocol, ServiceKey
 
