@@ -41,11 +41,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         command.add_argument(
             "-v",
             "--vip",
-            action="append",
+            action="extend",
+            nargs="+",
             metavar="VIP",
             default=[],
             required=command is start,
-            help="the virtual address, IPv4 or IPv6; may be given again",
+            help="the virtual addresses, IPv4 or IPv6",
         )
     for command in (start, status):
         command.add_argument(

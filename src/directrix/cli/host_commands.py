@@ -19,7 +19,6 @@ _PACKAGES = {
     "ip": "iproute2",
     "nft": "nftables",
     "arptables": "arptables",
-    "arptables-save": "arptables",
     "iptables": "iptables",
     "ip6tables": "iptables",
 }

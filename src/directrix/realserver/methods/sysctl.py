@@ -32,6 +32,11 @@ def facts(task: Task) -> list[Fact]:
     if task.vip.version == 4:
         for interface in ("all", "lo", *task.interfaces):
             # 2 answers only askers of the same network, besides: as silent
-            wanted.append(Setting(of_interface("ipv4", interface, "arp_ignore"), "1", also=("2",)))
-            wanted.append(Setting(of_interface("ipv4", interface, "arp_announce"), "2"))
+            wanted.append(_setting(interface, "arp_ignore", "1", also=("2",)))
+            wanted.append(_setting(interface, "arp_announce", "2"))
     return [*wanted, OwnAddress(str(task.vip), "lo", "host")]
+
+
+def _setting(interface: str, name: str, value: str, also: tuple[str, ...] = ()) -> Setting:
+    covered_by = of_interface("ipv4", "all", name) if interface != "all" else ""
+    return Setting(of_interface("ipv4", interface, name), value, also, covered_by)

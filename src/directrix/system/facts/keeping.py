@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from directrix.system.commands import CommandFailed
 from directrix.system.facts.fact import Command, Fact, FactStatus, status_of
 from directrix.system.facts.ledger import Book, Entry, Ledger
+from directrix.system.facts.setting import Setting
 from directrix.system.host_error import HostError
 from directrix.system.signals import uninterrupted
 
@@ -111,8 +112,14 @@ def stop(book: Book, holders: Sequence[str], *, rehearse: bool = False) -> Done:
 
 
 def status(facts: Sequence[Fact]) -> tuple[FactStatus, ...]:
-    """Hold facts against the host. Raises what `Fact.now` raises."""
-    return tuple(status_of(fact) for fact in facts)
+    """Hold facts against the host; those that needn't be so, since others have their effect, don't count.
+
+    Raises what `Fact.now` raises.
+    """
+    found = [(fact, status_of(fact)) for fact in facts]
+    return tuple(
+        status for fact, status in found if status.holds or not (isinstance(fact, Setting) and fact.is_covered())
+    )
 
 
 def _started(ledger: Ledger, holdings: Sequence[Holding]) -> _Plan:

@@ -123,7 +123,7 @@ def from_text(text: str) -> Ledger:
 
 
 def _fact(kind: type[Any], told: Mapping[str, Any]) -> Fact:
-    values = {part.name: told[part.name] for part in fields(kind)}
+    values = {part.name: told[part.name] for part in fields(kind) if part.name in told}
     for name, value in values.items():
         if name == "chains":
             values[name] = tuple(Chain(chain["name"], chain["hook"], tuple(chain["rules"])) for chain in value)

@@ -130,14 +130,10 @@ class XtablesRule:
 
     def now(self) -> str | None:
         """`there`, or None."""
-        listed = run([self.program, "-t", self.table, "-S", self.chain] if self.program != "arptables" else _SAVE)
         wanted = sorted(self.words)
-        for line in listed.splitlines():
-            verb, _, rest = line.partition(" ")
-            chain, _, words = rest.partition(" ")
-            if verb == "-A" and chain == self.chain and sorted(words.split()) == wanted:
-                return "there"
-        return None
+        return (
+            "there" if any(sorted(words) == wanted for words in _listed(self.program, self.table, self.chain)) else None
+        )
 
     def holds(self, now: str | None) -> bool:
         """See `Fact`."""
@@ -164,7 +160,18 @@ class XtablesRule:
         return [self.program, "-t", self.table, "-D", self.chain, *self.words]
 
 
-_SAVE = ["arptables-save"]
+_POLICY = re.compile(r"-P \S+ ACCEPT|Chain \S+ \(policy ACCEPT\b.*")
+
+
+def _listed(program: str, table: str, *chain: str) -> list[list[str]]:
+    """The rules of a table or of one chain, in words. A table without any has nothing but chains that accept.
+
+    arptables is asked by `-L`: its `-S` and arptables-save go and look for the names of some addresses.
+    """
+    how = ["-n", "-L"] if program == "arptables" else ["-S"]
+    lines = run([program, "-t", table, *how, *chain]).splitlines()
+    rules = [line for line in lines if line.strip() and not _POLICY.fullmatch(line.strip())]
+    return [line.removeprefix(f"-A {''.join(chain)} ").split() for line in rules]
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,13 +226,8 @@ class XtablesTable:
         return [calling(f"nft delete table {self._family} {self.table}", self._delete_if_empty)]
 
     def _delete_if_empty(self) -> None:
-        table = ""
-        for line in run([f"{self.program}-save"]).splitlines():
-            table = line[1:] if line.startswith("*") else table
-            used = line.startswith("-A ") or (line.startswith(":") and line.split()[1] != "ACCEPT")
-            if used and table == self.table:
-                return
-        nftables.delete_table(self._family, self.table)
+        if not _listed(self.program, self.table):
+            nftables.delete_table(self._family, self.table)
 
 
 def choose_program(programs: dict[str, str], purpose: str) -> str:

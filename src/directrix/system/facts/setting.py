@@ -22,11 +22,14 @@ class Setting:
         name: as sysctl(8) takes it; with slashes where a part of it has a dot.
         value: what it is set to.
         also: values that are as good and left as they are.
+        covered_by: a parameter that has the same effect where its value is as wanted: of `all` and an interface the
+            kernel often takes the greater. Empty if there is none.
     """
 
     name: str
     value: str
     also: tuple[str, ...] = ()
+    covered_by: str = ""
 
     kind: ClassVar[str] = "setting"
 
@@ -47,6 +50,10 @@ class Setting:
     def holds(self, now: str | None) -> bool:
         """See `Fact`."""
         return now == self.value or now in self.also
+
+    def is_covered(self) -> bool:
+        """Whether another parameter sees to the effect now."""
+        return bool(self.covered_by) and self.holds(sysctl.read(self.covered_by))
 
     def is_ours(self, now: str | None) -> bool:
         """See `Fact`."""
