@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from ipaddress import ip_address, ip_network
 
 import pytest
 
 from directrix.doctor.checks.clocks import difference
 from directrix.doctor.commands import quiesce, redirect
-from directrix.doctor.host import Carried, Listener, _endpoint
+from directrix.doctor.host import Carried, Host, Listener, _endpoint
 from directrix.doctor.served import parse_service, services_of
 from directrix.doctor.trying import Identify, Trial, _compare, parse_weights
 from directrix.lvs import (
@@ -96,6 +97,17 @@ class TestSockets:
         assert Listener("tcp", ip_address("::"), 80).takes("tcp", six, 80)
         assert not Listener("tcp", ip_address("10.0.0.11"), 80).takes("tcp", four, 80)
         assert not Listener("udp", ip_address("0.0.0.0"), 80).takes("tcp", four, 80)
+
+    def test_whether_a_socket_for_all_ipv6_addresses_takes_ipv4_is_told(self) -> None:
+        found = {}
+        for only in (0, 1):
+            with socket.socket(socket.AF_INET6) as each:
+                each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
+                each.bind(("::", 0))
+                each.listen()
+                port = each.getsockname()[1]
+                found[only] = [known.both for known in Host().listeners if known.port == port]
+        assert found == {0: [True], 1: [False]}
 
     def test_an_address_reaches_its_network(self) -> None:
         assert Carried("eth0", ip_address("10.0.0.1"), 24).reaches(ip_address("10.0.0.200"))

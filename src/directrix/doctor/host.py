@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -26,6 +27,7 @@ from directrix.system.links import Link
 _LISTENING = {"tcp": "0A", "udp": "07"}
 _OF_DEVICES = ("ingress", "egress")
 _CONNECTING = {"01", "02"}
+_INODE = re.compile(r"\bino:(\d+)")
 _SOCKETS = Path("/proc/thread-self/net")
 
 
@@ -148,14 +150,8 @@ class Host:
                         inode = int(fields[9])
                         both = bool(family) and address.is_unspecified
                         found.append(Listener(protocol, _unmapped(address), port, inode, both))
-        # An IPv6 socket for all addresses beside an IPv4 one on the same port is for IPv6 alone.
-        alone = {(each.protocol, each.port) for each in found if each.address == IPv4Address(0)}
-        return [
-            Listener(each.protocol, each.address, each.port, each.inode, False)
-            if each.both and (each.protocol, each.port) in alone
-            else each
-            for each in found
-        ]
+        alone = _for_ipv6_alone() if any(each.both for each in found) else set()
+        return [replace(each, both=False) if each.inode in alone else each for each in found]
 
     @cached_property
     def connecting(self) -> list[tuple[Address, int]]:
@@ -288,6 +284,15 @@ def _sockets(name: str) -> Iterator[list[str]]:
     with suppress(FileNotFoundError):
         for line in (_SOCKETS / name).read_text().splitlines()[1:]:
             yield line.split()
+
+
+def _for_ipv6_alone() -> set[int]:
+    """The inodes of IPv6 sockets that don't take IPv4; only ss(8) tells."""
+    try:
+        listed = run(["ss", "-Hltune"])
+    except CommandFailed:
+        return set()
+    return {int(told[1]) for line in listed.splitlines() if "v6only:1" in line and (told := _INODE.search(line))}
 
 
 def _endpoint(text: str) -> tuple[Address, int]:
