@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -240,6 +241,6 @@ def test_the_guide_tells_of_every_break_and_of_every_check_that_finds_one() -> N
     guide = (Path(__file__).parents[2] / "docs" / "troubleshooting.md").read_text()
     rows = [[cell.strip().strip("`") for cell in row.split("|")[1:-1]] for row in guide.splitlines() if row[:1] == "|"]
     assert {row[3] for row in rows[2:]} - {""} == set(BREAKS)
-    named = {name.strip(" `") for row in rows[2:] for name in row[2].split(",")}
+    named = {name for row in rows[2:] for name in re.findall(r"[a-z-]{3,}", row[2].partition(" (")[0])}
     assert named <= set(CHECKS)
     assert {each.check for each in EVERY} - named <= {"prepared", "client-path"}

@@ -35,6 +35,21 @@ def test_a_healthy_cluster_behind_a_gateway_gets_no_complaint(
     assert (found.status, found.wrong) == (0, [])
 
 
+def test_a_router_that_drops_answers_from_the_vip_is_found_and_mended(routed: Patient) -> None:
+    request = f"curl -s -m 1 http://{VIP}/"
+    routed.run("gateway", "sysctl -qw net.ipv4.conf.back.rp_filter=1")
+    try:
+        assert routed.run("client", request).returncode != 0
+        found = routed.examine("gateway", "--vip", VIP)
+        (complaint,) = found.of("rp-filter")
+        assert "10.0.2.1" in complaint["said"]
+        routed.follow(complaint, "gateway")
+        assert routed.examine("gateway", "--vip", VIP).wrong == []
+        assert routed.run("client", request).returncode == 0
+    finally:
+        routed.run("gateway", "sysctl -qw net.ipv4.conf.back.rp_filter=0")
+
+
 class TestFromAClient:
     def test_it_tells_who_answers_how_often_by_what_they_say(self, routed: Patient) -> None:
         done = routed.run(
