@@ -27,7 +27,7 @@ GROUPS = {
     "the table": ("ipvsadm", "sysctl", "mark", "up", "down", "status"),
     "why": ("explain", "trace"),
     "a cluster": ("run", "config"),
-    "hosts of a cluster": ("realserver", "director"),
+    "hosts of a cluster": ("realserver", "director", "doctor"),
     "whole clusters": ("lab",),
     "the shell": ("install-names", "completion"),
 }
