@@ -20,6 +20,12 @@ def test_ipv4_is_announced_by_a_gratuitous_arp_request_to_all() -> None:
     assert bytes(read) == frame(ip_address("10.0.0.100"), MAC)
 
 
+def test_a_gratuitous_arp_is_to_the_byte_what_keepalived_sends() -> None:
+    assert frame(ip_address("10.0.0.200"), MAC).hex(" ", 2) == (
+        "ffff ffff ffff 0200 0000 0001 0806 0001 0800 0604 0001 0200 0000 0001 0a00 00c8 ffff ffff ffff 0a00 00c8"
+    )
+
+
 def test_ipv6_is_announced_by_an_unsolicited_advertisement_that_overrides() -> None:
     data = frame(ip_address("fd00::100"), MAC)
     read = Ether(data)
@@ -35,3 +41,8 @@ def test_ipv6_is_announced_by_an_unsolicited_advertisement_that_overrides() -> N
     right = told.cksum
     del told.cksum
     assert Ether(bytes(read))[ICMPv6ND_NA].cksum == right
+
+
+def test_a_host_that_forwards_says_so() -> None:
+    told = Ether(frame(ip_address("fd00::100"), MAC, router=True))[ICMPv6ND_NA]
+    assert (told.R, told.S, told.O) == (1, 0, 1)
