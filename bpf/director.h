@@ -178,15 +178,19 @@ static __always_inline enum verdict direct(const struct packet *p, bool in_regis
 	return CONTINUE;
 }
 
-static __always_inline void count_forwarded(__u32 cpu, __u32 number, __u32 length)
+/* A packet on its way. Of a datagram in fragments it is the first that counts as one (fragment.h). */
+static __always_inline void count_forwarded(__u32 cpu, __u32 number, __u32 length, enum packet_kind kind)
 {
 	__u32 row = cpu * MAX_SERVERS + number;
 	struct server_count *n = bpf_map_lookup_elem(&server_stats, &row);
 
 	if (n) {
-		n->packets++;
+		if (kind != KIND_LATER)
+			n->packets++;
 		n->bytes += length;
 	}
+	if (kind == KIND_LATER)
+		count_verdict(cpu, LATER_FRAGMENT);
 }
 
 #endif

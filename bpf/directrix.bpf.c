@@ -28,6 +28,7 @@
 #include "expiry.h"
 #include "forward_direct.h"
 #include "icmp.h"
+#include "unusual.h"
 
 char _license[] SEC("license") = "GPL";
 
@@ -116,13 +117,36 @@ static __noinline int hand_up(struct xdp_md *ctx, __u32 ifindex)
 	return bpf_redirect(front.up, 0);
 }
 
+static __always_inline struct frame xdp_frame(struct xdp_md *ctx, __u32 network)
+{
+	return (struct frame){ .context = ctx, .network = network, .xdp = true };
+}
+
+/* Read what the complete way has left, from the network header at `network` on. */
+__noinline int xdp_unusual(struct xdp_md *ctx, __u32 network, __u32 ipv4, struct packet *p)
+{
+	struct frame frame = xdp_frame(ctx, network);
+
+	return p ? unusual(&frame, bpf_xdp_get_buff_len(ctx) - network, ipv4, p) : BUSY;
+}
+
+/* Keep a copy of the fragment at hand; and settle it again, in case the first came meanwhile. */
+__noinline int xdp_hold(struct xdp_md *ctx, __u32 network, __u32 now, __u32 *number)
+{
+	struct frame frame = xdp_frame(ctx, network);
+
+	fragment_hold(&frame, now);
+	return number ? fragment_settle(now, number) : BUSY;
+}
+
 /* A packet that parsed: on its way, or to its end. */
-static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags, const struct packet *p, bool quick)
+static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 network, __u32 tags, struct packet *p,
+				      bool quick)
 {
 	__u32 ifindex = ctx->ingress_ifindex, device = ifindex, now = ticks(), number = 0;
-	struct connection *c = connection_find(p, place_of(p), now);
+	bool settled = !quick && p->kind >= KIND_LATER, foreign = false;
+	struct connection *c = settled ? NULL : connection_find(p, place_of(p), now);
 	enum verdict verdict;
-	bool foreign = false;
 	struct hop *hop;
 
 	/* Is it for this host? A known connection's frame that leaves by the device it came in by is if it
@@ -133,7 +157,16 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 		if (!device)
 			return xdp_end(OTHER_HOST);
 	}
-	verdict = direct(p, quick, c, now, &number);
+	if (settled) {
+		verdict = follow(p, now, &number);
+		if (verdict == FRAGMENT)
+			verdict = xdp_hold(ctx, network, now, &number);
+	} else {
+		verdict = direct(p, quick, c, now, &number);
+		/* who lets waiting copies go is tc */
+		if (!quick && p->kind == KIND_FIRST && fragment_remember(verdict, number, now))
+			return hand_up(ctx, device);
+	}
 	if (verdict == NO_SERVER || verdict == HANDED_UP)
 		return hand_up(ctx, device);
 	if (verdict != CONTINUE)
@@ -148,7 +181,7 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 			return hand_up(ctx, device);
 	}
 	frame_to(data, hop);
-	count_forwarded(bpf_get_smp_processor_id(), number, p->length);
+	count_forwarded(bpf_get_smp_processor_id(), number, p->length, quick ? KIND_WHOLE : p->kind);
 	return hop->wire == ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
 }
 
@@ -160,7 +193,7 @@ static __always_inline __u32 xdp_length(struct xdp_md *ctx, void *data, void *en
 	return (length < LONG_FRAME ? length : bpf_xdp_get_buff_len(ctx)) - offset;
 }
 
-/* Tags, options, SCTP, IPv6: everything the quick way leaves. */
+/* Tags, options, SCTP, fragments, ICMP, IPv6: everything the quick way leaves. */
 static __noinline int xdp_complete(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
@@ -176,8 +209,10 @@ static __noinline int xdp_complete(struct xdp_md *ctx)
 	protocol = skip_tags(data, end, &offset, &tags);
 	frame.network = offset;
 	verdict = parse(protocol, data + offset, end, &frame, length - offset, &p);
+	if (verdict == UNUSUAL)
+		verdict = xdp_unusual(ctx, offset, protocol == bpf_htons(ETH_P_IP), &p);
 	p.from_xdp = true;
-	return verdict == CONTINUE ? xdp_direct(ctx, data, tags, &p, false) : xdp_end(verdict);
+	return verdict == CONTINUE ? xdp_direct(ctx, data, offset, tags, &p, false) : xdp_end(verdict);
 }
 
 static __noinline int xdp_quick(struct xdp_md *ctx)
@@ -189,7 +224,7 @@ static __noinline int xdp_quick(struct xdp_md *ctx)
 	if (data + QUICK_LENGTH > end)
 		return XDP_PASS;
 	verdict = quick4_parse(data + sizeof(struct ethhdr), end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p);
-	return verdict == CONTINUE ? xdp_direct(ctx, data, 0, &p, true) : xdp_end(verdict);
+	return verdict == CONTINUE ? xdp_direct(ctx, data, sizeof(struct ethhdr), 0, &p, true) : xdp_end(verdict);
 }
 
 /* Host traffic meets these few lines and no more: no stack, no saved registers. */
@@ -201,10 +236,37 @@ int directrix_xdp(struct xdp_md *ctx)
 	if (!quick4(data, end))
 		return xdp_complete(ctx);
 	if (!quick4_maybe_virtual(data + sizeof(struct ethhdr)))
-		return xdp_end(NOT_OURS);
-	if (!quick4_tcp_or_udp(data + sizeof(struct ethhdr)))
+		return quick4_portless(data + sizeof(struct ethhdr)) ? xdp_complete(ctx) : xdp_end(NOT_OURS);
+	if (!quick4_plain(data + sizeof(struct ethhdr)))
 		return xdp_complete(ctx);
 	return xdp_quick(ctx);
+}
+
+/* As xdp_unusual(). */
+__noinline int tc_unusual(struct __sk_buff *skb, __u32 network, __u32 ipv4, struct packet *p)
+{
+	struct frame frame = { .context = skb, .network = network };
+
+	return p ? unusual(&frame, skb->len - network, ipv4, p) : BUSY;
+}
+
+/* As xdp_hold(). */
+__noinline int tc_hold(struct __sk_buff *skb, __u32 network, __u32 now, __u32 *number)
+{
+	struct frame frame = { .context = skb, .network = network };
+
+	fragment_hold(&frame, now);
+	return number ? fragment_settle(now, number) : BUSY;
+}
+
+/* The copies that wait for the first fragment at hand go in again, as what XDP hands up if it came so from `device`. */
+__noinline int tc_release(struct __sk_buff *skb, __u32 network, __u32 device, __u32 now)
+{
+	struct handed_up head = { .ifindex = device, .mark = HANDED_UP_MARK };
+
+	if (device == skb->ifindex && bpf_skb_load_bytes(skb, 0, &head, 6))
+		return 0;
+	return fragment_release(skb, network, &head, now);
 }
 
 enum tc_place { TC_ALONE, TC_BEHIND_XDP, TC_IP };
@@ -289,6 +351,8 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		tags = tags_of(skb, data, end, &offset, &protocol);
 	frame.network = offset;
 	verdict = parse(protocol, data + offset, end, &frame, skb->len - offset, &p);
+	if (verdict == UNUSUAL)
+		verdict = tc_unusual(skb, offset, protocol == bpf_htons(ETH_P_IP), &p);
 	if (verdict != CONTINUE)
 		return tc_end(cpu, verdict, place);
 	if (place != TC_BEHIND_XDP && skb->pkt_type != PACKET_HOST)
@@ -305,11 +369,20 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 			return tc_end(cpu, NOT_OURS, place);	/* the VLAN's own device sees it next */
 		}
 	}
-	c = connection_find(&p, place_of(&p), now);
-	if (place == TC_BEHIND_XDP && c)
-		p.sctp_event = SCTP_EVENT_SEEN;
-	verdict = direct(&p, false, c, now, &number);
-	if (verdict == NO_SERVER && place != TC_IP && !tags) {
+	if (p.kind >= KIND_LATER) {
+		verdict = follow(&p, now, &number);
+		if (verdict == FRAGMENT)
+			verdict = tc_hold(skb, offset, now, &number);
+	} else {
+		c = connection_find(&p, place_of(&p), now);
+		if (place == TC_BEHIND_XDP && c)
+			p.sctp_event = SCTP_EVENT_SEEN;
+		verdict = direct(&p, false, c, now, &number);
+		if (p.kind == KIND_FIRST && fragment_remember(verdict, number, now) && place != TC_IP &&
+		    tc_release(skb, offset, device, now))
+			return tc_end(cpu, BUSY, place);
+	}
+	if (verdict == NO_SERVER && p.kind < KIND_LATER && place != TC_IP && !tags) {
 		count_verdict(cpu, NO_SERVER);
 		return answer_unreachable(skb, &p, now, device);
 	}
@@ -328,8 +401,8 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 			return tc_end(cpu, NO_ROUTE, place);
 		/* with two tags the kernel would not know the packet for IP: if it can, it goes the short way */
 		if (state != HOP_RESOLVED || tags <= VLAN_ID) {
-			count_forwarded(cpu, number, p.length);
-			if (state != HOP_RESOLVED)
+			count_forwarded(cpu, number, p.length, p.kind);
+			if (state != HOP_RESOLVED && p.kind != KIND_LATER)
 				count_verdict(cpu, NO_NEIGHBOUR);
 			return bpf_redirect_neigh(hop->ifindex, &next, sizeof(next), 0);
 		}
@@ -341,7 +414,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	if (data + sizeof(struct ethhdr) > end)
 		return tc_end(cpu, MALFORMED, place);
 	frame_to(data, hop);
-	count_forwarded(cpu, number, p.length);
+	count_forwarded(cpu, number, p.length, p.kind);
 	return bpf_redirect(hop->ifindex, 0);
 }
 

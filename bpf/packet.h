@@ -6,7 +6,7 @@
  *
  * There are two ways. The quick one takes what nearly every packet is, IPv4 without options or
  * tags, and asks the filter first, so that host traffic costs next to nothing. The complete one
- * takes everything else, SCTP among it.
+ * takes everything else, SCTP among it, and leaves to unusual.h what takes more than a look.
  */
 #ifndef DIRECTRIX_PACKET_H
 #define DIRECTRIX_PACKET_H
@@ -18,10 +18,22 @@
 #define INDEX_PRIME 0x9e3779b97f4a7c15ULL
 #define INDEX_SHIFT 49			/* leaves the bits that number a place of front.index */
 #define MARK_SHIFT 52			/* likewise of front.address_mark */
-#define MAX_EXTENSION_HEADERS 6
+#define IP_MORE 0x2000
+#define IP_OFFSET 0x1fff
+#define IP6_MORE 0x0001
+#define IP6_OFFSET 0xfff8
 #define CONTINUE VERDICT_LAST		/* no verdict yet */
+#define UNUSUAL (VERDICT_LAST + 1)	/* nor that: not read yet, because it takes more (unusual.h) */
 
 enum { TCP_FIN = 0x01, TCP_SYN = 0x02, TCP_RST = 0x04, TCP_ACK = 0x10 };
+
+enum packet_kind {
+	KIND_WHOLE,
+	KIND_FIRST,		/* the first of some fragments */
+	/* without ports of their own: settled by what they belong to */
+	KIND_LATER,		/* another fragment */
+	KIND_QUOTE,		/* an ICMP error: the addresses and ports are those of the packet it is about */
+};
 
 struct packet {
 	__u64 id;			/* as in struct connection */
@@ -30,10 +42,11 @@ struct packet {
 		__u64 pair;		/* IPv4: client and virtual address at once */
 		__u64 half[4];
 	};
-	__u32 length;			/* of the IP packet */
+	__u32 length;			/* of the IP packet; of a later fragment: what it carries */
 	__u8 tcp_flags;			/* SCTP: TCP_SYN for an INIT, which asks for the same */
 	__u8 sctp_event;		/* enum sctp_event */
-	__u16 from_xdp;			/* tc can have it if XDP does not want it */
+	__u8 from_xdp;			/* tc can have it if XDP does not want it */
+	__u8 kind;			/* enum packet_kind */
 };
 
 static __always_inline __u64 connection_id(__u32 ports, __u8 protocol, __u8 family, __u16 kind)
@@ -168,10 +181,16 @@ static __always_inline bool quick4_maybe_virtual(void *l3)
 	return maybe_virtual(address4_word(*(__u32 *)(l3 + 16)), ports | *(__u8 *)(l3 + 9));
 }
 
-/* If so, is it what the quick way can read? */
-static __always_inline bool quick4_tcp_or_udp(void *l3)
+/* Or is it without ports that the filter could know: ICMP, a later fragment? */
+static __always_inline bool quick4_portless(void *l3)
 {
-	return tcp_or_udp(*(__u8 *)(l3 + 9));
+	return *(__u16 *)(l3 + 6) & bpf_htons(IP_OFFSET) || *(__u8 *)(l3 + 9) == IPPROTO_ICMP;
+}
+
+/* If so, is it what the quick way can read? */
+static __always_inline bool quick4_plain(void *l3)
+{
+	return tcp_or_udp(*(__u8 *)(l3 + 9)) && !(*(__u16 *)(l3 + 6) & bpf_htons(IP_MORE | IP_OFFSET));
 }
 
 /* At last: read it. `wire_length` is what the frame carries behind its own header. */
@@ -184,8 +203,6 @@ static __always_inline enum verdict quick4_parse(void *l3, void *end, __u32 wire
 
 	if (length > wire_length || !header_sum_right(sum))
 		return MALFORMED;
-	if (*(__u16 *)(l3 + 6) & bpf_htons(0x3fff))
-		return FRAGMENT;
 	if (length < sizeof(struct iphdr) ||
 	    !parse_transport(l3 + sizeof(struct iphdr), end, length - sizeof(struct iphdr), protocol, p))
 		return MALFORMED;
@@ -219,9 +236,11 @@ struct frame {
 	bool xdp;
 };
 
-static __always_inline bool frame_byte(const struct frame *f, __u32 offset, __u8 *byte)
+/* Read `size` bytes, `at` behind the start of the network header. */
+static __always_inline bool frame_read(const struct frame *f, __u32 at, void *to, __u32 size)
 {
-	return f->xdp ? !bpf_xdp_load_bytes(f->context, offset, byte, 1) : !bpf_skb_load_bytes(f->context, offset, byte, 1);
+	at += f->network;
+	return f->xdp ? !bpf_xdp_load_bytes(f->context, at, to, size) : !bpf_skb_load_bytes(f->context, at, to, size);
 }
 
 /* The same for any protocol, `l4` being `at` behind the network header. */
@@ -236,7 +255,7 @@ static __always_inline bool parse_directed(void *l4, void *end, const struct fra
 	if (!sctp_read(l4, end, p->length - at, &p->sctp_event, &behind))
 		return false;
 	/* a cookie is as long as it likes */
-	if (behind && frame_byte(f, f->network + at + behind, &chunk) && chunk == SCTP_CHUNK_ABORT)
+	if (behind && frame_read(f, at + behind, &chunk, sizeof(chunk)) && chunk == SCTP_CHUNK_ABORT)
 		p->sctp_event = SCTP_EVENT_ABORT;
 	if (sctp_opens(p->sctp_event))
 		p->tcp_flags = TCP_SYN;
@@ -254,8 +273,12 @@ static __always_inline enum verdict parse4(void *l3, void *end, const struct fra
 	if ((void *)(ip + 1) > end)
 		return NOT_OURS;
 	protocol = ip->protocol;
+	if (protocol == IPPROTO_ICMP)
+		return address_has(address4_word(ip->daddr), ADDRESS_VIRTUAL) ? UNUSUAL : NOT_OURS;
 	if (!directed(protocol))
 		return NOT_OURS;
+	if (ip->frag_off & bpf_htons(IP_MORE | IP_OFFSET))
+		return address_has(address4_word(ip->daddr), ADDRESS_VIRTUAL) ? UNUSUAL : NOT_OURS;
 	header = ip->ihl * 4;
 	l4 = l3 + (header & 60);
 	if (l4 + 4 > end)
@@ -267,8 +290,6 @@ static __always_inline enum verdict parse4(void *l3, void *end, const struct fra
 	if (ip->version != 4 || header < sizeof(*ip) || p->length > wire_length || p->length < header ||
 	    options_sum_wrong(ip, end, header))
 		return MALFORMED;
-	if (ip->frag_off & bpf_htons(0x3fff))
-		return FRAGMENT;
 	if (!parse_directed(l4, end, f, header, protocol, p))
 		return MALFORMED;
 	p->address[0] = ip->saddr;
@@ -277,41 +298,13 @@ static __always_inline enum verdict parse4(void *l3, void *end, const struct fra
 	return CONTINUE;
 }
 
-/* Steps over extension headers; the fragment header gets its own verdict. */
-static __noinline enum verdict skip_extensions(void *l3, void *end, __u32 *offset, __u8 *next)
-{
-	__u32 at = sizeof(struct ipv6hdr);
-	__u8 type = *next;
-
-	for (int i = 0; i < MAX_EXTENSION_HEADERS; i++) {
-		__u8 *header = l3 + at;
-
-		if (directed(type)) {
-			*offset = at;
-			*next = type;
-			return CONTINUE;
-		}
-		if (type != IPPROTO_HOPOPTS && type != IPPROTO_ROUTING && type != IPPROTO_DSTOPTS && type != IPPROTO_FRAGMENT)
-			return NOT_OURS;
-		if ((void *)(header + 8) > end)
-			return MALFORMED;
-		if (type == IPPROTO_FRAGMENT)
-			return FRAGMENT;
-		type = header[0];
-		at += 8 + header[1] * 8;
-		if (at > 512)
-			return MALFORMED;
-	}
-	return NOT_OURS;
-}
-
 static __always_inline enum verdict parse6(void *l3, void *end, const struct frame *f, __u32 wire_length,
 					   struct packet *p)
 {
-	__u32 offset = sizeof(struct ipv6hdr), ports;
+	const __u32 offset = sizeof(struct ipv6hdr);
 	struct ipv6hdr *ip = l3;
-	enum verdict verdict;
 	__u64 address;
+	__u32 ports;
 	__u8 protocol;
 	void *l4;
 
@@ -319,16 +312,9 @@ static __always_inline enum verdict parse6(void *l3, void *end, const struct fra
 		return NOT_OURS;
 	address = address6_word((__u64 *)&ip->daddr);
 	protocol = ip->nexthdr;
-	if (!directed(protocol)) {
-		if (protocol == IPPROTO_ICMPV6)
-			return NOT_OURS;
-		verdict = skip_extensions(l3, end, &offset, &protocol);
-		if (verdict == FRAGMENT)
-			return address_has(address, ADDRESS_VIRTUAL) ? FRAGMENT : NOT_OURS;
-		if (verdict != CONTINUE)
-			return NOT_OURS;
-	}
-	l4 = l3 + (offset & 1023);
+	if (!directed(protocol))
+		return address_has(address, ADDRESS_VIRTUAL) ? UNUSUAL : NOT_OURS;
+	l4 = l3 + offset;
 	if (l4 + 4 > end)
 		return NOT_OURS;
 	ports = *(__u32 *)l4;
