@@ -28,6 +28,7 @@
 #include "expiry.h"
 #include "forward_direct.h"
 #include "icmp.h"
+#include "removal.h"
 #include "unusual.h"
 
 char _license[] SEC("license") = "GPL";
@@ -117,35 +118,32 @@ static __noinline int hand_up(struct xdp_md *ctx, __u32 ifindex)
 	return bpf_redirect(front.up, 0);
 }
 
-static __always_inline struct frame xdp_frame(struct xdp_md *ctx, __u32 network)
-{
-	return (struct frame){ .context = ctx, .network = network, .xdp = true };
-}
-
 /* Read what the complete way has left, from the network header at `network` on. */
 __noinline int xdp_unusual(struct xdp_md *ctx, __u32 network, __u32 ipv4, struct packet *p)
 {
-	struct frame frame = xdp_frame(ctx, network);
+	struct frame frame = { .context = ctx, .network = network, .xdp = true };
 
 	return p ? unusual(&frame, bpf_xdp_get_buff_len(ctx) - network, ipv4, p) : BUSY;
 }
 
 /* Keep a copy of the fragment at hand; and settle it again, in case the first came meanwhile. */
-__noinline int xdp_hold(struct xdp_md *ctx, __u32 network, __u32 now, __u32 *number)
+__noinline int xdp_hold(struct xdp_md *ctx, __u32 now, __u32 *number)
 {
-	struct frame frame = xdp_frame(ctx, network);
+	struct frame frame = { .context = ctx, .xdp = true };
 
 	fragment_hold(&frame, now);
 	return number ? fragment_settle(now, number) : BUSY;
 }
 
+enum way { QUICK, QUICK6, COMPLETE };
+
 /* A packet that parsed: on its way, or to its end. */
-static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 network, __u32 tags, struct packet *p,
-				      bool quick)
+static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags, const struct packet *p,
+				      enum way way)
 {
 	__u32 ifindex = ctx->ingress_ifindex, device = ifindex, now = ticks(), number = 0;
-	bool settled = !quick && p->kind >= KIND_LATER, foreign = false;
-	struct connection *c = settled ? NULL : connection_find(p, place_of(p), now);
+	bool follows = way == COMPLETE && p->kind >= KIND_LATER, foreign = false;
+	struct connection *c = follows ? NULL : connection_find(p, place_of(p), now);
 	enum verdict verdict;
 	struct hop *hop;
 
@@ -157,14 +155,14 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 netw
 		if (!device)
 			return xdp_end(OTHER_HOST);
 	}
-	if (settled) {
+	if (follows) {
 		verdict = follow(p, now, &number);
 		if (verdict == FRAGMENT)
-			verdict = xdp_hold(ctx, network, now, &number);
+			verdict = xdp_hold(ctx, now, &number);
 	} else {
-		verdict = direct(p, quick, c, now, &number);
+		verdict = direct(p, way == QUICK, c, now, &number);
 		/* who lets waiting copies go is tc */
-		if (!quick && p->kind == KIND_FIRST && fragment_remember(verdict, number, now))
+		if (way == COMPLETE && p->kind == KIND_FIRST && fragment_remember(verdict, number, now))
 			return hand_up(ctx, device);
 	}
 	if (verdict == NO_SERVER || verdict == HANDED_UP)
@@ -181,7 +179,7 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 netw
 			return hand_up(ctx, device);
 	}
 	frame_to(data, hop);
-	count_forwarded(bpf_get_smp_processor_id(), number, p->length, quick ? KIND_WHOLE : p->kind);
+	count_forwarded(bpf_get_smp_processor_id(), number, p->length, way == COMPLETE ? p->kind : KIND_WHOLE);
 	return hop->wire == ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
 }
 
@@ -193,26 +191,46 @@ static __always_inline __u32 xdp_length(struct xdp_md *ctx, void *data, void *en
 	return (length < LONG_FRAME ? length : bpf_xdp_get_buff_len(ctx)) - offset;
 }
 
-/* Tags, options, SCTP, fragments, ICMP, IPv6: everything the quick way leaves. */
-static __noinline int xdp_complete(struct xdp_md *ctx)
+/* What the complete way does with a packet that parsed. Global: for the verifier all of them are alike. */
+__noinline int xdp_direct_parsed(struct xdp_md *ctx, const struct packet *p, __u32 tags)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 offset = sizeof(struct ethhdr), tags = 0, length;
+
+	if (!p || data + sizeof(struct ethhdr) > end)
+		return xdp_end(NOT_OURS);
+	return xdp_direct(ctx, data, tags, p, COMPLETE);
+}
+
+/* The complete way's reading, in a function of its own, so that what it needs of the stack is free again afterwards. */
+static __noinline enum verdict xdp_parse(struct xdp_md *ctx, struct packet *p, __u32 *tags)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct frame frame = { .context = ctx, .xdp = true };
+	__u32 offset = sizeof(struct ethhdr), length;
 	enum verdict verdict;
-	struct packet p;
 	__be16 protocol;
 
 	if (data + sizeof(struct ethhdr) > end)
-		return xdp_end(NOT_OURS);
+		return NOT_OURS;
 	length = xdp_length(ctx, data, end, 0);
-	protocol = skip_tags(data, end, &offset, &tags);
+	protocol = skip_tags(data, end, &offset, tags);
 	frame.network = offset;
-	verdict = parse(protocol, data + offset, end, &frame, length - offset, &p);
+	verdict = parse(protocol, data + offset, end, &frame, length - offset, p);
 	if (verdict == UNUSUAL)
-		verdict = xdp_unusual(ctx, offset, protocol == bpf_htons(ETH_P_IP), &p);
-	p.from_xdp = true;
-	return verdict == CONTINUE ? xdp_direct(ctx, data, offset, tags, &p, false) : xdp_end(verdict);
+		verdict = xdp_unusual(ctx, offset, protocol == bpf_htons(ETH_P_IP), p);
+	p->from_xdp = true;
+	return verdict;
+}
+
+/* Tags, options, extension headers, SCTP, fragments, ICMP: everything the quick way leaves. */
+static __noinline int xdp_complete(struct xdp_md *ctx)
+{
+	enum verdict verdict;
+	struct packet p;
+	__u32 tags = 0;
+
+	verdict = xdp_parse(ctx, &p, &tags);
+	return verdict == CONTINUE ? xdp_direct_parsed(ctx, &p, tags) : xdp_end(verdict);
 }
 
 static __noinline int xdp_quick(struct xdp_md *ctx)
@@ -224,7 +242,19 @@ static __noinline int xdp_quick(struct xdp_md *ctx)
 	if (data + QUICK_LENGTH > end)
 		return XDP_PASS;
 	verdict = quick4_parse(data + sizeof(struct ethhdr), end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p);
-	return verdict == CONTINUE ? xdp_direct(ctx, data, sizeof(struct ethhdr), 0, &p, true) : xdp_end(verdict);
+	return verdict == CONTINUE ? xdp_direct(ctx, data, 0, &p, QUICK) : xdp_end(verdict);
+}
+
+static __noinline int xdp_quick6(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct packet p = { .from_xdp = true };
+	enum verdict verdict;
+
+	if (data + QUICK6_LENGTH > end)
+		return XDP_PASS;
+	verdict = quick6_parse(data + sizeof(struct ethhdr), end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p);
+	return verdict == CONTINUE ? xdp_direct(ctx, data, 0, &p, QUICK6) : xdp_end(verdict);
 }
 
 /* Host traffic meets these few lines and no more: no stack, no saved registers. */
@@ -234,7 +264,7 @@ int directrix_xdp(struct xdp_md *ctx)
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 
 	if (!quick4(data, end))
-		return xdp_complete(ctx);
+		return quick6(data, end) ? xdp_quick6(ctx) : xdp_complete(ctx);
 	if (!quick4_maybe_virtual(data + sizeof(struct ethhdr)))
 		return quick4_portless(data + sizeof(struct ethhdr)) ? xdp_complete(ctx) : xdp_end(NOT_OURS);
 	if (!quick4_plain(data + sizeof(struct ethhdr)))
@@ -251,22 +281,22 @@ __noinline int tc_unusual(struct __sk_buff *skb, __u32 network, __u32 ipv4, stru
 }
 
 /* As xdp_hold(). */
-__noinline int tc_hold(struct __sk_buff *skb, __u32 network, __u32 now, __u32 *number)
+__noinline int tc_hold(struct __sk_buff *skb, __u32 now, __u32 *number)
 {
-	struct frame frame = { .context = skb, .network = network };
+	struct frame frame = { .context = skb };
 
 	fragment_hold(&frame, now);
 	return number ? fragment_settle(now, number) : BUSY;
 }
 
 /* The copies that wait for the first fragment at hand go in again, as what XDP hands up if it came so from `device`. */
-__noinline int tc_release(struct __sk_buff *skb, __u32 network, __u32 device, __u32 now)
+__noinline int tc_release(struct __sk_buff *skb, __u32 device, __u32 now)
 {
 	struct handed_up head = { .ifindex = device, .mark = HANDED_UP_MARK };
 
 	if (device == skb->ifindex && bpf_skb_load_bytes(skb, 0, &head, 6))
 		return 0;
-	return fragment_release(skb, network, &head, now);
+	return fragment_release(skb, &head, now);
 }
 
 enum tc_place { TC_ALONE, TC_BEHIND_XDP, TC_IP };
@@ -372,14 +402,14 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	if (p.kind >= KIND_LATER) {
 		verdict = follow(&p, now, &number);
 		if (verdict == FRAGMENT)
-			verdict = tc_hold(skb, offset, now, &number);
+			verdict = tc_hold(skb, now, &number);
 	} else {
 		c = connection_find(&p, place_of(&p), now);
 		if (place == TC_BEHIND_XDP && c)
 			p.sctp_event = SCTP_EVENT_SEEN;
 		verdict = direct(&p, false, c, now, &number);
 		if (p.kind == KIND_FIRST && fragment_remember(verdict, number, now) && place != TC_IP &&
-		    tc_release(skb, offset, device, now))
+		    tc_release(skb, device, now))
 			return tc_end(cpu, BUSY, place);
 	}
 	if (verdict == NO_SERVER && p.kind < KIND_LATER && place != TC_IP && !tags) {
@@ -480,4 +510,17 @@ int directrix_look(struct __sk_buff *skb)
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &number, sizeof(number)))
 		return -1;
 	return hop_look_up(skb, number, &next);
+}
+
+/* Run by user space after removals, with the first line of heads and how many in the packet: see removal.h. */
+SEC("tc")
+int directrix_clear(struct __sk_buff *skb)
+{
+	struct removal removal = {};
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &removal, 2 * sizeof(__u32)))
+		return -1;
+	removal.now = ticks();
+	bpf_loop(removal.lines, line_clear, &removal, 0);
+	return 0;
 }

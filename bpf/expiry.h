@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The clock: one timer, ten turns a second, that ends connections past their time and feeds the
- * estimator, with no process of ours alive.
+ * The clock: one timer, ten turns a second, that ends connections past their time, feeds the
+ * estimator and sees to the defence, with no process of ours alive.
  *
  * A timer in every connection would be exact and dear. Here a turn walks a tenth of the heads,
  * eight to a cache line, and touches a bucket only when its head says that something in it is
@@ -13,7 +13,7 @@
 #ifndef DIRECTRIX_EXPIRY_H
 #define DIRECTRIX_EXPIRY_H
 
-#include "connection.h"
+#include "defence.h"
 #include "estimator.h"
 
 #define CLOCK_MONOTONIC 1
@@ -93,6 +93,7 @@ static int clock_turn(void *map, int *key, struct clock *c)
 	c->hand += lines;
 	if (c->hand >= parameters.head_lines)
 		c->hand -= parameters.head_lines;
+	defend(c->turn, TURNS_A_ROUND, sweep.now);
 	estimate(c);
 	ns = bpf_ktime_get_ns();
 	c->next += TURN_NS;

@@ -77,6 +77,7 @@ struct fragment {
 	__u32 offset;
 	__u32 payload;
 	__u32 length;		/* from the IP header on */
+	__u32 network;		/* where in the frame that is */
 	struct datagram fresh;
 	__u8 aside[HELD_BYTES];
 };
@@ -96,7 +97,8 @@ static __always_inline struct fragment *fragment_now(void)
 }
 
 /* A fragment was read: its payload starts `at` behind the IP header's start and is for `offset`. */
-static __always_inline int fragment_begin(struct packet *p, __u32 id, __u8 protocol, __u32 at, __u32 offset)
+static __always_inline int fragment_begin(const struct frame *frame, struct packet *p, __u32 id, __u8 protocol,
+					  __u32 at, __u32 offset)
 {
 	struct fragment *f = fragment_now();
 
@@ -111,6 +113,7 @@ static __always_inline int fragment_begin(struct packet *p, __u32 id, __u8 proto
 	f->offset = offset;
 	f->payload = p->length - at;
 	f->length = p->length;
+	f->network = frame->network;
 	p->kind = offset ? KIND_LATER : KIND_FIRST;
 	if (offset)
 		p->length = f->payload;
@@ -206,7 +209,7 @@ static __always_inline void datagram_note(struct fragment *f, __u32 stamp, __u32
 }
 
 /* Keep a copy of the later fragment at hand. */
-static __always_inline void fragment_hold(const struct frame *frame, __u32 now)
+static __always_inline void fragment_hold(struct frame *frame, __u32 now)
 {
 	struct fragment *f = fragment_now();
 	__u32 slot, stamp, last;
@@ -214,6 +217,7 @@ static __always_inline void fragment_hold(const struct frame *frame, __u32 now)
 
 	if (!f || !f->length || f->length > HELD_BYTES)
 		return;
+	frame->network = f->network;
 	stamp = __sync_fetch_and_add(&held.copies, 1) + 1 ?: 1;
 	slot = stamp % HELD_SLOTS;
 	h = bpf_map_lookup_elem(&held_fragments, &slot);
@@ -244,10 +248,10 @@ static __always_inline bool skb_becomes(struct __sk_buff *skb, __u32 at, const _
 
 /*
  * Send the copies that waited for the first fragment at hand in again by the device it came by.
- * `head` is what the frame begins with there, `network` where its IP header is. The packet itself
- * is as it was afterwards; -1 if it could not be put together again.
+ * `head` is what the frame begins with there. The packet itself is as it was afterwards; -1 if it
+ * could not be put together again.
  */
-static __always_inline int fragment_release(struct __sk_buff *skb, __u32 network, const void *head, __u32 now)
+static __always_inline int fragment_release(struct __sk_buff *skb, const void *head, __u32 now)
 {
 	struct fragment *f = fragment_now();
 	__u32 own = skb->len, last = own - 1;
@@ -268,7 +272,7 @@ static __always_inline int fragment_release(struct __sk_buff *skb, __u32 network
 
 		if (!stamp || i >= d->held || !h || h->stamp != stamp)
 			continue;
-		if (skb_becomes(skb, network, h->bytes, h->length) && h->stamp == stamp)
+		if (skb_becomes(skb, f->network, h->bytes, h->length) && h->stamp == stamp)
 			bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS);
 	}
 	return skb_becomes(skb, 0, f->aside, own) ? 0 : -1;

@@ -80,7 +80,7 @@ static __always_inline int unusual4(const struct frame *f, __u32 wire_length, st
 	if (ip.protocol == IPPROTO_ICMP)
 		return fragment & (IP_MORE | IP_OFFSET) ? NOT_OURS : quote4(f, header, p);
 	if (fragment & (IP_MORE | IP_OFFSET)) {
-		int verdict = fragment_begin(p, ip.id, ip.protocol, header, (fragment & IP_OFFSET) * 8);
+		int verdict = fragment_begin(f, p, ip.id, ip.protocol, header, (fragment & IP_OFFSET) * 8);
 
 		if (verdict != CONTINUE || p->kind == KIND_LATER)
 			return verdict;
@@ -129,7 +129,7 @@ static __always_inline int unusual6(const struct frame *f, __u32 wire_length, st
 					return NOT_OURS;	/* errors are never fragmented: what is, is an echo */
 				if (p->kind)
 					return MALFORMED;
-				verdict = fragment_begin(p, header.id, 0, at + sizeof(header), fragment & IP6_OFFSET);
+				verdict = fragment_begin(f, p, header.id, 0, at + sizeof(header), fragment & IP6_OFFSET);
 				if (verdict != CONTINUE || p->kind == KIND_LATER)
 					return verdict;
 			}
@@ -157,10 +157,10 @@ static __always_inline int unusual(const struct frame *f, __u32 wire_length, boo
 }
 
 /*
- * The end of a packet without ports of its own. With CONTINUE *server has it. Of a later fragment
+ * The end of a packet that has no ports of its own and follows another. With CONTINUE *server has it. Of a later fragment
  * whose first one has not come, FRAGMENT is what it is so far.
  */
-__noinline int follow(struct packet *p, __u32 now, __u32 *server)
+__noinline int follow(const struct packet *p, __u32 now, __u32 *server)
 {
 	if (!p || !server)
 		return BUSY;

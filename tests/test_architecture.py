@@ -29,6 +29,7 @@ FLOORS = {
     "vrrp": 2,
     "sync": 2,
     "realserver": 2,
+    "vips": 2,
     "lvs": 1,
     "system": 1,
 }
