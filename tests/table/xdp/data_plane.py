@@ -52,6 +52,8 @@ GATEWAY_MAC = bytes.fromhex("0200000000fe")
 XDP_DROP, XDP_PASS, XDP_TX, XDP_REDIRECT = 1, 2, 3, 4
 TC_UNSPEC, TC_SHOT, TC_REDIRECT = 0xFFFFFFFF, 2, 7
 HANDED_UP_MARK = 0x6478
+DATAGRAM_KEY_SIZE = 40
+"""Of struct datagram_key."""
 
 VIP = ip_address("10.0.0.1")
 VIP6 = ip_address("fd00::1")
@@ -224,6 +226,7 @@ class DataPlane:
         self._start = time.monotonic()
         libbpf.run(programs.program("directrix_clock"), bytes(64))
         self._first_tick = self.front("now")
+        self._datagrams = self.maps.descriptor("datagrams")
         self.ifindex = {name: index for index, name in director.attachment.interface_names()}
         wire = self.ifindex["wire"]
         # struct __sk_buff: ingress_ifindex is the tenth word, ifindex the eleventh
@@ -256,6 +259,8 @@ class DataPlane:
         maps, front = self.maps, layout.FRONT
         for key in list(libbpf.map_keys(maps.vlans, layout.VLAN_KEY.size)):
             libbpf.map_delete(maps.vlans, key)
+        for key in list(libbpf.map_keys(self._datagrams, DATAGRAM_KEY_SIZE)):
+            libbpf.map_delete(self._datagrams, key)
         servers, services = self.front("server_top"), self.front("service_top")
         _wipe(maps.service_stats.bytes, 0, (layout.MAX_SERVICES + 1) * layout.STATISTICS.size)
         _wipe(maps.services.bytes, 0, services * layout.SERVICE.size)
