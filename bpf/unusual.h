@@ -99,6 +99,7 @@ static __always_inline int unusual6(const struct frame *f, __u32 wire_length, st
 {
 	__u32 at = sizeof(struct ipv6hdr);
 	struct ipv6hdr ip;
+	int verdict;
 	__u8 type;
 
 	if (!frame_read(f, 0, &ip, sizeof(ip)))
@@ -122,7 +123,6 @@ static __always_inline int unusual6(const struct frame *f, __u32 wire_length, st
 			return MALFORMED;
 		if (type == IPPROTO_FRAGMENT) {
 			__u32 fragment = bpf_ntohs(header.offset);
-			int verdict;
 
 			if (fragment & (IP6_MORE | IP6_OFFSET)) {
 				if (header.next == IPPROTO_ICMPV6)
@@ -145,9 +145,10 @@ static __always_inline int unusual6(const struct frame *f, __u32 wire_length, st
 		return p->kind ? NOT_OURS : quote6(f, at, p);
 	if (!directed(type))
 		return NOT_OURS;
-	if (p->kind)
+	verdict = unusual_transport(f, at, type, p);
+	if (p->kind && p->length > sizeof(struct fragment_header))
 		p->length -= sizeof(struct fragment_header);	/* a whole datagram has none: IPVS's count */
-	return unusual_transport(f, at, type, p);
+	return verdict;
 }
 
 static __always_inline int unusual(const struct frame *f, __u32 wire_length, bool ipv4, struct packet *p)
