@@ -185,16 +185,26 @@ static __always_inline bool quick4_maybe_virtual(void *l3)
 	return maybe_virtual(address4_word(*(__u32 *)(l3 + 16)), ports | *(__u8 *)(l3 + 9));
 }
 
-/* Or is it without ports that the filter could know: ICMP, a later fragment? */
+/*
+ * Or is it without ports that the filter could know: ICMP, a later fragment? All host traffic is asked,
+ * so what most of it is comes first: TCP and no fragment.
+ */
+#define PORTLESS_MASK bpf_htonl(0x1fff00ff)	/* the fragment's offset, and the protocol */
+
 static __always_inline bool quick4_portless(void *l3)
 {
-	return *(__u16 *)(l3 + 6) & bpf_htons(IP_OFFSET) || *(__u8 *)(l3 + 9) == IPPROTO_ICMP;
+	__u32 word = *(__u32 *)(l3 + 6) & PORTLESS_MASK;
+
+	return word != bpf_htonl(IPPROTO_TCP) &&
+	       (word == bpf_htonl(IPPROTO_ICMP) || word & bpf_htonl(IP_OFFSET << 16));
 }
 
 /* If so, is it what the quick way can read? */
 static __always_inline bool quick4_plain(void *l3)
 {
-	return tcp_or_udp(*(__u8 *)(l3 + 9)) && !(*(__u16 *)(l3 + 6) & bpf_htons(IP_MORE | IP_OFFSET));
+	__u32 word = *(__u32 *)(l3 + 6) & (PORTLESS_MASK | bpf_htonl(IP_MORE << 16));
+
+	return word == bpf_htonl(IPPROTO_TCP) || word == bpf_htonl(IPPROTO_UDP);
 }
 
 /* At last: read it. `wire_length` is what the frame carries behind its own header. */
