@@ -162,7 +162,7 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 	} else {
 		verdict = direct(p, way == QUICK, c, now, &number);
 		/* who lets waiting copies go is tc */
-		if (way == COMPLETE && p->kind == KIND_FIRST && fragment_remember(verdict, number, now))
+		if (way == COMPLETE && p->kind == KIND_FIRST && fragment_remember(verdict, number, now, false))
 			return hand_up(ctx, device);
 	}
 	if (verdict == NO_SERVER || verdict == HANDED_UP)
@@ -408,8 +408,8 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		if (place == TC_BEHIND_XDP && c)
 			p.sctp_event = SCTP_EVENT_SEEN;
 		verdict = direct(&p, false, c, now, &number);
-		if (p.kind == KIND_FIRST && fragment_remember(verdict, number, now) && place != TC_IP &&
-		    tc_release(skb, device, now))
+		if (p.kind == KIND_FIRST && fragment_remember(verdict, number, now, place == TC_BEHIND_XDP) &&
+		    place != TC_IP && tc_release(skb, device, now))
 			return tc_end(cpu, BUSY, place);
 	}
 	if (verdict == NO_SERVER && p.kind < KIND_LATER && place != TC_IP && !tags) {

@@ -164,8 +164,8 @@ static __always_inline void datagram_write(struct datagram *d, const struct frag
 	__sync_lock_test_and_set(&d->verdict, verdict);
 }
 
-/* Remember the fate of the first fragment at hand. How many copies wait for it? */
-__noinline int fragment_remember(__u32 verdict, __u32 number, __u32 now)
+/* Remember the fate of the first fragment at hand, which XDP has perhaps `seen` before. How many copies wait for it? */
+__noinline int fragment_remember(__u32 verdict, __u32 number, __u32 now, __u32 seen)
 {
 	struct fragment *f = fragment_now();
 	struct datagram *d;
@@ -182,7 +182,7 @@ __noinline int fragment_remember(__u32 verdict, __u32 number, __u32 now)
 		if (!d)
 			return 0;
 	}
-	if (!datagram_of(f, now) || d->verdict != FRAGMENT)
+	if (!datagram_of(f, now) || (d->verdict != FRAGMENT && !seen))
 		d->held = 0;	/* of an older datagram */
 	datagram_write(d, f, verdict, number, now);
 	return verdict == CONTINUE ? d->held : 0;
@@ -275,6 +275,7 @@ static __always_inline int fragment_release(struct __sk_buff *skb, const void *h
 		if (skb_becomes(skb, f->network, h->bytes, h->length) && h->stamp == stamp)
 			bpf_clone_redirect(skb, skb->ifindex, BPF_F_INGRESS);
 	}
+	d->held = 0;
 	return skb_becomes(skb, 0, f->aside, own) ? 0 : -1;
 }
 

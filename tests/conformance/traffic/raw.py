@@ -25,12 +25,12 @@ ERRORS = {
     "parameter-problem": {4: (12, 0), 6: (4, 0)},
     "redirect": {4: (5, 1), 6: (137, 0)},
 }
-"""ICMP errors: type and code by IP version. IPv6 has none for source quench: there it is one nobody knows."""
+"""ICMP errors: type and code by IP version. IPv6 has none for source quench: there it is one nobody knows.
 
-QUOTES = ("tcp", "udp", "short", "ports", "cut", "options", "fragment", "longer", "spoilt")
-"""What may be odd about an error, behind a colon: what it quotes is a datagram; holds eight bytes of TCP, only the
-ports, not even those; has options or a header of options before it; is a later fragment; says that it is longer than it is;
-or the error's checksum is wrong."""
+What may be odd about one stands behind a colon: what it quotes is a datagram (udp), holds eight bytes of TCP (short),
+only the ports, not even those (cut), has options, is a later fragment, says that it is longer than it is; or the
+error's checksum is wrong (spoilt).
+"""
 
 _ETH_P_ALL = 3
 _TCP, _UDP, _ICMP, _ICMPV6, _SCTP = 6, 17, 1, 58, 132
@@ -74,7 +74,7 @@ def frame(what: str, source: Endpoint, target: Endpoint, to: bytes, by: bytes, s
 
     `what` is `udp` for a datagram that says `said`, TCP flags joined by + for a segment, `sctp:` and chunks
     joined by + for a packet of SCTP, or one of ERRORS for what the source's host says about a segment that the
-    target has sent to it; with one of QUOTES behind a colon if that is odd.
+    target has sent to it; with a colon and what is odd about it.
     """
     kind = b"\x08\x00" if source.address.version == 4 else b"\x86\xdd"
     return to + by + kind + _packet(what, source, target, said)
@@ -136,6 +136,39 @@ def _checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
+PIECE = 1024
+"""Bytes in a fragment."""
+
+
+def pieces(source: Endpoint, target: Endpoint, said: bytes, identification: int) -> list[bytes]:
+    """IP packets: a datagram in fragments."""
+    whole = _packet("udp", source, target, said)
+    if source.address.version == 6:
+        data, cut = whole[40:], []
+        for at in range(0, len(data), PIECE):
+            more = at + PIECE < len(data)
+            header = struct.pack("!BBHL", _UDP, 0, at | more, identification)
+            cut.append(_ip(_FRAGMENT, header + data[at : at + PIECE], source, target))
+        return cut
+    data, cut = whole[20:], []
+    for at in range(0, len(data), PIECE):
+        packet = _ip(_UDP, data[at : at + PIECE], source, target)
+        more = 0x2000 if at + PIECE < len(data) else 0
+        head = packet[:4] + struct.pack("!HH", identification, at // 8 | more) + packet[8:10] + b"\0\0" + packet[12:20]
+        cut.append(head[:10] + struct.pack("!H", _checksum(head)) + head[12:] + packet[20:])
+    return cut
+
+
+def _piece(data: bytes, source: Endpoint, target: Endpoint) -> bytes:
+    """What a fragment between these hosts, or a whole datagram, carries of a datagram."""
+    addresses = source.address.packed + target.address.packed
+    if data[0] >> 4 == 4 and data[12:20] == addresses and data[9] == _UDP:
+        return data[20 : int.from_bytes(data[2:4], "big")]
+    if data[0] >> 4 == 6 and data[8:40] == addresses and data[6] in (_UDP, _FRAGMENT):
+        return data[40 + 8 * (data[6] == _FRAGMENT) : 40 + int.from_bytes(data[4:6], "big")]
+    return b""
+
+
 @dataclass(frozen=True, slots=True)
 class Packet:
     """What an IP packet says: its protocol and ends; its TCP flags or ICMP type and code as `detail`."""
@@ -169,10 +202,13 @@ class Wire:
 
     def __init__(self, hosts: dict[str, Host]) -> None:
         self._hosts = hosts
+        self._identification = 0
         self._sockets = {name: _packet_socket(hosts[name]) for name in ("client", *REAL_SERVERS)}
 
     def send(self, what: str, source: Endpoint, target: Endpoint) -> str:
         """Send a packet to the director and say where it went: a real server, an answer to it, or nowhere."""
+        if what.startswith("pieces:"):
+            return self.send_pieces(what.removeprefix("pieces:"), source, target)
         for watch in self._sockets.values():
             _drain(watch)
         director, client = self._hosts["director"].mac, self._hosts["client"].mac
@@ -184,6 +220,33 @@ class Wire:
             if ready and (seen := self._seen(ends)):
                 return " and ".join(seen)
         return "nowhere"
+
+    def send_pieces(self, order: str, source: Endpoint, target: Endpoint) -> str:
+        """Send a datagram to the director in as many fragments as `order` has digits, in that order.
+
+        Says which hosts got all of it, whether in the same fragments or in others.
+        """
+        for watch in self._sockets.values():
+            _drain(watch)
+        self._identification += 1
+        said = b"?" * (PIECE * len(order) - 8)
+        frames = pieces(source, target, said, self._identification)
+        kind = b"\x08\x00" if source.address.version == 4 else b"\x86\xdd"
+        head = self._hosts["director"].mac + self._hosts["client"].mac + kind
+        for number in order:
+            self._sockets["client"].send(head + frames[int(number)])
+        wanted, got = PIECE * len(order), dict.fromkeys(REAL_SERVERS, 0)
+        deadline = time.monotonic() + PATIENCE
+        while (left := deadline - time.monotonic()) > 0:
+            ready, _, _ = select.select([self._sockets[name] for name in REAL_SERVERS], [], [], left)
+            if not ready:
+                break
+            for name in REAL_SERVERS:
+                data = b"".join(_piece(frame[_ETHERNET:], source, target) for frame in _drain(self._sockets[name]))
+                got[name] += len(data)
+            if wanted in got.values():
+                break
+        return " and ".join(name for name in REAL_SERVERS if got[name] == wanted) or "nowhere"
 
     def flood(self, sources: list[Endpoint], target: Endpoint, said: bytes, times: int) -> None:
         """Send so many datagrams to the director, from one source after the other, and don't look where they go."""
