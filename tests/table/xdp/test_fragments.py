@@ -35,15 +35,21 @@ _MORE, _MORE6 = 0x2000, 1
 
 
 def piece(
-    virtual: Address, data: bytes, offset: int, more: bool, identification: int = 1, protocol: int = UDP
+    virtual: Address,
+    data: bytes,
+    offset: int,
+    more: bool,
+    identification: int = 1,
+    protocol: int = UDP,
+    client: Address | None = None,
 ) -> bytes:
     """A frame with a fragment from the client; `offset` in bytes."""
     if virtual.version == 4:
-        whole = ipv4(data, protocol, CLIENT, virtual, fragment=offset // 8 | (_MORE if more else 0))
+        whole = ipv4(data, protocol, client or CLIENT, virtual, fragment=offset // 8 | (_MORE if more else 0))
         head = whole[:4] + struct.pack(">H", identification) + whole[6:10] + bytes(2) + whole[12:20]
         return ethernet(ipv4_checked(head) + data, 4)
     header = struct.pack(">BBHI", protocol, 0, offset | (_MORE6 if more else 0), identification)
-    return ethernet(ipv6(header + data, 44, CLIENT6, virtual), 6)
+    return ethernet(ipv6(header + data, 44, client or CLIENT6, virtual), 6)
 
 
 def ipv4_checked(head: bytes) -> bytes:
@@ -54,11 +60,13 @@ def ipv4_checked(head: bytes) -> bytes:
     return head[:10] + struct.pack(">H", ~total & 0xFFFF) + head[12:]
 
 
-def pieces(virtual: Address, payload: bytes, identification: int = 1, protocol: int = UDP) -> list[bytes]:
+def pieces(
+    virtual: Address, payload: bytes, identification: int = 1, protocol: int = UDP, client: Address | None = None
+) -> list[bytes]:
     """A datagram in fragments of PIECE bytes."""
     starts = range(0, len(payload), PIECE)
     return [
-        piece(virtual, payload[at : at + PIECE], at, at + PIECE < len(payload), identification, protocol)
+        piece(virtual, payload[at : at + PIECE], at, at + PIECE < len(payload), identification, protocol, client)
         for at in starts
     ]
 
