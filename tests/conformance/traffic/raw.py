@@ -299,7 +299,9 @@ def _quoted_ends(data: bytes) -> Ends | None:
     if protocol not in (_TCP, _UDP, _SCTP):
         return None
     ports = data[at : at + 4]
-    return (source, *struct.unpack("!H", ports[:2]), target, *struct.unpack("!H", ports[2:])) if len(ports) == 4 else None
+    return (
+        (source, *struct.unpack("!H", ports[:2]), target, *struct.unpack("!H", ports[2:])) if len(ports) == 4 else None
+    )
 
 
 def _packet_socket(host: Host) -> socket.socket:

@@ -19,7 +19,21 @@ from typing import Any
 import pytest
 from data_plane import HTTP, DataPlane, real
 from frames import ACK, SCTP, SYN, TCP, association, ipv4, ipv6, packet, tcp, udp
-from histories import ANY, ERROR, FTP, HISTORIES, PIECES, Estimate, Histories, Send, Server, Service, Step, Wait, histories
+from histories import (
+    ANY,
+    ERROR,
+    FTP,
+    HISTORIES,
+    PIECES,
+    Estimate,
+    Histories,
+    Send,
+    Server,
+    Service,
+    Step,
+    Wait,
+    histories,
+)
 from hypothesis import HealthCheck, given, settings
 from test_fragments import PIECE, pieces
 from test_quotes import icmp4, icmp6

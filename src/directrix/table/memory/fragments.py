@@ -13,7 +13,7 @@ from directrix.table.memory.destination import Destination
 from directrix.table.memory.packet import Fragment, Packet, Verdict, VerdictName
 
 SECONDS = 4
-"""How long a datagram is remembered after its last fragment. Within IPVS's 30 s its identification may be used again."""
+"""How long a datagram is remembered after its last fragment. In IPVS's 30 s its identification may come again."""
 
 _Key = tuple[object, ...]
 
