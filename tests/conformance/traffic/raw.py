@@ -298,10 +298,10 @@ def _quoted_ends(data: bytes) -> Ends | None:
         return None
     if protocol not in (_TCP, _UDP, _SCTP):
         return None
-    ports = data[at : at + 4]
-    return (
-        (source, *struct.unpack("!H", ports[:2]), target, *struct.unpack("!H", ports[2:])) if len(ports) == 4 else None
-    )
+    if len(data) < at + 4:
+        return None
+    source_port, target_port = struct.unpack_from("!HH", data, at)
+    return source, source_port, target, target_port
 
 
 def _packet_socket(host: Host) -> socket.socket:

@@ -83,6 +83,7 @@ class Case:
 
 PADDING = bytes([TCP, 0, 1, 4, 0, 0, 0, 0])
 FIRST_PART = bytes([TCP, 0, 0, 1, 0, 0, 0, 9])
+AUTHENTICATION = bytes([TCP, 4]) + bytes(22)
 LATER_PART = bytes([TCP, 0, 0, 9, 0, 0, 0, 9])
 
 FOLLOWED = [
@@ -108,8 +109,7 @@ FOLLOWED = [
     Case("an error of no known type", icmp6(99, 0, from_vip6()), "forwarded"),
     Case("an extension header in the quote", icmp6(TOO_BIG6, 0, from_vip6(PADDING + REPLY, 0)), "forwarded"),
     Case("a first fragment in the quote", icmp6(TOO_BIG6, 0, from_vip6(FIRST_PART + REPLY, 44)), "forwarded"),
-    Case("an authentication header in the quote", icmp6(TOO_BIG6, 0, from_vip6(bytes([TCP, 4, *bytes(22)]) + REPLY, 51)),
-         "forwarded"),
+    Case("an authentication header in the quote", icmp6(TOO_BIG6, 0, from_vip6(AUTHENTICATION + REPLY, 51)), "forwarded"),
     Case("an error behind a header", icmp6(TOO_BIG6, 0, from_vip6(), bytes([58, 0, 1, 4, 0, 0, 0, 0])), "forwarded"),
     Case("about a real server that is gone", icmp4(UNREACHABLE, 4, from_vip()), "forwarded", server_removed),
 ]  # fmt: skip
@@ -123,7 +123,8 @@ PASSED = [
     Case("no connection", icmp4(UNREACHABLE, 4, from_vip()), "unknown_quote", alone),
     Case("no connection over IPv6", icmp6(TOO_BIG6, 0, from_vip6()), "unknown_quote", alone),
     Case("another port of the client's", icmp4(UNREACHABLE, 4, from_vip(tcp(80, 1025))), "unknown_quote"),
-    Case("a packet to the virtual address", icmp4(UNREACHABLE, 3, ipv4(tcp(1024, 80), TCP, CLIENT, VIP)), "unknown_quote"),
+    Case("a packet to the virtual address", icmp4(UNREACHABLE, 3, ipv4(tcp(1024, 80), TCP, CLIENT, VIP)),
+         "unknown_quote"),
     Case("a quoted echo", icmp4(UNREACHABLE, 1, from_vip(bytes(8), 1)), "unknown_quote"),
     Case("a quoted tunnel", icmp4(UNREACHABLE, 4, from_vip(from_vip(), 4)), "unknown_quote"),
     Case("a quoted later fragment", icmp4(TIME_EXCEEDED, 1, from_vip(fragment=0x0009)), "unknown_quote"),
@@ -137,7 +138,8 @@ PASSED = [
     Case("a header length below five", icmp4(UNREACHABLE, 4, b"\x44" + from_vip()[1:]), "bad_quote"),
     Case("a quote of another version", icmp4(UNREACHABLE, 4, from_vip6()), "bad_quote"),
     Case("half an IPv6 header", icmp6(TOO_BIG6, 0, from_vip6()[:39]), "bad_quote"),
-    Case("an extension header past the quote", icmp6(TOO_BIG6, 0, from_vip6(bytes([TCP, 200, *bytes(30)]), 60)), "bad_quote"),
+    Case("an extension header past the quote", icmp6(TOO_BIG6, 0, from_vip6(bytes([TCP, 200, *bytes(30)]), 60)),
+         "bad_quote"),
     Case("a wrong checksum", icmp4(UNREACHABLE, 4, from_vip(), spoilt=1), "malformed"),
     Case("seven bytes of ICMP", ethernet(ipv4(b"\3\4" + bytes(5), 1, ROUTER, VIP), 4), "malformed"),
     Case("another host's", real_mac(9) + icmp4(UNREACHABLE, 4, from_vip())[6:], "other_host"),
