@@ -22,8 +22,8 @@ enum verdict {
 	NO_NEIGHBOUR,		/* given to the kernel, which asks for the neighbour and sends it then */
 	LATER_FRAGMENT,		/* of a datagram, after its first, which is what the servers count */
 	/* dropped */
-	BAD_FRAGMENT,		/* without all of a header in the first, or over the first */
 	NO_SERVER,		/* no real server available: answered with port unreachable */
+	BAD_FRAGMENT,		/* without all of a header in the first, or over the first */
 	TABLE_FULL,		/* a new connection found no room */
 	SERVER_GONE,		/* of a connection whose real server was removed */
 	NO_ROUTE,		/* no route to the real server */
