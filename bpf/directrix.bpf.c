@@ -262,12 +262,15 @@ SEC("xdp.frags")
 int directrix_xdp(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u32 word;
 
 	if (!quick4(data, end))
 		return quick6(data, end) ? xdp_quick6(ctx) : xdp_complete(ctx);
-	if (!quick4_maybe_virtual(data + sizeof(struct ethhdr)))
-		return quick4_portless(data + sizeof(struct ethhdr)) ? xdp_complete(ctx) : xdp_end(NOT_OURS);
-	if (!quick4_plain(data + sizeof(struct ethhdr)))
+	word = quick4_word(data + sizeof(struct ethhdr));
+	if (!quick4_indexed(data + sizeof(struct ethhdr), word) &&
+	    (word == front.plain || !quick4_not_indexed_but_virtual(data + sizeof(struct ethhdr), word)))
+		return xdp_end(NOT_OURS);
+	if (!quick4_readable(word))
 		return xdp_complete(ctx);
 	return xdp_quick(ctx);
 }

@@ -78,10 +78,19 @@ static __always_inline bool is_ipv4(const struct packet *p)
 	return (__u8)(p->id >> 40) == 4;
 }
 
-/* What front.index says of (address, port, protocol). `address` is 64 bits that stand for it. */
-static __always_inline __u32 index_of(__u64 address, __u32 port_and_protocol)
+/*
+ * Port and protocol as they go into the index: the destination's port where it lies in a word of both
+ * ports, the protocol where it lies in the IPv4 header's word from the fragment's offset on.
+ */
+static __always_inline __u32 index_key(__u32 ports, __u8 protocol)
 {
-	return front.index[((address ^ port_and_protocol) * INDEX_PRIME) >> INDEX_SHIFT];
+	return (ports & bpf_htonl(0xffff)) ^ bpf_htonl(protocol);
+}
+
+/* What front.index says of an address, given as 64 bits that stand for it, and an index_key(). */
+static __always_inline __u32 index_of(__u64 address, __u32 key)
+{
+	return front.index[((address ^ key) * INDEX_PRIME) >> INDEX_SHIFT];
 }
 
 static __always_inline bool address_has(__u64 address, enum address_mark mark)
@@ -89,9 +98,9 @@ static __always_inline bool address_has(__u64 address, enum address_mark mark)
 	return front.address_mark[(address * INDEX_PRIME) >> MARK_SHIFT] & mark;
 }
 
-static __always_inline bool maybe_virtual(__u64 address, __u32 port_and_protocol)
+static __always_inline bool maybe_virtual(__u64 address, __u32 ports, __u8 protocol)
 {
-	return index_of(address, port_and_protocol) || (front.any_port && address_has(address, ADDRESS_ANY_PORT));
+	return index_of(address, index_key(ports, protocol)) || (front.any_port && address_has(address, ADDRESS_ANY_PORT));
 }
 
 static __always_inline __u64 address4_word(__u32 address)
@@ -164,7 +173,7 @@ static __always_inline bool parse_transport(void *l4, void *end, __u32 room, __u
 }
 
 /*
- * The quick way, in four steps. First: is it IPv4 without tags and options, long enough to be
+ * The quick way, in steps. First: is it IPv4 without tags and options, long enough to be
  * read? The rest is for the complete way.
  */
 #define QUICK_LENGTH (sizeof(struct ethhdr) + sizeof(struct iphdr) + sizeof(struct tcphdr))
@@ -177,33 +186,34 @@ static __always_inline bool quick4(void *frame, void *end)
 	       (*(__u32 *)(frame + offsetof(struct ethhdr, h_proto)) & QUICK_MASK) == QUICK_START;
 }
 
-/* Then: may it be for a virtual service? */
-static __always_inline bool quick4_maybe_virtual(void *l3)
-{
-	__u32 ports = *(__u32 *)(l3 + 20) & 0xffff0000;
+/* Then: what is it? The header's word with the protocol, and with what says that it is a fragment. */
+#define QUICK4_WORD bpf_htonl((IP_MORE | IP_OFFSET) << 16 | 0xff)
+#define QUICK4_FRAGMENT bpf_htonl((IP_MORE | IP_OFFSET) << 16)
 
-	return maybe_virtual(address4_word(*(__u32 *)(l3 + 16)), ports | *(__u8 *)(l3 + 9));
+static __always_inline __u32 quick4_word(void *l3)
+{
+	return *(__u32 *)(l3 + 6) & QUICK4_WORD;
+}
+
+static __always_inline bool quick4_indexed(void *l3, __u32 word)
+{
+	return index_of(address4_word(*(__u32 *)(l3 + 16)), (*(__u32 *)(l3 + 20) & bpf_htonl(0xffff)) ^ word);
 }
 
 /*
- * Or is it without ports that the filter could know: ICMP, a later fragment? All host traffic is asked,
- * so what most of it is comes first: TCP and no fragment.
+ * If the index knows nothing of it, may it be for a virtual service all the same? Host traffic is asked,
+ * too; but most of that is as front.plain says, and done with.
  */
-#define PORTLESS_MASK bpf_htonl(0x1fff00ff)	/* the fragment's offset, and the protocol */
-
-static __always_inline bool quick4_portless(void *l3)
+static __always_inline bool quick4_not_indexed_but_virtual(void *l3, __u32 word)
 {
-	__u32 word = *(__u32 *)(l3 + 6) & PORTLESS_MASK;
-
-	return word != bpf_htonl(IPPROTO_TCP) &&
-	       (word == bpf_htonl(IPPROTO_ICMP) || word & bpf_htonl(IP_OFFSET << 16));
+	asm volatile("" : "+r"(word));	/* or what it was unmasked is kept, too, in a register that has to be saved */
+	return word & QUICK4_FRAGMENT || word == bpf_htonl(IPPROTO_ICMP) ||
+	       (front.any_port && address_has(address4_word(*(__u32 *)(l3 + 16)), ADDRESS_ANY_PORT));
 }
 
-/* If so, is it what the quick way can read? */
-static __always_inline bool quick4_plain(void *l3)
+/* Then, is it what the quick way can read? */
+static __always_inline bool quick4_readable(__u32 word)
 {
-	__u32 word = *(__u32 *)(l3 + 6) & (PORTLESS_MASK | bpf_htonl(IP_MORE << 16));
-
 	return word == bpf_htonl(IPPROTO_TCP) || word == bpf_htonl(IPPROTO_UDP);
 }
 
@@ -244,7 +254,7 @@ static __always_inline enum verdict quick6_parse(void *l3, void *end, __u32 wire
 	__u32 ports = *(__u32 *)(ip + 1), payload = bpf_ntohs(ip->payload_len);
 	__u8 protocol = ip->nexthdr;
 
-	if (!maybe_virtual(address6_word(address + 2), (ports & 0xffff0000) | protocol))
+	if (!maybe_virtual(address6_word(address + 2), ports, protocol))
 		return NOT_OURS;
 	p->length = payload + sizeof(*ip);
 	if (ip->version != 6 || p->length > wire_length || !parse_transport(l3 + sizeof(*ip), end, payload, protocol, p))
@@ -326,7 +336,7 @@ static __always_inline enum verdict parse4(void *l3, void *end, const struct fra
 	if (l4 + 4 > end)
 		return NOT_OURS;
 	ports = *(__u32 *)l4;
-	if (!maybe_virtual(address4_word(ip->daddr), (ports & 0xffff0000) | protocol))
+	if (!maybe_virtual(address4_word(ip->daddr), ports, protocol))
 		return NOT_OURS;
 	p->length = bpf_ntohs(ip->tot_len);
 	if (ip->version != 4 || header < sizeof(*ip) || p->length > wire_length || p->length < header ||
@@ -360,7 +370,7 @@ static __always_inline enum verdict parse6(void *l3, void *end, const struct fra
 	if (l4 + 4 > end)
 		return NOT_OURS;
 	ports = *(__u32 *)l4;
-	if (!maybe_virtual(address, (ports & 0xffff0000) | protocol))
+	if (!maybe_virtual(address, ports, protocol))
 		return NOT_OURS;
 	p->length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
 	if (ip->version != 6 || p->length > wire_length || p->length < offset ||

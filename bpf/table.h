@@ -88,6 +88,7 @@ struct defence {
 
 /* What every packet may touch; written by user space except where said. */
 struct front {
+	__u32 plain;			/* quick4_word() of what is not ours if the index knows nothing of it: TCP's; 0 if any_port */
 	__u32 any_port;			/* some service takes every port of its address */
 	__u32 service_top;		/* service numbers in use are below */
 	__u32 ftp;			/* a TCP service on port 21 exists */
@@ -114,6 +115,7 @@ struct front {
 	__u32 estimates;		/* data plane: odd while figures are taken down */
 	struct sysctls sysctl;		/* user space; the clock flips the automatic modes */
 	struct defence defence;
+	__u32 pad;
 };
 
 enum address_mark { ADDRESS_VIRTUAL = 1, ADDRESS_ANY_PORT = 2 };

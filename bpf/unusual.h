@@ -31,7 +31,7 @@ static __always_inline int unusual_transport(const struct frame *f, __u32 at, __
 
 	if (p->length < at + sizeof(ports) || !frame_read(f, at, &ports, sizeof(ports)))
 		return NOT_OURS;
-	if (!maybe_virtual(address, (ports & 0xffff0000) | protocol))
+	if (!maybe_virtual(address, ports, protocol))
 		return NOT_OURS;
 	if (protocol == IPPROTO_SCTP)
 		needed = SCTP_COMMON_HEADER + sizeof(struct sctp_chunk);

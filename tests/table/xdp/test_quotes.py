@@ -109,7 +109,8 @@ FOLLOWED = [
     Case("an error of no known type", icmp6(99, 0, from_vip6()), "forwarded"),
     Case("an extension header in the quote", icmp6(TOO_BIG6, 0, from_vip6(PADDING + REPLY, 0)), "forwarded"),
     Case("a first fragment in the quote", icmp6(TOO_BIG6, 0, from_vip6(FIRST_PART + REPLY, 44)), "forwarded"),
-    Case("an authentication header in the quote", icmp6(TOO_BIG6, 0, from_vip6(AUTHENTICATION + REPLY, 51)), "forwarded"),
+    Case("an authentication header in the quote", icmp6(TOO_BIG6, 0, from_vip6(AUTHENTICATION + REPLY, 51)),
+         "forwarded"),
     Case("an error behind a header", icmp6(TOO_BIG6, 0, from_vip6(), bytes([58, 0, 1, 4, 0, 0, 0, 0])), "forwarded"),
     Case("about a real server that is gone", icmp4(UNREACHABLE, 4, from_vip()), "forwarded", server_removed),
 ]  # fmt: skip
