@@ -34,6 +34,7 @@ enum packet_kind {
 	/* without ports of their own: settled by what they belong to */
 	KIND_LATER,		/* another fragment */
 	KIND_QUOTE,		/* an ICMP error: the addresses and ports are those of the packet it is about */
+	KIND_TINY,		/* a first fragment without all of its header */
 };
 
 /* What an SCTP packet asks for that begins by saying this; a table, for each branch here costs the verifier a lot. */

@@ -42,8 +42,12 @@ static __always_inline int unusual_transport(const struct frame *f, __u32 at, __
 		whole = frame_read(f, at, header, sizeof(struct udphdr));
 	else
 		whole = frame_read(f, at, header, SCTP_COMMON_HEADER + sizeof(struct sctp_chunk));
-	if (!whole || p->length < at + needed)
-		return p->kind == KIND_FIRST ? BAD_FRAGMENT : MALFORMED;
+	if (!whole || p->length < at + needed) {
+		if (p->kind != KIND_FIRST)
+			return MALFORMED;
+		p->kind = KIND_TINY;	/* to be dropped, if it is for this host */
+		return CONTINUE;
+	}
 	return parse_directed(header, header + sizeof(header), f, at, protocol, p) ? CONTINUE : MALFORMED;
 }
 
@@ -165,6 +169,8 @@ __noinline int follow(const struct packet *p, __u32 now, __u32 *server)
 {
 	if (!p || !server)
 		return BUSY;
+	if (p->kind == KIND_TINY)
+		return BAD_FRAGMENT;
 	return p->kind == KIND_QUOTE ? quote_settle(p, now, server) : fragment_settle(now, server);
 }
 
