@@ -110,7 +110,7 @@ struct front {
 	__u16 index[INDEX_SIZE];
 	__u8 address_mark[ADDRESS_MARKS];	/* by hash of an address: enum address_mark */
 	__u64 verdicts[MAX_CPUS][VERDICTS];	/* data plane */
-	__u64 forwarded;		/* packets, by servers whose number was given out again */
+	__u64 forwarded;		/* packets, by servers whose number was given out again, and errors for removed ones */
 	__u64 now_ns;			/* data plane: monotonic time at tick `now` */
 	__u32 estimates;		/* data plane: odd while figures are taken down */
 	struct sysctls sysctl;		/* user space; the clock flips the automatic modes */

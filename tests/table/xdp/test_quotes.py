@@ -164,6 +164,14 @@ def test_an_error_about_a_connection_goes_to_its_real_server_as_it_is(plane: Dat
 
 
 @HOOKS
+def test_an_error_about_a_removed_real_server_is_not_counted_when_it_returns(plane: DataPlane, hook: str) -> None:
+    server_removed(plane)
+    plane.verdict_of(getattr(plane, hook), icmp4(UNREACHABLE, 4, from_vip()))
+    plane.add(HTTP, 2)
+    assert plane.state(HTTP, 2).counters.in_packets == 1
+
+
+@HOOKS
 @pytest.mark.parametrize("case", PASSED, ids=lambda case: case.description)
 def test_any_other_message_is_passed_as_it_is(plane: DataPlane, case: Case, hook: str) -> None:
     case.prepare(plane)
