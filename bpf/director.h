@@ -222,16 +222,25 @@ static __always_inline enum verdict direct(const struct packet *p, bool in_regis
 	return CONTINUE;
 }
 
-static __always_inline void count_forwarded(__u32 cpu, __u32 number, __u32 length)
+/* A packet on its way. Of a datagram in fragments it is the first that counts as one (fragment.h). */
+static __always_inline void count_forwarded(__u32 cpu, __u32 number, __u32 length, enum packet_kind kind)
 {
 	__u32 row = cpu * MAX_SERVERS + number;
-	struct server_count *n = bpf_map_lookup_elem(&server_stats, &row);
+	struct server_count *n;
 
 	note_server(number);
+	if (kind == KIND_QUOTE && !(hop_at(number)->flags & SERVER_AVAILABLE)) {
+		__sync_fetch_and_add(&front.forwarded, 1);	/* IPVS: counted at the server no longer */
+		return;
+	}
+	n = bpf_map_lookup_elem(&server_stats, &row);
 	if (n) {
-		n->packets++;
+		if (kind != KIND_LATER)
+			n->packets++;
 		n->bytes += length;
 	}
+	if (kind == KIND_LATER)
+		count_verdict(cpu, LATER_FRAGMENT);
 }
 
 #endif

@@ -30,6 +30,7 @@
 #include "icmp.h"
 #include "removal.h"
 #include "trace.h"
+#include "unusual.h"
 
 char _license[] SEC("license") = "GPL";
 
@@ -118,13 +119,33 @@ static __noinline int hand_up(struct xdp_md *ctx, __u32 ifindex)
 	return bpf_redirect(front.up, 0);
 }
 
+/* Read what the complete way has left, from the network header at `network` on. */
+__noinline int xdp_unusual(struct xdp_md *ctx, __u32 network, __u32 ipv4, struct packet *p)
+{
+	struct frame frame = { .context = ctx, .network = network, .xdp = true };
+
+	return p ? unusual(&frame, bpf_xdp_get_buff_len(ctx) - network, ipv4, p) : BUSY;
+}
+
+/* Keep a copy of the fragment at hand; and settle it again, in case the first came meanwhile. */
+__noinline int xdp_hold(struct xdp_md *ctx, __u32 now, __u32 *number)
+{
+	struct frame frame = { .context = ctx, .xdp = true };
+
+	fragment_hold(&frame, now);
+	return number ? fragment_settle(now, number) : BUSY;
+}
+
+enum way { QUICK, QUICK6, COMPLETE };
+
 /* A packet that parsed: on its way, or to its end. */
-static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags, const struct packet *p, bool quick)
+static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags, const struct packet *p,
+				      enum way way)
 {
 	__u32 ifindex = ctx->ingress_ifindex, device = ifindex, now = ticks(), number = 0;
-	struct connection *c = connection_find(p, place_of(p), now);
+	bool follows = way == COMPLETE && p->kind >= KIND_LATER, foreign = false;
+	struct connection *c = follows ? NULL : connection_find(p, place_of(p), now);
 	enum verdict verdict;
-	bool foreign = false;
 	struct hop *hop;
 
 	/* Is it for this host? A known connection's frame that leaves by the device it came in by is if it
@@ -135,7 +156,16 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 		if (!device)
 			return xdp_end(OTHER_HOST);
 	}
-	verdict = direct(p, quick, c, now, &number);
+	if (follows) {
+		verdict = follow(p, now, &number);
+		if (verdict == FRAGMENT)
+			verdict = xdp_hold(ctx, now, &number);
+	} else {
+		verdict = direct(p, way == QUICK, c, now, &number);
+		/* who lets waiting copies go is tc */
+		if (way == COMPLETE && p->kind == KIND_FIRST && fragment_remember(verdict, number, now, false))
+			return hand_up(ctx, device);
+	}
 	if (verdict == NO_SERVER || verdict == HANDED_UP)
 		return hand_up(ctx, device);
 	if (verdict != CONTINUE)
@@ -150,7 +180,7 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 			return hand_up(ctx, device);
 	}
 	frame_to(data, hop);
-	count_forwarded(bpf_get_smp_processor_id(), number, p->length);
+	count_forwarded(bpf_get_smp_processor_id(), number, p->length, way == COMPLETE ? p->kind : KIND_WHOLE);
 	return hop->wire == ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
 }
 
@@ -169,7 +199,7 @@ __noinline int xdp_direct_parsed(struct xdp_md *ctx, const struct packet *p, __u
 
 	if (!p || data + sizeof(struct ethhdr) > end)
 		return xdp_end(NOT_OURS);
-	return xdp_direct(ctx, data, tags, p, false);
+	return xdp_direct(ctx, data, tags, p, COMPLETE);
 }
 
 /* The complete way's reading, in a function of its own, so that what it needs of the stack is free again afterwards. */
@@ -187,11 +217,13 @@ static __noinline enum verdict xdp_parse(struct xdp_md *ctx, struct packet *p, _
 	protocol = skip_tags(data, end, &offset, tags);
 	frame.network = offset;
 	verdict = parse(protocol, data + offset, end, &frame, length - offset, p);
+	if (verdict == UNUSUAL)
+		verdict = xdp_unusual(ctx, offset, protocol == bpf_htons(ETH_P_IP), p);
 	p->from_xdp = true;
 	return verdict;
 }
 
-/* Tags, options, extension headers, SCTP: everything the quick way leaves. */
+/* Tags, options, extension headers, SCTP, fragments, ICMP: everything the quick way leaves. */
 static __noinline int xdp_complete(struct xdp_md *ctx)
 {
 	enum verdict verdict;
@@ -211,7 +243,7 @@ static __noinline int xdp_quick(struct xdp_md *ctx)
 	if (data + QUICK_LENGTH > end)
 		return XDP_PASS;
 	verdict = quick4_parse(data + sizeof(struct ethhdr), end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p);
-	return verdict == CONTINUE ? xdp_direct(ctx, data, 0, &p, true) : xdp_end(verdict);
+	return verdict == CONTINUE ? xdp_direct(ctx, data, 0, &p, QUICK) : xdp_end(verdict);
 }
 
 static __noinline int xdp_quick6(struct xdp_md *ctx)
@@ -223,19 +255,22 @@ static __noinline int xdp_quick6(struct xdp_md *ctx)
 	if (data + QUICK6_LENGTH > end)
 		return XDP_PASS;
 	verdict = quick6_parse(data + sizeof(struct ethhdr), end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p);
-	return verdict == CONTINUE ? xdp_direct(ctx, data, 0, &p, false) : xdp_end(verdict);
+	return verdict == CONTINUE ? xdp_direct(ctx, data, 0, &p, QUICK6) : xdp_end(verdict);
 }
 
 /* Host traffic meets these few lines and no more: no stack, no saved registers. */
 static __always_inline int xdp_director(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u32 word;
 
 	if (!quick4(data, end))
 		return quick6(data, end) ? xdp_quick6(ctx) : xdp_complete(ctx);
-	if (!quick4_maybe_virtual(data + sizeof(struct ethhdr)))
+	word = quick4_word(data + sizeof(struct ethhdr));
+	if (!quick4_indexed(data + sizeof(struct ethhdr), word) &&
+	    (word == front.plain || !quick4_not_indexed_but_virtual(data + sizeof(struct ethhdr), word)))
 		return xdp_end(NOT_OURS);
-	if (!quick4_tcp_or_udp(data + sizeof(struct ethhdr)))
+	if (!quick4_readable(word))
 		return xdp_complete(ctx);
 	return xdp_quick(ctx);
 }
@@ -245,6 +280,33 @@ int directrix_xdp(struct xdp_md *ctx)
 {
 	trace_xdp(ctx);
 	return trace_end(xdp_director(ctx));
+}
+
+/* As xdp_unusual(). */
+__noinline int tc_unusual(struct __sk_buff *skb, __u32 network, __u32 ipv4, struct packet *p)
+{
+	struct frame frame = { .context = skb, .network = network };
+
+	return p ? unusual(&frame, skb->len - network, ipv4, p) : BUSY;
+}
+
+/* As xdp_hold(). */
+__noinline int tc_hold(struct __sk_buff *skb, __u32 now, __u32 *number)
+{
+	struct frame frame = { .context = skb };
+
+	fragment_hold(&frame, now);
+	return number ? fragment_settle(now, number) : BUSY;
+}
+
+/* The copies that wait for the first fragment at hand go in again, as what XDP hands up if it came so from `device`. */
+__noinline int tc_release(struct __sk_buff *skb, __u32 device, __u32 now)
+{
+	struct handed_up head = { .ifindex = device, .mark = HANDED_UP_MARK };
+
+	if (device == skb->ifindex && bpf_skb_load_bytes(skb, 0, &head, 6))
+		return 0;
+	return fragment_release(skb, &head, now);
 }
 
 enum tc_place { TC_ALONE, TC_BEHIND_XDP, TC_IP };
@@ -330,6 +392,8 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		tags = tags_of(skb, data, end, &offset, &protocol);
 	frame.network = offset;
 	verdict = parse(protocol, data + offset, end, &frame, skb->len - offset, &p);
+	if (verdict == UNUSUAL)
+		verdict = tc_unusual(skb, offset, protocol == bpf_htons(ETH_P_IP), &p);
 	if (verdict != CONTINUE)
 		return tc_end(cpu, verdict, place);
 	if (place != TC_BEHIND_XDP && skb->pkt_type != PACKET_HOST)
@@ -346,11 +410,20 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 			return tc_end(cpu, NOT_OURS, place);	/* the VLAN's own device sees it next */
 		}
 	}
-	c = connection_find(&p, place_of(&p), now);
-	if (place == TC_BEHIND_XDP && c)
-		p.sctp_event = SCTP_EVENT_SEEN;
-	verdict = direct(&p, false, c, now, &number);
-	if (verdict == NO_SERVER && place != TC_IP && !tags) {
+	if (p.kind >= KIND_LATER) {
+		verdict = follow(&p, now, &number);
+		if (verdict == FRAGMENT)
+			verdict = tc_hold(skb, now, &number);
+	} else {
+		c = connection_find(&p, place_of(&p), now);
+		if (place == TC_BEHIND_XDP && c)
+			p.sctp_event = SCTP_EVENT_SEEN;
+		verdict = direct(&p, false, c, now, &number);
+		if (p.kind == KIND_FIRST && fragment_remember(verdict, number, now, place == TC_BEHIND_XDP) &&
+		    place != TC_IP && tc_release(skb, device, now))
+			return tc_end(cpu, BUSY, place);
+	}
+	if (verdict == NO_SERVER && p.kind < KIND_LATER && place != TC_IP && !tags) {
 		count_verdict(cpu, NO_SERVER);
 		return answer_unreachable(skb, &p, now, device);
 	}
@@ -374,8 +447,8 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 			return tc_end(cpu, NO_ROUTE, place);
 		/* with two tags the kernel would not know the packet for IP: if it can, it goes the short way */
 		if (state != HOP_RESOLVED || tags <= VLAN_ID) {
-			count_forwarded(cpu, number, p.length);
-			if (state != HOP_RESOLVED)
+			count_forwarded(cpu, number, p.length, p.kind);
+			if (state != HOP_RESOLVED && p.kind != KIND_LATER)
 				count_verdict(cpu, NO_NEIGHBOUR);
 			return bpf_redirect_neigh(hop->ifindex, &next, sizeof(next), 0);
 		}
@@ -387,7 +460,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	if (data + sizeof(struct ethhdr) > end)
 		return tc_end(cpu, MALFORMED, place);
 	frame_to(data, hop);
-	count_forwarded(cpu, number, p.length);
+	count_forwarded(cpu, number, p.length, p.kind);
 	return bpf_redirect(hop->ifindex, 0);
 }
 

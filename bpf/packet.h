@@ -6,7 +6,8 @@
  *
  * There are two ways. The quick one takes what nearly every packet is, TCP or UDP in IPv4 without
  * options, or in IPv6 without extension headers, and without tags. It asks the filter first, so
- * that host traffic costs next to nothing. The complete one takes everything else, SCTP among it.
+ * that host traffic costs next to nothing. The complete one takes everything else, SCTP among it,
+ * and leaves to unusual.h what takes more than a look.
  */
 #ifndef DIRECTRIX_PACKET_H
 #define DIRECTRIX_PACKET_H
@@ -18,10 +19,23 @@
 #define INDEX_PRIME 0x9e3779b97f4a7c15ULL
 #define INDEX_SHIFT 49			/* leaves the bits that number a place of front.index */
 #define MARK_SHIFT 52			/* likewise of front.address_mark */
-#define MAX_EXTENSION_HEADERS 6
+#define IP_MORE 0x2000
+#define IP_OFFSET 0x1fff
+#define IP6_MORE 0x0001
+#define IP6_OFFSET 0xfff8
 #define CONTINUE VERDICT_LAST		/* no verdict yet */
+#define UNUSUAL (VERDICT_LAST + 1)	/* nor that: not read yet, because it takes more (unusual.h) */
 
 enum { TCP_FIN = 0x01, TCP_SYN = 0x02, TCP_RST = 0x04, TCP_ACK = 0x10 };
+
+enum packet_kind {
+	KIND_WHOLE,
+	KIND_FIRST,		/* the first of some fragments */
+	/* without ports of their own: settled by what they belong to */
+	KIND_LATER,		/* another fragment */
+	KIND_QUOTE,		/* an ICMP error: the addresses and ports are those of the packet it is about */
+	KIND_TINY,		/* a first fragment without all of its header */
+};
 
 /* What an SCTP packet asks for that begins by saying this; a table, for each branch here costs the verifier a lot. */
 const __u8 sctp_flags[16] = { [SCTP_EVENT_INIT] = TCP_SYN, [SCTP_EVENT_ABORT] = TCP_RST };
@@ -33,10 +47,11 @@ struct packet {
 		__u64 pair;		/* IPv4: client and virtual address at once */
 		__u64 half[4];
 	};
-	__u32 length;			/* of the IP packet */
+	__u32 length;			/* of the IP packet; of a later fragment: what it carries */
 	__u8 tcp_flags;			/* SCTP: TCP_SYN for an INIT, TCP_RST for an ABORT in front */
 	__u8 sctp_event;		/* enum sctp_event */
-	__u16 from_xdp;			/* tc can have it if XDP does not want it */
+	__u8 from_xdp;			/* tc can have it if XDP does not want it */
+	__u8 kind;			/* enum packet_kind */
 };
 
 static __always_inline __u64 connection_id(__u32 ports, __u8 protocol, __u8 family, __u16 kind)
@@ -64,10 +79,19 @@ static __always_inline bool is_ipv4(const struct packet *p)
 	return (__u8)(p->id >> 40) == 4;
 }
 
-/* What front.index says of (address, port, protocol). `address` is 64 bits that stand for it. */
-static __always_inline __u32 index_of(__u64 address, __u32 port_and_protocol)
+/*
+ * Port and protocol as they go into the index: the destination's port where it lies in a word of both
+ * ports, the protocol where it lies in the IPv4 header's word from the fragment's offset on.
+ */
+static __always_inline __u32 index_key(__u32 ports, __u8 protocol)
 {
-	return front.index[((address ^ port_and_protocol) * INDEX_PRIME) >> INDEX_SHIFT];
+	return (ports & bpf_htonl(0xffff)) ^ bpf_htonl(protocol);
+}
+
+/* What front.index says of an address, given as 64 bits that stand for it, and an index_key(). */
+static __always_inline __u32 index_of(__u64 address, __u32 key)
+{
+	return front.index[((address ^ key) * INDEX_PRIME) >> INDEX_SHIFT];
 }
 
 static __always_inline bool address_has(__u64 address, enum address_mark mark)
@@ -75,9 +99,9 @@ static __always_inline bool address_has(__u64 address, enum address_mark mark)
 	return front.address_mark[(address * INDEX_PRIME) >> MARK_SHIFT] & mark;
 }
 
-static __always_inline bool maybe_virtual(__u64 address, __u32 port_and_protocol)
+static __always_inline bool maybe_virtual(__u64 address, __u32 ports, __u8 protocol)
 {
-	return index_of(address, port_and_protocol) || (front.any_port && address_has(address, ADDRESS_ANY_PORT));
+	return index_of(address, index_key(ports, protocol)) || (front.any_port && address_has(address, ADDRESS_ANY_PORT));
 }
 
 static __always_inline __u64 address4_word(__u32 address)
@@ -150,7 +174,7 @@ static __always_inline bool parse_transport(void *l4, void *end, __u32 room, __u
 }
 
 /*
- * The quick way, in four steps. First: is it IPv4 without tags and options, long enough to be
+ * The quick way, in steps. First: is it IPv4 without tags and options, long enough to be
  * read? The rest is for the complete way.
  */
 #define QUICK_LENGTH (sizeof(struct ethhdr) + sizeof(struct iphdr) + sizeof(struct tcphdr))
@@ -163,18 +187,35 @@ static __always_inline bool quick4(void *frame, void *end)
 	       (*(__u32 *)(frame + offsetof(struct ethhdr, h_proto)) & QUICK_MASK) == QUICK_START;
 }
 
-/* Then: may it be for a virtual service? */
-static __always_inline bool quick4_maybe_virtual(void *l3)
-{
-	__u32 ports = *(__u32 *)(l3 + 20) & 0xffff0000;
+/* Then: what is it? The header's word with the protocol, and with what says that it is a fragment. */
+#define QUICK4_WORD bpf_htonl((IP_MORE | IP_OFFSET) << 16 | 0xff)
+#define QUICK4_FRAGMENT bpf_htonl((IP_MORE | IP_OFFSET) << 16)
 
-	return maybe_virtual(address4_word(*(__u32 *)(l3 + 16)), ports | *(__u8 *)(l3 + 9));
+static __always_inline __u32 quick4_word(void *l3)
+{
+	return *(__u32 *)(l3 + 6) & QUICK4_WORD;
 }
 
-/* If so, is it what the quick way can read? */
-static __always_inline bool quick4_tcp_or_udp(void *l3)
+static __always_inline bool quick4_indexed(void *l3, __u32 word)
 {
-	return tcp_or_udp(*(__u8 *)(l3 + 9));
+	return index_of(address4_word(*(__u32 *)(l3 + 16)), (*(__u32 *)(l3 + 20) & bpf_htonl(0xffff)) ^ word);
+}
+
+/*
+ * If the index knows nothing of it, may it be for a virtual service all the same? Host traffic is asked,
+ * too; but most of that is as front.plain says, and done with.
+ */
+static __always_inline bool quick4_not_indexed_but_virtual(void *l3, __u32 word)
+{
+	asm volatile("" : "+r"(word));	/* or what it was unmasked is kept, too, in a register that has to be saved */
+	return word & QUICK4_FRAGMENT || word == bpf_htonl(IPPROTO_ICMP) ||
+	       (front.any_port && address_has(address4_word(*(__u32 *)(l3 + 16)), ADDRESS_ANY_PORT));
+}
+
+/* Then, is it what the quick way can read? */
+static __always_inline bool quick4_readable(__u32 word)
+{
+	return word == bpf_htonl(IPPROTO_TCP) || word == bpf_htonl(IPPROTO_UDP);
 }
 
 /* At last: read it. `wire_length` is what the frame carries behind its own header. */
@@ -187,8 +228,6 @@ static __always_inline enum verdict quick4_parse(void *l3, void *end, __u32 wire
 
 	if (length > wire_length || !header_sum_right(sum))
 		return MALFORMED;
-	if (*(__u16 *)(l3 + 6) & bpf_htons(0x3fff))
-		return FRAGMENT;
 	if (length < sizeof(struct iphdr) ||
 	    !parse_transport(l3 + sizeof(struct iphdr), end, length - sizeof(struct iphdr), protocol, p))
 		return MALFORMED;
@@ -216,7 +255,7 @@ static __always_inline enum verdict quick6_parse(void *l3, void *end, __u32 wire
 	__u32 ports = *(__u32 *)(ip + 1), payload = bpf_ntohs(ip->payload_len);
 	__u8 protocol = ip->nexthdr;
 
-	if (!maybe_virtual(address6_word(address + 2), (ports & 0xffff0000) | protocol))
+	if (!maybe_virtual(address6_word(address + 2), ports, protocol))
 		return NOT_OURS;
 	p->length = payload + sizeof(*ip);
 	if (ip->version != 6 || p->length > wire_length || !parse_transport(l3 + sizeof(*ip), end, payload, protocol, p))
@@ -251,9 +290,11 @@ struct frame {
 	bool xdp;
 };
 
-static __always_inline bool frame_byte(const struct frame *f, __u32 offset, __u8 *byte)
+/* Read `size` bytes, `at` behind the start of the network header. */
+static __always_inline bool frame_read(const struct frame *f, __u32 at, void *to, __u32 size)
 {
-	return f->xdp ? !bpf_xdp_load_bytes(f->context, offset, byte, 1) : !bpf_skb_load_bytes(f->context, offset, byte, 1);
+	at += f->network;
+	return f->xdp ? !bpf_xdp_load_bytes(f->context, at, to, size) : !bpf_skb_load_bytes(f->context, at, to, size);
 }
 
 /* The same for any protocol, `l4` being `at` behind the network header. */
@@ -269,7 +310,7 @@ static __always_inline bool parse_directed(void *l4, void *end, const struct fra
 		return false;
 	p->tcp_flags = sctp_flags[p->sctp_event & 15];
 	/* a cookie is as long as it likes */
-	if (behind && frame_byte(f, f->network + at + behind, &chunk) && chunk == SCTP_CHUNK_ABORT)
+	if (behind && frame_read(f, at + behind, &chunk, sizeof(chunk)) && chunk == SCTP_CHUNK_ABORT)
 		p->sctp_event = SCTP_EVENT_ABORT;
 	return true;
 }
@@ -285,21 +326,23 @@ static __always_inline enum verdict parse4(void *l3, void *end, const struct fra
 	if ((void *)(ip + 1) > end)
 		return NOT_OURS;
 	protocol = ip->protocol;
+	if (protocol == IPPROTO_ICMP)
+		return address_has(address4_word(ip->daddr), ADDRESS_VIRTUAL) ? UNUSUAL : NOT_OURS;
 	if (!directed(protocol))
 		return NOT_OURS;
+	if (ip->frag_off & bpf_htons(IP_MORE | IP_OFFSET))
+		return address_has(address4_word(ip->daddr), ADDRESS_VIRTUAL) ? UNUSUAL : NOT_OURS;
 	header = ip->ihl * 4;
 	l4 = l3 + (header & 60);
 	if (l4 + 4 > end)
 		return NOT_OURS;
 	ports = *(__u32 *)l4;
-	if (!maybe_virtual(address4_word(ip->daddr), (ports & 0xffff0000) | protocol))
+	if (!maybe_virtual(address4_word(ip->daddr), ports, protocol))
 		return NOT_OURS;
 	p->length = bpf_ntohs(ip->tot_len);
 	if (ip->version != 4 || header < sizeof(*ip) || p->length > wire_length || p->length < header ||
 	    options_sum_wrong(ip, end, header))
 		return MALFORMED;
-	if (ip->frag_off & bpf_htons(0x3fff))
-		return FRAGMENT;
 	if (!parse_directed(l4, end, f, header, protocol, p))
 		return MALFORMED;
 	p->address[0] = ip->saddr;
@@ -308,41 +351,13 @@ static __always_inline enum verdict parse4(void *l3, void *end, const struct fra
 	return CONTINUE;
 }
 
-/* Steps over extension headers; the fragment header gets its own verdict. */
-static __noinline enum verdict skip_extensions(void *l3, void *end, __u32 *offset, __u8 *next)
-{
-	__u32 at = sizeof(struct ipv6hdr);
-	__u8 type = *next;
-
-	for (int i = 0; i < MAX_EXTENSION_HEADERS; i++) {
-		__u8 *header = l3 + at;
-
-		if (directed(type)) {
-			*offset = at;
-			*next = type;
-			return CONTINUE;
-		}
-		if (type != IPPROTO_HOPOPTS && type != IPPROTO_ROUTING && type != IPPROTO_DSTOPTS && type != IPPROTO_FRAGMENT)
-			return NOT_OURS;
-		if ((void *)(header + 8) > end)
-			return MALFORMED;
-		if (type == IPPROTO_FRAGMENT)
-			return FRAGMENT;
-		type = header[0];
-		at += 8 + header[1] * 8;
-		if (at > 512)
-			return MALFORMED;
-	}
-	return NOT_OURS;
-}
-
 static __always_inline enum verdict parse6(void *l3, void *end, const struct frame *f, __u32 wire_length,
 					   struct packet *p)
 {
-	__u32 offset = sizeof(struct ipv6hdr), ports;
+	const __u32 offset = sizeof(struct ipv6hdr);
 	struct ipv6hdr *ip = l3;
-	enum verdict verdict;
 	__u64 address;
+	__u32 ports;
 	__u8 protocol;
 	void *l4;
 
@@ -350,20 +365,13 @@ static __always_inline enum verdict parse6(void *l3, void *end, const struct fra
 		return NOT_OURS;
 	address = address6_word((__u64 *)&ip->daddr);
 	protocol = ip->nexthdr;
-	if (!directed(protocol)) {
-		if (protocol == IPPROTO_ICMPV6)
-			return NOT_OURS;
-		verdict = skip_extensions(l3, end, &offset, &protocol);
-		if (verdict == FRAGMENT)
-			return address_has(address, ADDRESS_VIRTUAL) ? FRAGMENT : NOT_OURS;
-		if (verdict != CONTINUE)
-			return NOT_OURS;
-	}
-	l4 = l3 + (offset & 1023);
+	if (!directed(protocol))
+		return address_has(address, ADDRESS_VIRTUAL) ? UNUSUAL : NOT_OURS;
+	l4 = l3 + offset;
 	if (l4 + 4 > end)
 		return NOT_OURS;
 	ports = *(__u32 *)l4;
-	if (!maybe_virtual(address, (ports & 0xffff0000) | protocol))
+	if (!maybe_virtual(address, ports, protocol))
 		return NOT_OURS;
 	p->length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
 	if (ip->version != 6 || p->length > wire_length || p->length < offset ||

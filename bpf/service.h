@@ -25,7 +25,7 @@ static __always_inline __u32 service_with(const struct service_key *key)
 {
 	const __u64 *wanted = (const __u64 *)key->address;
 	__u64 address = key->family == 4 ? address4_word(key->address[0]) : address6_word(wanted);
-	__u32 number = index_of(address, (__u32)key->port << 16 | key->protocol);
+	__u32 number = index_of(address, index_key((__u32)key->port << 16, key->protocol));
 
 	for (int i = 0; i < CHAIN_MOST && number && number != INDEX_GHOST; i++) {
 		struct service *s = service_at(number - 1);

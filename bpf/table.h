@@ -88,6 +88,7 @@ struct defence {
 
 /* What every packet may touch; written by user space except where said. */
 struct front {
+	__u32 plain;			/* quick4_word() of what is not ours if the index knows nothing of it: TCP's; 0 if any_port */
 	__u32 any_port;			/* some service takes every port of its address */
 	__u32 service_top;		/* service numbers in use are below */
 	__u32 ftp;			/* a TCP service on port 21 exists */
@@ -109,11 +110,12 @@ struct front {
 	__u16 index[INDEX_SIZE];
 	__u8 address_mark[ADDRESS_MARKS];	/* by hash of an address: enum address_mark */
 	__u64 verdicts[MAX_CPUS][VERDICTS];	/* data plane */
-	__u64 forwarded;		/* packets, by servers whose number was given out again */
+	__u64 forwarded;		/* packets, by servers whose number was given out again, and errors for removed ones */
 	__u64 now_ns;			/* data plane: monotonic time at tick `now` */
 	__u32 estimates;		/* data plane: odd while figures are taken down */
 	struct sysctls sysctl;		/* user space; the clock flips the automatic modes */
 	struct defence defence;
+	__u32 pad;
 };
 
 enum address_mark { ADDRESS_VIRTUAL = 1, ADDRESS_ANY_PORT = 2 };

@@ -11,7 +11,9 @@ enum verdict {
 	NOT_OURS,		/* no virtual service has this destination */
 	OTHER_HOST,		/* the frame is not addressed to this host's MAC */
 	MALFORMED,		/* a header is cut off or contradicts itself */
-	FRAGMENT,		/* an IP fragment towards a virtual service */
+	FRAGMENT,		/* a fragment before the first of its datagram: a copy waits, this one may be the host's */
+	BAD_QUOTE,		/* an ICMP error that quotes too little, or no IP packet */
+	UNKNOWN_QUOTE,		/* an ICMP error about no connection there is */
 	NO_SERVICE,		/* the address is virtual, this port is not */
 	NO_CONNECTION,		/* has no connection and may not start one: the host answers, TCP by RST */
 	LOCAL,			/* its real server is this host */
@@ -19,8 +21,10 @@ enum verdict {
 	/* sent to a real server */
 	FORWARDED,		/* not counted here: the servers' own counters add up to it */
 	NO_NEIGHBOUR,		/* given to the kernel, which asks for the neighbour and sends it then */
+	LATER_FRAGMENT,		/* of a datagram, after its first, which is what the servers count */
 	/* dropped */
 	NO_SERVER,		/* no real server available: answered with port unreachable */
+	BAD_FRAGMENT,		/* without all of a header in the first, or over the first */
 	TABLE_FULL,		/* a new connection found no room */
 	SERVER_GONE,		/* of a connection whose real server was removed */
 	NO_ROUTE,		/* no route to the real server */

@@ -21,11 +21,20 @@ ERRORS = {
     "port-unreachable": {4: (3, 3), 6: (1, 4)},
     "too-big": {4: (3, 4), 6: (2, 0)},
     "time-exceeded": {4: (11, 0), 6: (3, 0)},
+    "source-quench": {4: (4, 0), 6: (99, 0)},
+    "parameter-problem": {4: (12, 0), 6: (4, 0)},
+    "redirect": {4: (5, 1), 6: (137, 0)},
 }
-"""ICMP errors: type and code by IP version."""
+"""ICMP errors: type and code by IP version. IPv6 has none for source quench: there it is one nobody knows.
+
+What may be odd about one stands behind a colon: what it quotes is a datagram (udp), holds eight bytes of TCP (short),
+only the ports, not even those (cut), has options, is a later fragment, says that it is longer than it is; or the
+error's checksum is wrong (spoilt).
+"""
 
 _ETH_P_ALL = 3
 _TCP, _UDP, _ICMP, _ICMPV6, _SCTP = 6, 17, 1, 58, 132
+_FRAGMENT, _OPTIONS = 44, 60
 _ETHERNET = 14
 _MTU = 1400
 
@@ -65,7 +74,7 @@ def frame(what: str, source: Endpoint, target: Endpoint, to: bytes, by: bytes, s
 
     `what` is `udp` for a datagram that says `said`, TCP flags joined by + for a segment, `sctp:` and chunks
     joined by + for a packet of SCTP, or one of ERRORS for what the source's host says about a segment that the
-    target has sent to it.
+    target has sent to it; with a colon and what is odd about it.
     """
     kind = b"\x08\x00" if source.address.version == 4 else b"\x86\xdd"
     return to + by + kind + _packet(what, source, target, said)
@@ -78,16 +87,37 @@ def _packet(what: str, source: Endpoint, target: Endpoint, said: bytes) -> bytes
         return _ip(_SCTP, sctp_frames.packet(ports, what.removeprefix("sctp:")), source, target)
     if what == "udp":
         protocol, payload, place = _UDP, ports + struct.pack("!HH", 8 + len(said), 0) + said, 6
-    elif what in ERRORS:
+    elif (error := what.partition(":")[0]) in ERRORS:
         protocol, place = (_ICMP if version == 4 else _ICMPV6), 2
-        payload = struct.pack("!BBHL", *ERRORS[what][version], 0, _MTU) + _packet("ack", target, source, b"")
+        payload = struct.pack("!BBHL", *ERRORS[error][version], 0, _MTU) + _quote(what, target, source)
     else:
         flags = sum(TCP_FLAGS[name] for name in what.split("+"))
         protocol, payload, place = _TCP, ports + struct.pack("!IIBBHHH", 1000, 1, 0x50, flags, 1000, 0, 0), 16
     addresses = source.address.packed + target.address.packed
     pseudo = b"" if protocol == _ICMP else addresses + struct.pack("!LL", len(payload), protocol)
-    payload = payload[:place] + struct.pack("!H", _checksum(pseudo + payload)) + payload[place + 2 :]
+    wrong = 1 if what.endswith(":spoilt") else 0
+    payload = payload[:place] + struct.pack("!H", _checksum(pseudo + payload) ^ wrong) + payload[place + 2 :]
     return _ip(protocol, payload, source, target)
+
+
+def _quote(what: str, source: Endpoint, target: Endpoint) -> bytes:
+    """What an error quotes of a packet between these ends."""
+    odd = what.partition(":")[2]
+    quoted = _packet("udp" if odd == "udp" else "ack", source, target, b"")
+    header = 20 if source.address.version == 4 else 40
+    if odd in ("short", "ports", "cut"):
+        return quoted[: header + {"short": 8, "ports": 4, "cut": 2}[odd]]
+    if odd in ("options", "fragment"):
+        later = odd == "fragment"
+        if header == 20:
+            head = bytes([0x45 if later else 0x4F]) + quoted[1:6] + bytes([0, 9 * later]) + quoted[8:20]
+            return head + (b"" if later else b"\1" * 40) + quoted[20:]
+        before = bytes([_TCP, 0, 0, 9, 0, 0, 0, 1]) if later else bytes([_TCP, 0, 1, 4, 0, 0, 0, 0])
+        return quoted[:6] + bytes([44 if later else 60]) + quoted[7:40] + before + quoted[40:]
+    if odd == "longer":
+        at = 2 if header == 20 else 4
+        return quoted[:at] + struct.pack("!H", 1400) + quoted[at + 2 :]
+    return quoted
 
 
 def _ip(protocol: int, payload: bytes, source: Endpoint, target: Endpoint) -> bytes:
@@ -104,6 +134,39 @@ def _checksum(data: bytes) -> int:
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
+
+
+PIECE = 1024
+"""Bytes in a fragment."""
+
+
+def pieces(source: Endpoint, target: Endpoint, said: bytes, identification: int) -> list[bytes]:
+    """IP packets: a datagram in fragments."""
+    whole = _packet("udp", source, target, said)
+    if source.address.version == 6:
+        data, cut = whole[40:], []
+        for at in range(0, len(data), PIECE):
+            more = at + PIECE < len(data)
+            header = struct.pack("!BBHL", _UDP, 0, at | more, identification)
+            cut.append(_ip(_FRAGMENT, header + data[at : at + PIECE], source, target))
+        return cut
+    data, cut = whole[20:], []
+    for at in range(0, len(data), PIECE):
+        packet = _ip(_UDP, data[at : at + PIECE], source, target)
+        more = 0x2000 if at + PIECE < len(data) else 0
+        head = packet[:4] + struct.pack("!HH", identification, at // 8 | more) + packet[8:10] + b"\0\0" + packet[12:20]
+        cut.append(head[:10] + struct.pack("!H", _checksum(head)) + head[12:] + packet[20:])
+    return cut
+
+
+def _piece(data: bytes, source: Endpoint, target: Endpoint) -> bytes:
+    """What a fragment between these hosts, or a whole datagram, carries of a datagram."""
+    addresses = source.address.packed + target.address.packed
+    if data[0] >> 4 == 4 and data[12:20] == addresses and data[9] == _UDP:
+        return data[20 : int.from_bytes(data[2:4], "big")]
+    if data[0] >> 4 == 6 and data[8:40] == addresses and data[6] in (_UDP, _FRAGMENT):
+        return data[40 + 8 * (data[6] == _FRAGMENT) : 40 + int.from_bytes(data[4:6], "big")]
+    return b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +202,13 @@ class Wire:
 
     def __init__(self, hosts: dict[str, Host]) -> None:
         self._hosts = hosts
+        self._identification = 0
         self._sockets = {name: _packet_socket(hosts[name]) for name in ("client", *REAL_SERVERS)}
 
     def send(self, what: str, source: Endpoint, target: Endpoint) -> str:
         """Send a packet to the director and say where it went: a real server, an answer to it, or nowhere."""
+        if what.startswith("pieces:"):
+            return self.send_pieces(what.removeprefix("pieces:"), source, target)
         for watch in self._sockets.values():
             _drain(watch)
         director, client = self._hosts["director"].mac, self._hosts["client"].mac
@@ -154,6 +220,33 @@ class Wire:
             if ready and (seen := self._seen(ends)):
                 return " and ".join(seen)
         return "nowhere"
+
+    def send_pieces(self, order: str, source: Endpoint, target: Endpoint) -> str:
+        """Send a datagram to the director in as many fragments as `order` has digits, in that order.
+
+        Says which hosts got all of it, whether in the same fragments or in others.
+        """
+        for watch in self._sockets.values():
+            _drain(watch)
+        self._identification += 1
+        said = b"?" * (PIECE * len(order) - 8)
+        frames = pieces(source, target, said, self._identification)
+        kind = b"\x08\x00" if source.address.version == 4 else b"\x86\xdd"
+        head = self._hosts["director"].mac + self._hosts["client"].mac + kind
+        for number in order:
+            self._sockets["client"].send(head + frames[int(number)])
+        wanted, got = PIECE * len(order), dict.fromkeys(REAL_SERVERS, 0)
+        deadline = time.monotonic() + PATIENCE
+        while (left := deadline - time.monotonic()) > 0:
+            ready, _, _ = select.select([self._sockets[name] for name in REAL_SERVERS], [], [], left)
+            if not ready:
+                break
+            for name in REAL_SERVERS:
+                data = b"".join(_piece(frame[_ETHERNET:], source, target) for frame in _drain(self._sockets[name]))
+                got[name] += len(data)
+            if wanted in got.values():
+                break
+        return " and ".join(name for name in REAL_SERVERS if got[name] == wanted) or "nowhere"
 
     def flood(self, sources: list[Endpoint], target: Endpoint, said: bytes, times: int) -> None:
         """Send so many datagrams to the director, from one source after the other, and don't look where they go."""
@@ -190,8 +283,25 @@ def _answer(packet: Packet, ends: Ends) -> list[str]:
 
 def _quotes(packet: Packet, ends: Ends) -> bool:
     """Whether it is an ICMP error about a packet between these ends."""
-    quoted = read_packet(packet.payload) if packet.protocol in (_ICMP, _ICMPV6) else None
-    return quoted is not None and quoted.ends == ends
+    return packet.protocol in (_ICMP, _ICMPV6) and _quoted_ends(packet.payload) == ends
+
+
+def _quoted_ends(data: bytes) -> Ends | None:
+    """The ends of a quoted packet, which may be cut off behind its ports; of one without ports they are 0."""
+    if len(data) >= 20 and data[0] >> 4 == 4:
+        protocol, source, target, at = data[9], data[12:16], data[16:20], (data[0] & 15) * 4
+    elif len(data) >= 40 and data[0] >> 4 == 6:
+        protocol, source, target, at = data[6], data[8:24], data[24:40], 40
+        if protocol in (_FRAGMENT, _OPTIONS):
+            protocol, at = data[40], 48
+    else:
+        return None
+    if protocol not in (_TCP, _UDP, _SCTP):
+        return None
+    if len(data) < at + 4:
+        return None
+    source_port, target_port = struct.unpack_from("!HH", data, at)
+    return source, source_port, target, target_port
 
 
 def _packet_socket(host: Host) -> socket.socket:

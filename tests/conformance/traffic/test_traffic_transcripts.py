@@ -17,7 +17,6 @@ from waiting import LONG, waits
 NAMES = sorted(path.name for path in SCENARIOS.glob("*.txt"))
 
 NOT_YET = {
-    "icmp_errors.txt": "the data plane passes ICMP errors about connections to the host",
     "script_nat.txt": "the data plane has no masquerading and no tunnels",
 }
 

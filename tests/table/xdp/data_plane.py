@@ -52,6 +52,8 @@ GATEWAY_MAC = bytes.fromhex("0200000000fe")
 XDP_DROP, XDP_PASS, XDP_TX, XDP_REDIRECT = 1, 2, 3, 4
 TC_UNSPEC, TC_SHOT, TC_REDIRECT = 0xFFFFFFFF, 2, 7
 HANDED_UP_MARK = 0x6478
+DATAGRAM_KEY_SIZE, DATAGRAM_SIZE, DATAGRAM_SEEN = 40, 88, 12
+"""Of fragment.h: the sizes of struct datagram_key and struct datagram, and where `seen` is."""
 
 VIP = ip_address("10.0.0.1")
 VIP6 = ip_address("fd00::1")
@@ -224,6 +226,7 @@ class DataPlane:
         self._start = time.monotonic()
         libbpf.run(programs.program("directrix_clock"), bytes(64))
         self._first_tick = self.front("now")
+        self._datagrams = self.maps.descriptor("datagrams")
         self.ifindex = {name: index for index, name in director.attachment.interface_names()}
         wire = self.ifindex["wire"]
         # struct __sk_buff: ingress_ifindex is the tenth word, ifindex the eleventh
@@ -233,6 +236,13 @@ class DataPlane:
         self.tc = Runner(programs.program("directrix_tc"), bytes(skb))
         self.behind = Runner(programs.program("directrix_tc_behind"), bytes(skb))
         self.ip = Runner(programs.program("directrix_tc_ip"), bytes(skb))
+
+    def runner_at(self, program: str, device: str) -> Runner:
+        """A runner of a tc program over frames that come in at this device."""
+        index = socket.if_nametoindex(device)
+        skb = bytearray(192)
+        struct.pack_into("=II", skb, 36, index, index)
+        return Runner(self.programs.program(program), bytes(skb))
 
     def runner(self, hook: str) -> Runner:
         """Another one of the program at this hook, with buffers of its own: for a thread."""
@@ -256,6 +266,8 @@ class DataPlane:
         maps, front = self.maps, layout.FRONT
         for key in list(libbpf.map_keys(maps.vlans, layout.VLAN_KEY.size)):
             libbpf.map_delete(maps.vlans, key)
+        for key in list(libbpf.map_keys(self._datagrams, DATAGRAM_KEY_SIZE)):
+            libbpf.map_delete(self._datagrams, key)
         servers, services = self.front("server_top"), self.front("service_top")
         _wipe(maps.service_stats.bytes, 0, (layout.MAX_SERVICES + 1) * layout.STATISTICS.size)
         _wipe(maps.services.bytes, 0, services * layout.SERVICE.size)
@@ -371,6 +383,15 @@ class DataPlane:
             if not raw[8] & layout.CONNECTION_DEAD:
                 self.set_field(at, expires=(raw[7] - ticks) & 0xFFFFFFFF)
         self.visit_all()
+
+    def age_datagrams(self, seconds: float) -> None:
+        """As if all fragments had come this much earlier."""
+        ticks = self.ticks.from_seconds(seconds)
+        for key in list(libbpf.map_keys(self._datagrams, DATAGRAM_KEY_SIZE)):
+            value = bytearray(libbpf.map_lookup(self._datagrams, key, DATAGRAM_SIZE))
+            (seen,) = struct.unpack_from("=I", value, DATAGRAM_SEEN)
+            struct.pack_into("=I", value, DATAGRAM_SEEN, seen - ticks & 0xFFFFFFFF)
+            libbpf.map_update(self._datagrams, key, bytes(value))
 
     def visit_all(self) -> None:
         """Have the clock look into every bucket on its next round."""

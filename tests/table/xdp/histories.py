@@ -61,6 +61,10 @@ SYSCTLS = {
 }
 """Those that decide about packets, and values that make a difference."""
 
+WHOLE, PIECES, ERROR = "whole", "pieces", "error"
+FORMS = [WHOLE] * 6 + [PIECES, ERROR]
+"""A packet as it is; in three fragments; or an ICMP error about one that a real server has sent back."""
+
 
 @dataclass(frozen=True)
 class Histories:
@@ -182,7 +186,7 @@ class Set:
 
 @dataclass(frozen=True)
 class Send:
-    """A packet of a client: TCP with these flags, UDP, or SCTP with these chunks."""
+    """A packet of a client: TCP with these flags, UDP, or SCTP with these chunks; or in another form (FORMS)."""
 
     key: ServiceKey
     client: int
@@ -191,6 +195,7 @@ class Send:
     flags: int
     chunks: tuple[int, ...]
     hook: str
+    form: str = WHOLE
 
     @property
     def address(self) -> Address:
@@ -252,7 +257,8 @@ def _send(of: Histories) -> st.SearchStrategy[Step]:
     client_port, port = st.sampled_from(CLIENT_PORTS), st.sampled_from(PORTS)
     flags = st.sampled_from(FLAGS).map(int)
     chunks = st.tuples(st.sampled_from(CHUNKS), st.sampled_from(CHUNKS_BEHIND)).map(lambda both: (both[0], *both[1]))
-    return st.builds(Send, _key(of), st.integers(0, 3), client_port, port, flags, chunks, st.sampled_from(HOOKS))
+    client, hook, form = st.integers(0, 3), st.sampled_from(HOOKS), st.sampled_from(FORMS)
+    return st.builds(Send, _key(of), client, client_port, port, flags, chunks, hook, form)
 
 
 def _mark(of: Histories) -> st.SearchStrategy[Step]:

@@ -58,6 +58,8 @@ from frames import (
     udp,
 )
 from strict import Invalid, seen
+from test_fragments import pieces
+from test_quotes import from_vip, from_vip6, icmp4, icmp6
 
 from directrix.lvs import ConnectionFlags, ServiceKey
 
@@ -120,8 +122,25 @@ def good_frames() -> list[bytes]:
     cookie = sctp(1024, 3868, chunk(10, bytes(301)), chunk(6))
     frames += [ethernet(ipv4(cookie, SCTP, CLIENT, VIP, options=bytes([1]) * size), 4) for size in (0, 8)]
     frames += [ethernet(ipv6(bytes([SCTP, 0, 1, 4, 0, 0, 0, 0]) + cookie, 60, CLIENT6, VIP6), 6)]
+    frames += fragments_and_errors()
     frames += [WIRE_MAC + bytes(6) + b"\x08\x06" + bytes(46), ethernet(ipv4(bytes(40), 1, CLIENT, VIP), 4)]
     return frames
+
+
+def fragments_and_errors() -> list[bytes]:
+    """Datagrams in fragments, and errors about connections that the other frames make."""
+    large = udp(1024, 53, bytes(800))
+    frames = [*pieces(VIP, large), *pieces(VIP6, large), *reversed(pieces(VIP, large, 2))]
+    frames += pieces(VIP, tcp(1025, 80, ACK, bytes(600)), 3, TCP)
+    authentication = bytes([TCP, 4]) + bytes(22)
+    frames.append(ethernet(ipv6(authentication + tcp(1024, 80), 51, CLIENT6, VIP6), 6))
+    for kind in (3, 4, 11, 12, 8):
+        frames.append(icmp4(kind, 0, from_vip(tcp(80, 1024, ACK))[:28]))
+    frames.append(icmp4(3, 3, from_vip(udp(53, 1024), UDP, options=bytes([1]) * 8)))
+    for kind6 in (1, 2, 3, 4, 128):
+        frames.append(icmp6(kind6, 0, from_vip6(tcp(80, 1024, ACK))))
+    option = bytes([TCP, 0, 1, 4, 0, 0, 0, 0])
+    return [*frames, icmp6(2, 0, from_vip6(option + tcp(80, 1024, ACK), 60))]
 
 
 class Mutations:
@@ -177,7 +196,11 @@ def judge(frame: bytes, forwarded: bool, after: bytes) -> None:
     """Hold what became of a frame that was not passed against what it was; Invalid says what is wrong."""
     if forwarded:
         packet_ = seen(frame, WIRE_MAC)
-        assert (packet_.protocol, packet_.virtual, packet_.port) in SERVED, frame.hex()
+        later = packet_.fragment and not packet_.port
+        if later:
+            assert packet_.virtual in (VIP, VIP6), frame.hex()
+        else:
+            assert (packet_.protocol, packet_.virtual, packet_.port) in SERVED, frame.hex()
         assert after[12:] == frame[12:], frame.hex()
         assert after[:12] in WIRE_MACS, frame.hex()
     else:
@@ -254,7 +277,7 @@ def test_what_is_valid_and_for_a_service_is_forwarded_or_starts_nothing(plane: D
             packet_ = seen(frame, WIRE_MAC)
         except Invalid:
             continue
-        if (packet_.protocol, packet_.virtual, packet_.port) not in SERVED:
+        if packet_.fragment or packet_.quoted or (packet_.protocol, packet_.virtual, packet_.port) not in SERVED:
             continue
         if hook == "tc" and frame[12:14] not in (b"\x08\x00", b"\x86\xdd"):
             continue

@@ -99,6 +99,11 @@ def behind(headers: list[int], payload: bytes, last: int = TCP) -> bytes:
     return ethernet(ipv6(chain + payload, headers[0] if headers else last, CLIENT6, VIP6), 6)
 
 
+def authentication(next_header: int) -> bytes:
+    """An authentication header with the usual 96 bits, in words of four bytes less two (RFC 4302)."""
+    return bytes([next_header, 4]) + bytes(22)
+
+
 def changed(frame: bytes, offset: int, *values: int) -> bytes:
     """The frame with bytes written over."""
     return frame[:offset] + bytes(values) + frame[offset + len(values) :]
@@ -259,6 +264,10 @@ FORWARDED = [
     Case("destination options", behind([OPTIONS], udp(1024, 53), UDP), "forwarded"),
     Case("three extension headers", behind([HOP, OPTIONS, ROUTING], tcp(1024, 80)), "forwarded"),
     Case("five extension headers", behind([HOP] + [OPTIONS] * 4, tcp(1024, 80)), "forwarded"),
+    Case("sixteen extension headers", behind([HOP] + [OPTIONS] * 15, tcp(1024, 80)), "forwarded"),
+    Case("an authentication header", behind([HOP], authentication(TCP) + tcp(1024, 80), AH), "forwarded"),
+    Case("a first fragment", four(tcp(1024, 80), fragment=0x2000), "forwarded"),
+    Case("an atomic IPv6 fragment", fragment6(0, False, tcp(1024, 80)), "forwarded"),
     Case("a priority tag", tagged(SYN4, 0), "forwarded", tc="not_ours"),
     Case("a VLAN of this host", tagged(SYN4, 5), "forwarded", tc="not_ours", prepare=know_vlan(5)),
     Case("a VLAN and a priority", tagged(SYN4, 0xE005), "forwarded", tc="not_ours", prepare=know_vlan(5)),
@@ -283,13 +292,14 @@ PASSED = [
     Case("a frame of unknown type", WIRE_MAC + GATEWAY_MAC + b"\x88\xb5" + bytes(46), "not_ours"),
     Case("ICMP", four(b"\x08\x00\xf7\xff" + bytes(40), 1), "not_ours"),
     Case("SCTP", four(struct.pack(">HHII", 1024, 80, 0, 0) + bytes(20), 132), "not_ours"),
-    Case("ICMPv6", ethernet(ipv6(bytes(64), ICMP6, CLIENT6, VIP6), 6), "not_ours"),
+    Case("ICMPv6", ethernet(ipv6(b"\x80" + bytes(64), ICMP6, CLIENT6, VIP6), 6), "not_ours"),
     Case("IPv6 without a next header", ethernet(ipv6(bytes(64), NO_NEXT, CLIENT6, VIP6), 6), "not_ours"),
     Case("ESP", behind([HOP], bytes(64), ESP), "not_ours"),
-    Case("an authentication header", behind([HOP], bytes(64), AH), "not_ours"),
-    Case("ICMPv6 behind a header", behind([HOP], bytes(64), ICMP6), "not_ours"),
-    Case("seven extension headers", behind([HOP] + [OPTIONS] * 6, tcp(1024, 80)), "not_ours"),
+    Case("ESP behind an authentication header", behind([HOP], authentication(ESP) + bytes(64), AH), "not_ours"),
+    Case("ICMPv6 behind a header", behind([HOP], b"\x80" + bytes(64), ICMP6), "not_ours"),
+    Case("seventeen extension headers", behind([HOP] + [OPTIONS] * 16, tcp(1024, 80)), "not_ours"),
     Case("an extension header past the end", changed(behind([HOP], tcp(1024, 80)), 55, 40), "not_ours"),
+    Case("an extension header cut off", behind([HOP, OPTIONS], b"", TCP)[:-4], "malformed"),
     Case("another host's MAC", real_mac(9) + SYN4[6:], "other_host"),
     Case("a broadcast", BROADCAST + SYN4[6:], "other_host"),
     Case("a multicast", MULTICAST + SYN4[6:], "other_host"),
@@ -304,11 +314,8 @@ PASSED = [
     Case("data of FTP that is not persistent", packet(TCP, VIP, 2000), "no_connection", prepare=ftp(persistence=0)),
     Case("data of FTP without server", packet(TCP, VIP, 2000), "no_connection",
          prepare=ftp(persistence=9, weight=0)),
-    Case("a first fragment", four(tcp(1024, 80), fragment=0x2000), "fragment"),
     Case("a last fragment like a SYN", four(tcp(1024, 80), fragment=0x0010), "fragment"),
-    Case("a first IPv6 fragment", fragment6(0, True, tcp(1024, 80)), "fragment"),
     Case("a later IPv6 fragment", fragment6(64, False, bytes(20)), "fragment"),
-    Case("an atomic IPv6 fragment", fragment6(0, False, tcp(1024, 80)), "fragment"),
     Case("a wrong IP checksum", changed(SYN4, 24, 0xDE, 0xAD), "malformed"),
     Case("an IP checksum of zero", changed(SYN4, 24, 0, 0), "malformed"),
     Case("a TTL the checksum does not know", changed(SYN4, 22, 63), "malformed"),

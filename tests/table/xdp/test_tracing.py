@@ -246,14 +246,17 @@ def test_whoever_is_known_already_is_not_new(plane: DataPlane, eyes: Eyes) -> No
 
 def test_fragments_other_protocols_and_stumps_are_told_as_far_as_they_can_be_read(plane: DataPlane, eyes: Eyes) -> None:
     plane.serve(HTTP, 1)
-    eyes.look("verdict fragment,not_ours,malformed,no_connection")
+    eyes.look("verdict forwarded,later_fragment,not_ours,malformed,no_connection")
     segment = packet(TCP, VIP, 80)[34:]
     eyes.send("tc", ethernet(ipv4(segment, TCP, CLIENT, VIP, fragment=0x2000), 4))
+    eyes.send("tc", ethernet(ipv4(bytes(40), TCP, CLIENT, VIP, fragment=3), 4))
     eyes.send("tc", ethernet(ipv4(b"\x08\x00" + bytes(20), 1, CLIENT, VIP), 4))
     eyes.send("tc", bytes.fromhex("ffffffffffff0200000000fe0806") + bytes(46))
     eyes.send("tc", packet(TCP, VIP, 80)[:40])
-    first, icmp, arp, stump = eyes.told()
-    assert (first.verdict, first.target_port) == ("fragment", 80)
+    first, later, icmp, arp, stump = eyes.told()
+    assert (first.verdict, first.target_port) == ("forwarded", 80)
+    assert first.server is not None
+    assert (later.verdict, later.target, later.server) == ("later_fragment", VIP, first.server)
     assert (icmp.verdict, icmp.protocol, icmp.source) == ("not_ours", 1, CLIENT)
     assert (arp.verdict, arp.protocol, arp.source) == ("not_ours", 0, None)
     assert (stump.target, stump.target_port) == (VIP, 80)

@@ -18,20 +18,37 @@ from typing import Any
 
 import pytest
 from data_plane import HTTP, DataPlane, real
-from frames import SCTP, SYN, TCP, association, packet
-from histories import ANY, FTP, HISTORIES, Estimate, Histories, Send, Server, Service, Step, Wait, histories
+from frames import ACK, SCTP, SYN, TCP, association, ipv4, ipv6, packet, tcp, udp
+from histories import (
+    ANY,
+    ERROR,
+    FTP,
+    HISTORIES,
+    PIECES,
+    Estimate,
+    Histories,
+    Send,
+    Server,
+    Service,
+    Step,
+    Wait,
+    histories,
+)
 from hypothesis import HealthCheck, given, settings
+from test_fragments import PIECE, pieces
+from test_quotes import icmp4, icmp6
 
-from directrix.lvs import Connection, TableError
+from directrix.lvs import Connection, Protocol, TableError
 from directrix.lvs.tcp import TcpFlags
 from directrix.table.interface import Table
 from directrix.table.memory import MemoryTable, Packet
+from directrix.table.memory.packet import Fragment, Verdict
 from directrix.table.xdp import layout
 from directrix.table.xdp.table import XdpTable
 
 pytestmark = pytest.mark.root
 
-PASSED = ("not_ours", "no_service", "no_connection")
+PASSED = ("not_ours", "no_service", "no_connection", "unknown_quote", "fragment")
 """Why a packet is passed on to the host is told in other words where that costs less."""
 
 RECKONING = 0.1
@@ -46,6 +63,7 @@ class Both:
     table: Table
     memory: MemoryTable = field(default_factory=MemoryTable)
     now: float = 0.0
+    identification: int = 0
 
     def do(self, step: Step) -> None:
         """Do a step to both, and see that they agree."""
@@ -61,8 +79,49 @@ class Both:
             self.plane.freeze_hops()
         assert self._listing(self.table) == self._listing(self.memory), step
 
+    def _error(self, step: Send) -> None:
+        """An ICMP error with the first eight bytes of what the real server has sent."""
+        ends = step.virtual, step.address
+        transport = tcp(step.target, step.client_port, ACK)
+        if step.virtual.version == 4:
+            frame = icmp4(3, 4, ipv4(transport, int(step.protocol), *ends)[:28], to=step.virtual)
+        else:
+            frame = icmp6(2, 0, ipv6(transport, int(step.protocol), *ends)[:48])
+        about = Packet(step.protocol, step.address, step.client_port, step.virtual, step.target)
+        self._compare(step, frame, self.memory.error(about, len(frame) - 14, self.now))
+
+    def _pieces(self, step: Send) -> None:
+        """A datagram or a segment in three fragments."""
+        self.identification += 1
+        protocol = int(step.protocol)
+        data = bytes(1000)
+        ports = step.client_port, step.target
+        whole = tcp(*ports, step.flags, data) if protocol == TCP else udp(*ports, data)
+        flags = TcpFlags(step.flags) if protocol == TCP else TcpFlags.NONE
+        for at, frame in enumerate(pieces(step.virtual, whole, self.identification, protocol, step.address)):
+            header = 20 if step.virtual.version == 4 else 40
+            carried = min(len(whole) - at * PIECE, PIECE)
+            part = Fragment(self.identification, at * PIECE, carried)
+            length = carried if at else header + carried
+            parts = (step.address, step.client_port, step.virtual, step.target)
+            sent = Packet(step.protocol, *parts, flags, length, fragment=part)
+            self._compare(step, frame, self.memory.packet(sent, self.now))
+
+    def _compare(self, step: Send, frame: bytes, wanted: Verdict) -> None:
+        name, after = self.plane.deliver(step.hook, frame)
+        ours = "passed" if name in PASSED else name
+        assert ours == ("passed" if wanted.name in PASSED else str(wanted.name)), step
+        if wanted.server is not None:
+            assert real(after[5], step.virtual.version) == wanted.server.address, step
+
     def _send(self, step: Send) -> None:
         self.plane.keep_hops()
+        if step.form == ERROR:
+            self._error(step)
+            return
+        if step.form == PIECES and step.protocol is not Protocol.SCTP:
+            self._pieces(step)
+            return
         protocol = int(step.protocol)
         if protocol == SCTP:
             ends = {"client_port": step.client_port, "client": step.address}
@@ -72,12 +131,7 @@ class Both:
         flags = TcpFlags(step.flags) if protocol == TCP else TcpFlags.NONE
         parts = (step.address, step.client_port, step.virtual, step.target)
         sent = Packet(step.protocol, *parts, flags, len(frame) - 14, sctp_chunks=step.chunks)
-        wanted = self.memory.packet(sent, self.now)
-        name, after = self.plane.deliver(step.hook, frame)
-        ours = "passed" if name in PASSED else name
-        assert ours == ("passed" if wanted.name in PASSED else str(wanted.name)), step
-        if wanted.server is not None:
-            assert real(after[5], step.virtual.version) == wanted.server.address, step
+        self._compare(step, frame, self.memory.packet(sent, self.now))
 
     def _wait(self, seconds: int) -> None:
         self.now += seconds

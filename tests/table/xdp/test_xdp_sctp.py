@@ -152,8 +152,8 @@ def test_an_ip_header_of_sctp_is_checked_as_others_are(plane: DataPlane, hook: s
     cases = {
         good[:24] + b"\xde\xad" + good[26:]: "malformed",
         good[:-1]: "malformed",
-        ethernet(ipv4(payload, SCTP, CLIENT, VIP, fragment=0x2000), 4): "fragment",
-        ethernet(ipv4(payload, SCTP, CLIENT, VIP, fragment=0x10), 4): "fragment",
+        ethernet(ipv4(payload, SCTP, CLIENT, VIP, fragment=0x2000), 4): "forwarded",
+        ethernet(ipv4(payload, SCTP, CLIENT, VIP, fragment=0x10), 4): "later_fragment",
         good[:6] + good[6:12] + good[12:]: "forwarded",
         bytes.fromhex("020000000199") + good[6:]: "other_host",
     }

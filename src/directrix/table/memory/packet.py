@@ -12,6 +12,21 @@ from directrix.lvs.tcp import TcpFlags
 
 
 @dataclass(frozen=True, slots=True)
+class Fragment:
+    """Which part of a datagram a packet is.
+
+    Attributes:
+        identification: what the fragments of one datagram have in common.
+        offset: of what it carries, in bytes; 0 for the first, the only one with ports.
+        size: bytes it carries.
+    """
+
+    identification: int
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Packet:
     """A packet from a client, as far as a director reads it.
 
@@ -21,7 +36,8 @@ class Packet:
         virtual, virtual_port: where it goes to; a virtual service perhaps.
         tcp_flags: flags of a TCP header.
         sctp_chunks: types of an SCTP packet's first chunk and, if there is one, the chunk behind it.
-        length: bytes from the IP header on.
+        length: bytes from the IP header on, without IPv6's fragment header; of a later fragment what it carries.
+        fragment: which part of a datagram it is, if it is one; ports and flags of a later part mean nothing.
         fwmark: firewall mark it comes with; 0 for none, then the table's mark rules may give it one.
     """
 
@@ -34,6 +50,7 @@ class Packet:
     length: int = 40
     fwmark: int = 0
     sctp_chunks: tuple[int, ...] = (SctpChunk.DATA,)
+    fragment: Fragment | None = None
 
     @property
     def family(self) -> Family:
@@ -55,10 +72,18 @@ class VerdictName(enum.StrEnum):
     """Passed: the address is virtual, but not this port of this protocol."""
     NO_CONNECTION = enum.auto()
     """Passed: it has no connection and is not one to start one (TCP without SYN, SCTP without INIT, FTP data)."""
+    FRAGMENT = enum.auto()
+    """Passed: a fragment that came before the first of its datagram. It waits for that, and goes with it."""
+    UNKNOWN_QUOTE = enum.auto()
+    """Passed: an ICMP error about no connection there is."""
     LOCAL = enum.auto()
     """Passed: its real server is this host, by the method local."""
     FORWARDED = enum.auto()
     """Sent to its real server."""
+    LATER_FRAGMENT = enum.auto()
+    """Sent to the real server that has the first fragment."""
+    BAD_FRAGMENT = enum.auto()
+    """Dropped: a fragment that lies over the first of its datagram."""
     NO_SERVER = enum.auto()
     """Dropped and answered with port unreachable: no real server is available."""
     SERVER_GONE = enum.auto()

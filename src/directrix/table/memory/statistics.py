@@ -42,6 +42,10 @@ class Statistics:
         self._totals[_IN_PACKETS] += 1
         self._totals[_IN_BYTES] += length
 
+    def count_bytes(self, length: int) -> None:
+        """More of a packet that was counted came: a fragment that carries `length` bytes."""
+        self._totals[_IN_BYTES] += length
+
     def tick(self) -> None:
         """Take the counts down, and the last PERIOD into the rates."""
         for i, bits in enumerate(_FRACTION_BITS):

@@ -37,9 +37,10 @@ from directrix.table.memory.connections import Connections, Entry, Key, Template
 from directrix.table.memory.control import Control
 from directrix.table.memory.defence import Defence
 from directrix.table.memory.destination import Destination
+from directrix.table.memory.fragments import Fragments
 from directrix.table.memory.packet import Packet, Verdict, VerdictName
 from directrix.table.memory.service import Service
-from directrix.table.memory.statistics import PERIOD
+from directrix.table.memory.statistics import PERIOD, Statistics
 
 FTP = 21
 FTP_DATA = 20
@@ -61,6 +62,7 @@ class MemoryTable(Control):
     def __init__(self) -> None:
         super().__init__()
         self._connections = Connections()
+        self._fragments = Fragments()
         self._defence = Defence(self._sysctls.__getitem__)
         self._next_tick = PERIOD
         self._next_thinning = 1.0
@@ -78,7 +80,41 @@ class MemoryTable(Control):
         if not self._services:
             # IPVS sleeps while there is no service at all; connections of the past don't wake it.
             return Verdict(VerdictName.NOT_OURS)
-        key = Key(packet.protocol, packet.client, packet.client_port, packet.virtual, packet.virtual_port)
+        if packet.fragment is None:
+            return self._direct(packet)[0]
+        if packet.fragment.offset:
+            verdict, destination = self._fragments.later(packet, now)
+            waited = [packet.length]
+        else:
+            verdict, destination = self._direct(packet)
+            waited = self._fragments.first(packet, verdict, destination, now)
+        if destination is not None:
+            for statistics in self._counted_by(destination):
+                statistics.count_bytes(sum(waited))
+        return verdict
+
+    def error(self, about: Packet, length: int, now: float) -> Verdict:
+        """Direct an ICMP error of this length about what a real server sent, given as if its client had sent it.
+
+        The connection is not refreshed, and a real server that was removed gets it, too (IPVS).
+        """
+        self.expire(now)
+        if not self._services:
+            return Verdict(VerdictName.NOT_OURS)
+        entry = self._connections.connection(_connection_key(about))
+        if entry is None:
+            return Verdict(VerdictName.UNKNOWN_QUOTE)
+        if entry.destination.available:
+            for statistics in self._counted_by(entry.destination):
+                statistics.count_packet(length)
+        return Verdict(VerdictName.FORWARDED, entry.destination.server)
+
+    def _counted_by(self, destination: Destination) -> tuple[Statistics, ...]:
+        return destination.statistics, destination.service_statistics, self._totals
+
+    def _direct(self, packet: Packet) -> tuple[Verdict, Destination | None]:
+        """What becomes of a packet with ports, and the real server that it counts for."""
+        key = _connection_key(packet)
         entry = self._connections.connection(key)
         if entry is None or self._gives_way(entry, packet):
             opened = self._open(key, packet)
@@ -86,15 +122,15 @@ class MemoryTable(Control):
             if entry is not None:
                 self._connections.remove(entry)
             if isinstance(opened, VerdictName):
-                return Verdict(opened)
+                return Verdict(opened), None
             entry = opened
         if not entry.destination.available:
-            return Verdict(VerdictName.SERVER_GONE)
+            return Verdict(VerdictName.SERVER_GONE), None
         self._receive(entry, packet)
         if entry.flags & ConnectionFlags.ONE_PACKET:
             self._connections.remove(entry)
-        local = entry.method is ForwardingMethod.LOCAL
-        return Verdict(VerdictName.LOCAL if local else VerdictName.FORWARDED, entry.destination.server)
+        name = VerdictName.LOCAL if entry.method is ForwardingMethod.LOCAL else VerdictName.FORWARDED
+        return Verdict(name, entry.destination.server), entry.destination
 
     def service_of(self, packet: Packet) -> Service | None:
         """The service that a packet is for."""
@@ -183,8 +219,7 @@ class MemoryTable(Control):
 
     def _receive(self, entry: Entry, packet: Packet) -> None:
         """Count a packet and let it change its connection."""
-        destination = entry.destination
-        for statistics in (destination.statistics, destination.service_statistics, self._totals):
+        for statistics in self._counted_by(entry.destination):
             statistics.count_packet(packet.length)
         entry.packets += 1
         if isinstance(entry.state, TcpState):
@@ -332,6 +367,10 @@ def _check_method(destination: Destination) -> None:
     method = destination.server.method
     if method not in (ForwardingMethod.DIRECT, ForwardingMethod.LOCAL):
         raise NotSupportedYet(f"forwarding by the method {method.label}")
+
+
+def _connection_key(packet: Packet) -> Key:
+    return Key(packet.protocol, packet.client, packet.client_port, packet.virtual, packet.virtual_port)
 
 
 def _key(packet: Packet, port: int) -> ServiceKey:

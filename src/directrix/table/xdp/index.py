@@ -12,6 +12,7 @@ cover, and that is shown by ghosts, too, or address by address if it is more tha
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -163,5 +164,6 @@ class ServiceIndex:
 
     def _set_flags(self, any_port: bool, ftp: bool) -> None:
         words = self._maps.front.words
+        words[_FRONT.offsets["plain"] // 4] = 0 if any_port else socket.htonl(Protocol.TCP)
         words[_FRONT.offsets["any_port"] // 4] = any_port
         words[_FRONT.offsets["ftp"] // 4] = ftp

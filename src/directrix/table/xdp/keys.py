@@ -52,8 +52,8 @@ def _word(packed: bytes, version: int) -> int:
 
 
 def index_place(protocol: int, address: Address, port: int) -> int:
-    """Where front.index has a service: index_of() in packet.h."""
-    word = _word(address.packed, address.version) ^ (socket.htons(port) << 16 | protocol)
+    """Where front.index has a service: index_of() of index_key() in packet.h."""
+    word = _word(address.packed, address.version) ^ (socket.htons(port) << 16 ^ socket.htonl(protocol))
     return (word * layout.INDEX_PRIME & _MASK64) >> layout.INDEX_SHIFT
 
 

@@ -123,11 +123,11 @@ DEFENCE = _record("defence", "drop_rate:i drop_counter:i todrop:64s", align=4)
 
 FRONT = _record(
     "front",
-    "any_port:I service_top:I ftp:I connections:I now:I server_top:I lo:I layout:I changes:I set_cursor:I "
+    "plain:I any_port:I service_top:I ftp:I connections:I now:I server_top:I lo:I layout:I changes:I set_cursor:I "
     "generation:I up:I lblc_expiration:I lblcr_expiration:I "
     f"timeout:{STATES * 4}s index:{INDEX_SIZE * 2}s address_mark:{ADDRESS_MARKS}s "
     f"verdicts:{MAX_CPUS * VERDICTS * 8}s forwarded:Q now_ns:Q estimates:I "
-    f"sysctl:{SYSCTLS.size}s defence:{DEFENCE.size}s",
+    f"sysctl:{SYSCTLS.size}s defence:{DEFENCE.size}s pad:I",
     aligned={"index": 2, "address_mark": 1, "verdicts": 8},
 )
 
