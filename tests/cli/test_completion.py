@@ -56,6 +56,12 @@ def test_the_table_can_be_chosen_before_the_command(complete: Complete) -> None:
     assert complete("directrix --table ipvs ipvsadm --edit-ser") == ["--edit-service", "--edit-server"]
 
 
+def test_a_configuration_is_a_file(complete: Complete) -> None:
+    assert complete("directrix run --use-file mi") == ["mine.toml"]
+    assert complete("directrix config show -f mi") == ["mine.toml"]
+    assert complete("directrix config ") == ["show", "keywords"]
+
+
 def test_a_command_is_followed_by_its_own_commands_and_options(complete: Complete) -> None:
     assert complete("directrix lab s") == ["status", "show"]
     assert complete("directrix lab status --") == ["--help", "--json"]
