@@ -25,7 +25,7 @@ EXIT_PIPE_CLOSED = 141
 
 GROUPS = {
     "the table": ("ipvsadm", "sysctl", "mark", "up", "down", "status"),
-    "a cluster": ("run", "plan", "apply", "config"),
+    "a cluster": ("run", "show", "plan", "apply", "config"),
     "hosts of a cluster": ("realserver", "director"),
     "whole clusters": ("lab",),
     "the shell": ("install-names", "completion"),

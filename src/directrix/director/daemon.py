@@ -21,14 +21,21 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from directrix.checks.actions import ServerKey
 from directrix.director import dumps
+from directrix.director.api import Api, Listener
 from directrix.director.balancer import Balancer, Told
+from directrix.director.drains import Drained, Drains
+from directrix.director.drains import Name as DrainName
 from directrix.director.events import EventLog
 from directrix.director.happenings import Happening
+from directrix.director.mail import Mailer
 from directrix.director.memory import Memory
+from directrix.director.places import SOCKET
 from directrix.director.presence import is_here
 from directrix.director.programs import changeable_by_others, command, faults, scripts_of
 from directrix.director.refusal import Refused
@@ -100,12 +107,16 @@ class Director:
         self.options = options
         self.events = EventLog(options.event_log)
         self.teller = Teller()
+        self.mailer = Mailer()
         self.balancer = Balancer(table, self._told, Memory(place / "memory.json"), keep_others=options.keep_others)
         self.vrrp = VrrpService(setup.routers, on_effect=self._effect, memory=place / "vrrp")
         self.started_at = time.time()
         self.reloaded_at = 0.0
         self.refused = ""
         """Why the last reload was refused; empty if it was not."""
+        self.drains = Drains(self._connections, self._drained)
+        self._place = place
+        self._reloading = asyncio.Lock()
         self._manager = manager
         self._silent = True
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
@@ -124,6 +135,7 @@ class Director:
         await self._run_bounded(settings.startup_script, settings.startup_script_timeout)
         self._warn(self.setup)
         self.teller.configure(settings)
+        self.mailer.configure(settings)
         self._silent = not settings.rs_init_notifies
         changes = self.balancer.start(self.setup)
         self._silent = False
@@ -137,17 +149,23 @@ class Director:
         looking = asyncio.create_task(self._look_around())
         watchdog = asyncio.create_task(self._keep_alive())
         settling = asyncio.create_task(self._settle())
+        listener: Listener | None = None
         try:
+            listener = Listener(Api(self), self._place / SOCKET)
             while await self._wanted.get() != "stop":
                 await self.reload()
         finally:
             for task in (looking, settling):
                 task.cancel()
-            await self._stop()
+            await self._stop(listener)
             watchdog.cancel()
 
     async def reload(self) -> bool:
         """Read the configuration again and go on by it; False if it is refused, and everything stays as it is."""
+        async with self._reloading:
+            return await self._reload()
+
+    async def _reload(self) -> bool:
         self._manager.reloading()
         self.refused = ""
         try:
@@ -177,6 +195,33 @@ class Director:
         """VRRP's instances."""
         return self.vrrp.states()
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether VRRP knows of every instance whether its addresses are here."""
+        return self._ready
+
+    def hold(self, virtual: str, server: ServerKey, weight: int | None) -> None:
+        """The operator sets a real server's weight; None lets checks decide again. A drain is over by it.
+
+        Raises:
+            NoSuchServer: there is none.
+            ValueError: the weight is out of range.
+        """
+        self.balancer.hold(virtual, server, weight)
+        self.drains.end((virtual, server))
+        what = "enabled" if weight is None else "quiesced" if weight == 0 else "weight set"
+        facts = {} if weight is None else {"weight": weight}
+        self._happened("operator", what, {"service": virtual, "server": endpoint(*server)}, **facts)
+
+    def drain(self, virtual: str, server: ServerKey, seconds: float | None) -> None:
+        """The operator quiesces a real server and wants to hear when its last connection is gone, or time is up.
+
+        Raises:
+            NoSuchServer: there is none.
+        """
+        self.hold(virtual, server, 0)
+        self.drains.begin((virtual, server), seconds)
+
     # Reloading
 
     async def _read_again(self) -> Setup:
@@ -199,6 +244,7 @@ class Director:
             raise
         self.setup = setup
         self.teller.configure(setup.configuration.globals)
+        self.mailer.configure(setup.configuration.globals)
         self._warn(setup)
         try:
             self.events.reopen()
@@ -210,13 +256,15 @@ class Director:
 
     # Ending
 
-    async def _stop(self) -> None:
+    async def _stop(self, listener: Listener | None) -> None:
         self._manager.stopping()
         _log.info("stopping")
-        await self.vrrp.stop()
+        closing = [listener.close()] if listener is not None else []
+        await asyncio.gather(self.vrrp.stop(), *closing)
         self._happened("director", "stopped", {})
+        self.drains.close()
         await self.balancer.stop()
-        await self.teller.close()
+        await asyncio.gather(self.teller.close(), self.mailer.close())
         settings = self.setup.configuration.globals
         await self._run_bounded(settings.shutdown_script, settings.shutdown_script_timeout)
         self.events.close()
@@ -237,19 +285,53 @@ class Director:
             self._happened("quorum", word, {"service": virtual.name}, **facts)
             level = logging.INFO if action.up else logging.WARNING
             _log.log(level, "%s: quorum is %s, with weight %d", virtual.name, word, action.weight)
-        self.teller.tell(told, silently=self._silent and hasattr(action, "server"))
+        silently = self._silent and hasattr(action, "server")
+        self.teller.tell(told, silently=silently)
+        if not silently:
+            self.mailer.server_or_quorum(told)
 
     def _effect(self, effect: Effect) -> None:
         match effect:
             case StateChanged(instance, state, priority):
                 word = "stopped" if state is State.INITIALIZE else state.name
                 self._happened("vrrp", word, {"instance": instance.name}, priority=priority)
+                if instance.name in self._alerting:
+                    self.mailer.instance(instance.name, state)
             case GroupChanged(group, state):
                 self._happened("vrrp", state.name, {"group": group.name})
+                if f"group {group.name}" in self._alerting:
+                    self.mailer.instance(group.name, state, is_group=True)
             case TakeAddresses() | ReleaseAddresses():
                 asyncio.get_running_loop().call_soon(self._rest_or_go_on)
         if isinstance(effect, StateChanged) and self._ready:
             self._manager.tell(f"STATUS={self._status()}")
+
+    @property
+    def _alerting(self) -> set[str]:
+        """Instances and groups of which mail is sent."""
+        configuration = self.setup.configuration
+        found = {instance.name for instance in configuration.instances if instance.notify.smtp_alert}
+        return found | {f"group {group.name}" for group in configuration.sync_groups if group.notify.smtp_alert}
+
+    def _connections(self, name: DrainName) -> int:
+        """How many a real server has; none once it is configured no more."""
+        virtual = self.balancer.setup.virtuals.get(name[0])
+        if virtual is None or name[1] not in virtual.real_servers:
+            return 0
+        places = set(virtual.places(name[1]))
+        found = 0
+        for key in virtual.keys:
+            with suppress(TableError):
+                for entry in self.balancer.table.service(key).servers:
+                    if (key, entry.server.key) in places:
+                        found += entry.active + entry.inactive
+        return found
+
+    def _drained(self, drained: Drained) -> None:
+        (virtual, server), left = drained.name, drained.left
+        _log.info("%s: real server %s is drained, with %d connections left", virtual, endpoint(*server), left)
+        who = {"service": virtual, "server": endpoint(*server)}
+        self._happened("operator", "drained", who, left=left, took=round(drained.took, 3))
 
     def _happened(self, kind: str, what: str, who: dict[str, str], **more: object) -> None:
         self.events.add(Happening(time.time(), kind, what, who, dict(more)))

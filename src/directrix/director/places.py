@@ -10,6 +10,9 @@ from directrix.system import namespaces
 
 RUN = Path("/run/directrix/director")
 
+SOCKET = "api.sock"
+"""The API's socket, in that directory."""
+
 
 def directory() -> Path:
     """The directory of the director of the network namespace the caller is in; it need not be there."""

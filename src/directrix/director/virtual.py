@@ -48,6 +48,12 @@ class Virtual:
             found.append((sorry, weight) if sorry is not None and is_sorry else (real_servers[key], weight))
         return tuple(WantedService(self.service(key), tuple(self._entries(key, found))) for key in self.keys)
 
+    def places(self, server: ServerKey) -> Iterator[tuple[ServiceKey, ServerKey]]:
+        """Where a real server stands in the table, if it does: in each of its services, with the port it has there."""
+        configured = self.real_servers[server]
+        for key in self.keys:
+            yield key, (configured.address, _port(configured, key))
+
     def service(self, key: ServiceKey) -> VirtualService:
         """One of its services."""
         settings = self.settings
@@ -64,9 +70,7 @@ class Virtual:
 
     def _entries(self, key: ServiceKey, servers: list[tuple[RealServer | SorryServer, int]]) -> Iterator[Entry]:
         for server, weight in servers:
-            # Only NAT can change ports: with the other methods packets keep the service's own.
-            port = server.port if server.method is ForwardingMethod.MASQUERADE else key.port
-            entry = Entry(server.address, port, server.method, weight, tunnel=server.tunnel)
+            entry = Entry(server.address, _port(server, key), server.method, weight, tunnel=server.tunnel)
             if isinstance(server, RealServer):
                 entry = replace(entry, upper_threshold=server.upper_threshold, lower_threshold=server.lower_threshold)
             yield entry
@@ -85,6 +89,11 @@ class Virtual:
             None if sorry is None else PoolSorry(sorry_key(sorry), 1, sorry.inhibit),
             settings.omega,
         )
+
+
+def _port(server: RealServer | SorryServer, key: ServiceKey) -> int:
+    """Only NAT can change ports: with the other methods packets keep the service's own."""
+    return server.port if server.method is ForwardingMethod.MASQUERADE else key.port
 
 
 def sorry_key(sorry: SorryServer) -> ServerKey:
