@@ -54,6 +54,13 @@ def test_a_checker_that_pursues_retries_while_down_too() -> None:
     assert told(PlainCourse(pursue=True), timing(3), "------+-----") == expected
 
 
+@pytest.mark.parametrize("alpha", [False, True])
+def test_a_checker_that_is_patient_has_its_retries_from_the_beginning(alpha: bool) -> None:
+    begins = "-" if alpha else "+"
+    expected = f"{begins}.r {begins}.r -!l -!r".split()
+    assert told(PlainCourse(pursue=True, patient=True), timing(2, alpha), "----") == expected
+
+
 def test_a_checker_begins_up_or_in_alpha_mode_down() -> None:
     assert PLAIN.begin(timing()).up
     assert not PLAIN.begin(timing(alpha=True)).up
@@ -101,7 +108,14 @@ def test_fast_recovery_takes_out_the_waiting(alpha: bool, outcomes: str, expecte
 
 
 COURSES = st.sampled_from(
-    [PLAIN, PlainCourse(pursue=True), RoundCourse(1), RoundCourse(3), RoundCourse(2, fast_recovery=True)]
+    [
+        PLAIN,
+        PlainCourse(pursue=True),
+        PlainCourse(pursue=True, patient=True),
+        RoundCourse(1),
+        RoundCourse(3),
+        RoundCourse(2, fast_recovery=True),
+    ]
 )
 
 

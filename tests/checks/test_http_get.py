@@ -20,6 +20,7 @@ from directrix.checks.settings import Target
 
 PAGE = b"<html>Welcome to host a</html>\n"
 GOOD = b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n" + PAGE
+HEAD = len(GOOD) - len(PAGE)
 DIGEST = hashlib.md5(PAGE).hexdigest()
 ROOT = Url("/")
 
@@ -48,13 +49,15 @@ def met(handler: Handler, url: Url = ROOT, timeout: float = 10.0, patience: floa
         (Url("/", digest=DIGEST.upper()), True, "/: status 200"),
         (Url("/", digest="0" * 32), False, f"/: digest {DIGEST}"),
         (Url("/", regex=UrlRegex("host [abc]")), True, "/: status 200"),
+        (Url("/", regex=UrlRegex("^Content-Type: text/html", ("multiline",))), True, "/: status 200"),
+        (Url("/", regex=UrlRegex("text/html", no_match=True)), False, "/: the regex matches"),
         (Url("/", regex=UrlRegex("HOST A")), False, "/: the regex does not match"),
         (Url("/", regex=UrlRegex("HOST A", ("caseless",))), True, "/: status 200"),
         (Url("/", regex=UrlRegex("host", no_match=True)), False, "/: the regex matches"),
         (Url("/", regex=UrlRegex("sorry", no_match=True)), True, "/: status 200"),
-        (Url("/", regex=UrlRegex("host", first=18)), False, "/: the regex does not match"),
-        (Url("/", regex=UrlRegex("host", first=17, last=17)), True, "/: status 200"),
-        (Url("/", regex=UrlRegex("host", last=16)), False, "/: the regex does not match"),
+        (Url("/", regex=UrlRegex("host", first=HEAD + 18)), False, "/: the regex does not match"),
+        (Url("/", regex=UrlRegex("host", first=HEAD + 17, last=HEAD + 17)), True, "/: status 200"),
+        (Url("/", regex=UrlRegex("host", last=HEAD + 16)), False, "/: the regex does not match"),
     ],
 )
 def test_a_page_is_held_against_status_digest_and_regex(url: Url, ok: bool, detail: str) -> None:
@@ -68,10 +71,10 @@ def test_a_page_is_held_against_status_digest_and_regex(url: Url, ok: bool, deta
         (saying(), "the server closed the connection without an answer"),
         (saying(b"220 mail.example.com ESMTP\r\n"), "the answer is no HTTP: "),
         (saying(b"\0\xff" * 500), "the answer is no HTTP: illegal"),
-        (saying(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nshort"), "the answer is no HTTP: peer closed"),
+        (saying(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n"), "the answer is no HTTP: illegal"),
         (saying(b"HTTP/1.0 200 OK\r\n" + b"X: y\r\n" * 30000 + b"\r\n"), "the answer is no HTTP: "),
         (resetting, "reading failed: Connection reset by peer"),
-        (endless, "the body is longer than 16777216 bytes"),
+        (endless, "the answer is longer than 16777216 bytes"),
     ],
 )
 def test_what_is_no_good_page_fails_and_says_why(handler: Handler, detail: str) -> None:
@@ -93,10 +96,20 @@ def test_a_server_that_keeps_the_connection_open_costs_no_time() -> None:
     assert met(saying(answer, close=False), Url("/", digest=DIGEST)).ok
 
 
-def test_chunks_and_an_answer_in_pieces_are_put_together() -> None:
-    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n<html\r\n1a\r\n" + PAGE[5:] + b"\r\n0\r\n\r\n"
-    pieces = [chunked[start : start + 7] for start in range(0, len(chunked), 7)]
-    assert met(saying(*pieces), Url("/", digest=DIGEST)).ok
+def test_an_answer_in_pieces_is_put_together_and_chunks_are_digested_with_their_heads() -> None:
+    chunks = b"5\r\n<html\r\n1a\r\n" + PAGE[5:] + b"\r\n0\r\n\r\n"
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks
+    pieces = [answer[start : start + 7] for start in range(0, len(answer), 7)]
+    assert met(saying(*pieces), Url("/", digest=hashlib.md5(chunks).hexdigest())).ok
+
+
+def test_a_body_is_as_long_as_the_head_says_or_what_comes_of_it() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+    five = Url("/", digest=hashlib.md5(b"12345").hexdigest())
+    assert met(saying(answer + b"12345"), five) == Outcome(True, "/: status 200")
+    assert met(saying(answer + b"1234567"), five) == Outcome(True, "/: status 200")
+    assert met(saying(answer + b"123")) == Outcome(True, "/: status 200, cut off")
+    assert not met(saying(answer + b"123"), five).ok
 
 
 def test_a_port_where_nobody_listens_is_refused() -> None:

@@ -250,6 +250,13 @@ def test_a_dr_check_of_a_firewall_mark_must_be_told_the_vip() -> None:
     assert str(server.real_servers[0].checks[0].connect_ip) == "10.0.0.1"  # type: ignore[union-attr]
 
 
+def test_a_dr_check_of_a_server_without_the_vip_is_told_of() -> None:
+    text = "virtual_server 10.0.0.1 80 {\nlb_algo rr\nlb_kind %s\nprotocol TCP\n"
+    text += "real_server 10.0.0.11 80 {\nDR_CHECK {\n}\n}\n}"
+    assert "only these have the VIP" in warned(text % "NAT")
+    assert warned(text % "DR") == ""
+
+
 def test_a_real_server_of_a_firewall_mark_gives_its_port_to_checks_alone() -> None:
     text = "virtual_server fwmark 3 {\nlb_algo rr\nlb_kind DR\nreal_server 10.0.0.11 81 {\nTCP_CHECK {\n}\n}\n}"
     (server,) = configuration(text).virtual_servers

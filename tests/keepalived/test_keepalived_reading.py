@@ -144,6 +144,29 @@ def test_arbitrary_bytes_are_read_or_refused_with_places(content: bytes) -> None
             assert (fault.place.file, fault.place.line >= 1, fault.place.column >= 1) == ("x", True, True)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "include a" + " " * 60_000 + "b",
+        "include " + "{" + "," * 60_000,
+        "~LST(A, " + " " * 60_000 + "{",
+        "~SEQ(A, 1, " + " " * 60_000,
+        "$A" + " " * 60_000 + "${A",
+        '"' * 60_001,
+        "\\" * 60_001,
+        "{" * 60_000,
+        "${_RANDOM" + " 1" * 30_000,
+        "x" * 1_000_000,
+        "\n".join(f"nonsense{number}" for number in range(5_000)),
+    ],
+    ids=lambda text: text[:12],
+)
+def test_lines_made_to_be_slow_are_not(text: str) -> None:
+    began = time.process_time()
+    faults_of(text)
+    assert time.process_time() - began < 10  # the slowest takes a tenth of that on an idle machine
+
+
 def test_ten_thousand_real_servers_are_read_in_a_few_seconds() -> None:
     text = (
         "$RS= \\\nreal_server 10.1.${A}.${B} 80 { \\\n weight 2 \\\n TCP_CHECK { \\\n connect_timeout 3 \\\n } \\\n }\n"

@@ -94,6 +94,17 @@ def test_a_route_that_makes_no_sense_is_refused(words: str, reason: str) -> None
     assert reason in refused("static_routes", words)
 
 
+def test_routes_and_rules_are_given_as_iproute2_takes_them() -> None:
+    words = "10.2.0.0/16 gw 10.0.0.1 oif eth0 proto 5 priority 7 append nexthop gw 10.0.0.2 weight 3 realm a/b"
+    assert " ".join(route(words).words()) == (
+        "10.2.0.0/16 via 10.0.0.1 dev eth0 metric 7 protocol 5 nexthop via 10.0.0.2 weight 3 realms a/b"
+    )
+    assert " ".join(route("blackhole default inet6").words()) == "blackhole ::/0"
+    assert " ".join(rule("ip_proto TCP order 4 lookup 9 not from 10.0.0.1").words()) == (
+        "not from 10.0.0.1/32 ipproto TCP table 9 preference 4"
+    )
+
+
 def test_a_rule_s_words_are_understood() -> None:
     found = rule("from 192.168.28.0/24 to 192.168.29.0/26 table small iif p33p1 tos 22 fwmark 24/12 preference 39")
     assert found == Rule(

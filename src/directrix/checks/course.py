@@ -9,9 +9,10 @@ A checker begins up, or down in alpha mode. What an outcome leads to, and when t
 | up, none left    | failure | down       | 0         | `delay_loop`         |
 | down             | failure | down       | 0         | `delay_loop`         |
 
-Before its first run a checker has no retries left: one failure is enough then. Some checkers (`pursue`) go on retrying
-while they are down, which finds a server that heals sooner: each failure is followed by `retry` attempts more,
-`delay_before_retry` apart, before `delay_loop` is waited.
+Before its first run a checker has no retries left: one failure is enough then. keepalived 2.2.7 has two exceptions, as
+measured on it. TCP_CHECK and SMTP_CHECK (`pursue`) go on retrying while they are down, which finds a server that heals
+sooner: each failure is followed by `retry` attempts more, `delay_before_retry` apart, before `delay_loop` is waited.
+And SMTP_CHECK (`patient`) has all its retries from the beginning.
 
 HTTP_GET and SSL_GET with their URLs have a course of their own. One attempt fetches one URL, the next attempt the next
 one, and only when all have succeeded in turn is it a success. After a failure the URL that failed is asked alone; when
@@ -79,20 +80,26 @@ def _begin(timing: Timing) -> Progress:
 
 @dataclass(frozen=True, slots=True)
 class PlainCourse:
-    """The course of every checker but HTTP_GET and SSL_GET. `pursue`: retries while down, too."""
+    """The course of every checker but HTTP_GET and SSL_GET.
+
+    `pursue`: retries while down, too. `patient`: retries before the first run, too.
+    """
 
     pursue: bool = False
+    patient: bool = False
 
     def begin(self, timing: Timing) -> Progress:
         """Where a checker stands before its first attempt."""
-        return _begin(timing)
+        begun = _begin(timing)
+        return replace(begun, retries=0) if self.patient else begun
 
     def step(self, timing: Timing, progress: Progress, ok: bool, certain: bool = False) -> Step:
         """Where an outcome leads."""
         left = not ok and not certain and progress.retries < timing.retry
         if left and (progress.up or self.pursue):
             borne = replace(progress, retries=progress.retries + 1)
-            return Step(borne, None if progress.up else False, timing.delay_before_retry)
+            undecided = progress.up or not progress.has_run
+            return Step(borne, None if undecided else False, timing.delay_before_retry)
         return Step(replace(progress, up=ok, has_run=True, retries=0), ok, timing.delay_loop)
 
 

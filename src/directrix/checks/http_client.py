@@ -19,8 +19,8 @@ from directrix.lvs.addresses import endpoint, parse_address
 USER_AGENT = "KeepAliveClient (directrix)"
 """keepalived's name, which log filters know, and ours."""
 
-LONGEST_BODY = 16 * 1024 * 1024
-"""A longer body is a failure. keepalived reads without end."""
+LONGEST_ANSWER = 16 * 1024 * 1024
+"""A longer answer is a failure. keepalived reads without end."""
 
 
 class HttpVersion(enum.Enum):
@@ -43,10 +43,20 @@ class Wire(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What the server said."""
+    """What the server said, byte for byte: `data` is head and body, which begins at `head`.
+
+    A body in chunks is as it came, chunks' heads included. `cut_off`: the server closed before the body was whole.
+    """
 
     status: int
-    body: bytes
+    data: bytes
+    head: int
+    cut_off: bool = False
+
+    @property
+    def body(self) -> bytes:
+        """The body alone."""
+        return self.data[self.head :]
 
 
 def host_header(virtualhost: str, address: str, port: int) -> str:
@@ -62,24 +72,29 @@ async def get(wire: Wire, path: str, host: str, version: HttpVersion = HttpVersi
     """
     connection = h11.Connection(h11.CLIENT)
     await wire.send(_request(connection, path, host, version))
-    status, body, length, heard = 0, [], 0, False
+    status, head, came, ended = 0, 0, bytearray(), False
     while True:
-        event = _next_event(connection)
+        try:
+            event = connection.next_event()
+        except h11.RemoteProtocolError as error:
+            if status and ended:
+                return Response(status, bytes(came), head, cut_off=True)
+            raise CheckFailed(f"the answer is no HTTP: {error}") from None
+        # What h11 has not looked at yet is not part of what it told of.
+        understood = len(came) - len(connection.trailing_data[0])
         if event is h11.NEED_DATA:
             data = await wire.receive()
-            heard = heard or bool(data)
-            if not heard:
+            came += data
+            ended = not data
+            if not came:
                 raise CheckFailed("the server closed the connection without an answer")
-            _receive(connection, data)
+            if len(came) > LONGEST_ANSWER:
+                raise CheckFailed(f"the answer is longer than {LONGEST_ANSWER} bytes")
+            connection.receive_data(data)
         elif isinstance(event, h11.Response):
-            status = event.status_code
-        elif isinstance(event, h11.Data):
-            body.append(bytes(event.data))
-            length += len(event.data)
-            if length > LONGEST_BODY:
-                raise CheckFailed(f"the body is longer than {LONGEST_BODY} bytes")
+            status, head = event.status_code, understood
         elif isinstance(event, h11.EndOfMessage):
-            return Response(status, b"".join(body))
+            return Response(status, bytes(came[:understood]), head)
         elif isinstance(event, h11.ConnectionClosed):
             raise CheckFailed("the server closed the connection in the middle")
 
@@ -97,17 +112,3 @@ def _request(connection: h11.Connection, path: str, host: str, version: HttpVers
         return written or b""
     line, _, rest = (written or b"").partition(b"\r\n")
     return line.removesuffix(b"1.1") + b"1.0\r\n" + rest
-
-
-def _next_event(connection: h11.Connection) -> object:
-    try:
-        return connection.next_event()
-    except h11.RemoteProtocolError as error:
-        raise CheckFailed(f"the answer is no HTTP: {error}") from None
-
-
-def _receive(connection: h11.Connection, data: bytes) -> None:
-    try:
-        connection.receive_data(data)
-    except (h11.RemoteProtocolError, RuntimeError) as error:
-        raise CheckFailed(f"the answer is no HTTP: {error}") from None

@@ -1,13 +1,13 @@
 """HTTP_GET and SSL_GET: do its pages come as they should?
 
 One attempt fetches one URL; `course.py` says how attempts follow each other. A page is right if its status is wanted,
-its digest (MD5 of the body) is the configured one, and the regular expression is found, or with `regex_no_match`
-isn't.
+its digest (MD5 of the body) is the configured one, and the regular expression is found, or with `regex_no_match` isn't.
+
+As in keepalived 2.2.7, which was asked: the expression is looked for in all that comes, the head of the answer
+included, and offsets are counted from there; the digest of a body in chunks is that of the chunks with their heads; a
+body shorter than its Content-Length is no failure.
 
 SSL_GET takes any certificate, as keepalived does: it asks whether the service works, not whom it belongs to.
-
-Under `http_protocol 1.1` a body may come in chunks. keepalived takes the digest with the chunks' heads in it; here it
-is that of the body.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ GOOD = ((200, 299),)
 
 @dataclass(frozen=True, slots=True)
 class UrlRegex:
-    """What the body must contain.
+    """What the answer must contain, in its head or its body.
 
     Attributes:
         pattern: a PCRE2 expression.
         options: `regex_options`.
-        no_match: the body must not contain it.
-        first, last: where a match may begin, in bytes; None for anywhere after `first`.
+        no_match: the answer must not contain it.
+        first, last: where a match may begin, in bytes from the answer's beginning; None for anywhere after `first`.
     """
 
     pattern: str
@@ -57,7 +57,7 @@ class Url:
         virtualhost: the Host header, and the server name of TLS; empty for the address.
         status: ranges of status codes that are right, both ends included.
         digest: MD5 of the body, in hexadecimal; empty if it doesn't matter.
-        regex: what the body must contain; None if it doesn't matter.
+        regex: what the answer must contain; None if it doesn't matter.
     """
 
     path: str
@@ -127,12 +127,13 @@ class Expectation:
             return failure(f"{url.path}: digest {digest}")
         if url.regex is not None and self.regex is not None:
             try:
-                found = self.regex.found_in(response.body, url.regex.first, url.regex.last)
+                found = self.regex.found_in(response.data, url.regex.first, url.regex.last)
             except RegexError as error:
                 return failure(f"{url.path}: {error}")
             if found is url.regex.no_match:
                 return failure(f"{url.path}: the regex {'matches' if found else 'does not match'}")
-        return success(f"{url.path}: status {response.status}")
+        cut_off = ", cut off" if response.cut_off else ""
+        return success(f"{url.path}: status {response.status}{cut_off}")
 
 
 class HttpChecker(Checker):

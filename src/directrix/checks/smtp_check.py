@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from directrix.checks.checker import Checker
+from directrix.checks.course import PlainCourse
 from directrix.checks.outcome import Outcome, success
 from directrix.checks.settings import Target
 from directrix.checks.sockets import CheckFailed
@@ -66,6 +67,8 @@ class Replies:
 
 class SmtpChecker(Checker):
     """One short conversation with each host."""
+
+    course = PlainCourse(pursue=True, patient=True)
 
     def __init__(self, settings: SmtpCheck) -> None:
         self.settings = settings

@@ -48,8 +48,8 @@ DEEPEST = 64
 
 _UP_TO_COMMENT = re.compile(r'(?:[^"\\#!]++|\\(?:.|$)|"(?:[^"\\]++|\\.)*+(?:"|\\?$))*+', re.DOTALL)
 _CONDITION = re.compile(r"\s*@(\^?)(\S*)\s*")
-_INCLUDE = re.compile(r"\s*(include[armwb]?)(?:\s+(\S.*?))?\s*$")
-_CHECK = re.compile(r"\s*include_check(?:\s+(.*))?$")
+_INCLUDE = re.compile(r"\s*(include[armwb]?)(?:\s+(.*))?$", re.DOTALL)
+_CHECK = re.compile(r"\s*include_check(?:\s+(.*))?$", re.DOTALL)
 _SEED = re.compile(r"\s*random_seed\s+(\d+)\s*$")
 
 READABLE, MATCH, WILDCARD, BRACE = "readable", "match", "wildcard_match", "brace_match"
@@ -221,7 +221,7 @@ class Expander:
 
     def _include(self, line: Line, match: re.Match[str], chain: tuple[str, ...]) -> Iterator[Line]:
         place = line.place(match.start(1))
-        written = unquoted(match[2]) if match[2] else ""
+        written = unquoted((match[2] or "").rstrip())
         if not written:
             self._faults.error(place, "include needs the name of a file")
             return

@@ -88,6 +88,11 @@ class Faults:
         return tuple(fault for *_, fault in sorted(places, key=lambda each: each[:3]))
 
     @property
+    def count(self) -> int:
+        """How much was found."""
+        return len(self._found)
+
+    @property
     def fatal(self) -> bool:
         """Whether there is a mistake among it."""
         return any(fault.severity is Severity.ERROR for fault in self._found)

@@ -69,7 +69,7 @@ class InMemory:
         return os.path.normpath(path)
 
 
-_BRACES = re.compile(r"\{([^{}]*,[^{}]*)\}")
+_BRACES = re.compile(r"\{([^{},]*,[^{}]*)\}")
 MOST_ALTERNATIVES = 1000
 """More than these are not a pattern anybody wrote on purpose."""
 

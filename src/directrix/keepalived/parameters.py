@@ -108,7 +108,7 @@ def _sequence(kind: str, inside: str) -> Iterator[dict[str, str]]:
     return ({name: written(number, "x")} for number in range(start, end + (1 if step > 0 else -1), step))
 
 
-_TUPLE = re.compile(r"\s*(?:\{([^{}]*)\}|([^,{}]*))\s*(?:,|$)")
+_TUPLE = re.compile(r"\s*+(?:\{([^{}]*+)\}|([^,{}]*+))\s*+(?:,|$)")
 
 
 def _listed(inside: str) -> Iterator[dict[str, str]]:

@@ -13,6 +13,9 @@ from directrix.keepalived.kinds import Entries, Entry, Repeat
 from directrix.keepalived.lines import Word
 from directrix.keepalived.words import Block, Header, Keyword, Section
 
+MOST_SUGGESTIONS = 1000
+"""Mistakes after which nearest words are no longer looked for: it takes time, and this is no configuration."""
+
 
 @dataclass
 class Reading:
@@ -106,7 +109,7 @@ def _block(statements: Iterable[Statement], block: Block, reading: Reading, quie
 
 def _unknown(statement: Statement, block: Block, faults: Faults) -> None:
     where = f"in {block.title}" if block.title else "here"
-    near = suggestion(statement.keyword, block.by_spelling)
+    near = suggestion(statement.keyword, block.by_spelling) if faults.count < MOST_SUGGESTIONS else ""
     faults.error(statement.place, f"{statement.keyword!r} is no keyword {where}{near}")
 
 

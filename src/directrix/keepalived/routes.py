@@ -99,41 +99,16 @@ class RouteLine(Kind):
             arguments.at = len(arguments.statement.words)
             return LEFT_OUT
 
-    def write(self, value: Any) -> str:
-        words = [] if value.type == "unicast" else [value.type]
-        words.append(str(value.destination))
-        if value.destination == EVERYTHING["default"] and Family.INET6 in map(family_of, _addresses(value)):
-            words.append("inet")
-        words += _way(value.via, value.interface, value.family)
-        for name, text in (
-            ("src", "" if value.source is None else str(value.source)),
-            ("table", value.table),
-            ("metric", "" if value.metric is None else str(value.metric)),
-            ("scope", value.scope),
-            ("track_group", value.track_group),
-        ):
-            words += [name, quoted(text)] if text else []
-        words += ["onlink"] if value.on_link else []
-        words += [quoted(word) for option in value.options for word in option]
-        words += ["append"] if value.append else []
-        words += [] if value.track else ["no_track"]
-        for hop in value.next_hops:
-            words += ["nexthop", *_way(hop.via, hop.interface, value.family)]
-            words += [] if hop.weight == 1 else ["weight", str(hop.weight)]
-            words += ["onlink"] if hop.on_link else []
-            words += [quoted(word) for option in hop.options for word in option]
-        return " ".join(words)
-
-
-def _addresses(route: Route) -> list[Address]:
-    return [address for address in (route.via, route.source) if address is not None]
-
-
-def _way(via: Address | None, interface: str, family: Family) -> list[str]:
-    words = []
-    if via is not None:
-        words = ["via", *([] if family_of(via) is family else [f"inet{6 if via.version == 6 else ''}"]), str(via)]
-    return [*words, "dev", quoted(interface)] if interface else words
+    def write(self, value: Route) -> str:
+        words = [quoted(word) for word in value.words()]
+        before = words.index("nexthop") if value.next_hops else len(words)
+        ours = ["append"] if value.append else []
+        addresses = [address for address in (value.via, value.source) if address is not None]
+        if value.destination == EVERYTHING["default"] and Family.INET6 in map(family_of, addresses):
+            ours.append("inet")
+        ours += ["track_group", quoted(value.track_group)] if value.track_group else []
+        ours += [] if value.track else ["no_track"]
+        return " ".join([*words[:before], *ours, *words[before:]])
 
 
 class _Reader:

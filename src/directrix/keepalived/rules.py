@@ -120,18 +120,8 @@ class RuleLine(Kind):
                     raise Bad(first.place, "this rule mixes IPv4 and IPv6")
         return Rule(family=family, options=tuple(options), **fields)
 
-    def write(self, value: Any) -> str:
-        words = ["not"] if value.negate else []
-        words += [] if value.source is None else ["from", str(value.source)]
-        words += [] if value.destination is None else ["to", str(value.destination)]
-        words += [quoted(word) for option in value.options for word in option]
-        if value.action == "lookup":
-            words += ["table", quoted(value.table)]
-        elif value.action == "goto":
-            words += ["goto", str(value.target)]
-        elif value.action in ACTIONS:
-            words.append(value.action)
-        words += [] if value.preference is None else ["preference", str(value.preference)]
+    def write(self, value: Rule) -> str:
+        words = [quoted(word) for word in value.words()]
         if value.family is Family.INET6 and value.source is None and value.destination is None:
             words.append("inet6")
         words += ["track_group", quoted(value.track_group)] if value.track_group else []

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from checks_scenario import SORRY, Scenario, Server, lines, read
@@ -15,6 +16,18 @@ from guest import ENVIRONMENT, isolate, mount, play_each
 
 WORK = Path("/run/checks")
 NUMBERS = {SORRY: 99}
+LOOP, RETRY, TIMEOUT = 6, 2, 1
+"""Seconds of delay_loop, delay_before_retry and connect_timeout where attempts are counted."""
+
+ATTEMPTS = {
+    "TCP_CHECK": ("connect_ip 127.0.0.1\nconnect_port 9", "Tcp", "AttemptFails", 0),
+    "SMTP_CHECK": ("connect_ip 127.0.0.1\nconnect_port 9", "Tcp", "AttemptFails", 0),
+    "HTTP_GET": ("connect_ip 127.0.0.1\nconnect_port 9\nurl {\npath /\n}", "Tcp", "AttemptFails", 0),
+    "DNS_CHECK": ("connect_ip 127.0.0.1\nconnect_port 9", "Udp", "OutDatagrams", 0),
+    "UDP_CHECK": ("connect_ip 127.0.0.1\nconnect_port 9", "Udp", "OutDatagrams", 0),
+    "PING_CHECK": ("connect_ip 10.0.0.77", "Icmp", "OutEchos", TIMEOUT),
+}
+"""How a checker of each kind fails, the counter that shows its attempts, and how long one takes."""
 
 
 def number(name: str) -> int:
@@ -50,6 +63,9 @@ def configuration(scenario: Scenario) -> str:
             text.append(f"retry {server.retry}\ndelay_loop 3\ndelay_before_retry 3")
             text += ["fast_recovery"] * server.fast
             text += [f"url {{\npath /{page}\nstatus_code 200\n}}" for page in range(1, server.http + 1)] + ["}"]
+        if server.check:
+            text.append(f"{server.check} {{\n{ATTEMPTS[server.check][0]}\nwarmup 0\nretry {server.retry}")
+            text.append(f"delay_loop {LOOP}\ndelay_before_retry {RETRY}\nconnect_timeout {TIMEOUT}\n}}")
         text.append("}")
     if service.sorry is not None:
         text.append(f"sorry_server 10.0.0.{number(SORRY)} 80\nsorry_server_lvs_method DR")
@@ -112,6 +128,26 @@ def wait_until(what: str, scenario: Scenario, pages: Pages, before: dict[str, in
     return asked
 
 
+def counted(kind: str) -> int:
+    """How many attempts a checker has made, by the kernel's counters."""
+    _, protocol, name, _ = ATTEMPTS[kind]
+    told = Path("/proc/thread-self/net/snmp").read_text().splitlines()
+    names, values = (line.split() for line in told if line.startswith(f"{protocol}:"))
+    return int(dict(zip(names, values, strict=True))[name])
+
+
+def waits(kind: str, number: int, before: int) -> list[str]:
+    """The waits between so many attempts."""
+    times: list[float] = []
+    while len(times) < number:
+        if (now := counted(kind)) != before:
+            times.append(time.monotonic())
+            before = now
+        time.sleep(0.02)
+    limit = (LOOP + RETRY) / 2 + ATTEMPTS[kind][3]
+    return ["l" if later - sooner > limit else "r" for sooner, later in pairwise(times)]
+
+
 def prepare(scenario: Scenario) -> None:
     isolate()
     WORK.mkdir(exist_ok=True)
@@ -146,6 +182,7 @@ def play(path: Path) -> str:
     pages = {server.name: Pages(server) for server in scenario.servers if server.http}
     for each in pages.values():
         each.start()
+    made = next((counted(server.check) for server in scenario.servers if server.check), None)
     files = ["-f", f"{WORK}/keepalived.conf", "-p", f"{WORK}/pid", "-c", f"{WORK}/checkers.pid"]
     with (WORK / "said").open("w") as said:
         words = ["keepalived", "--dont-fork", "--check", "--log-console", "--no-syslog", *files]
@@ -156,7 +193,8 @@ def play(path: Path) -> str:
             raise RuntimeError((WORK / "said").read_text())
         time.sleep(0.05)
     transcript, before, standing = "", 0, table(scenario)
-    for step in [["start"], *scenario.steps]:
+    # The first attempt comes a second after the start, whatever the machine is doing.
+    for step in scenario.steps if made is not None else [["start"], *scenario.steps]:
         match step:
             case ["file", name, "none"]:
                 (WORK / f"{name}.file").unlink()
@@ -167,6 +205,9 @@ def play(path: Path) -> str:
             case ["http", name, page, value]:
                 pages[name].statuses[int(page)] = int(value)
                 continue
+            case ["attempts", many]:
+                [kind] = [server.check for server in scenario.servers if server.check]
+                asked = waits(kind, int(many), made)
             case ["start"] if pages:
                 time.sleep(0.5)
             case ["until", what]:
@@ -174,8 +215,9 @@ def play(path: Path) -> str:
             case ["stop"]:
                 daemon.send_signal(signal.SIGTERM)
                 daemon.wait()
-        standing, log = (table(scenario), told()) if pages else settled(scenario, quiet)
-        transcript += lines(" ".join(step), standing, log[before:], asked if step[0] == "until" else None)
+        quick = pages or made is not None
+        standing, log = (table(scenario), told()) if quick else settled(scenario, quiet)
+        transcript += lines(" ".join(step), standing, log[before:], asked if step[0] in ("until", "attempts") else None)
         before = len(log)
     if daemon.poll() is None:
         daemon.kill()

@@ -8,15 +8,29 @@ from pathlib import Path
 from checks_scenario import SORRY, Scenario, Server, lines
 
 from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight, TellQuorum, TellServer
-from directrix.checks.course import PlainCourse, RoundCourse
+from directrix.checks.course import Course, PlainCourse, RoundCourse
+from directrix.checks.dns_check import DnsChecker
 from directrix.checks.file_check import FileCheck
 from directrix.checks.file_check import judge as judge_file
 from directrix.checks.misc_check import MiscCheck
 from directrix.checks.misc_check import judge as judge_misc
 from directrix.checks.outcome import Outcome
+from directrix.checks.ping_check import PingChecker
 from directrix.checks.pool import CheckerSettings, Pool, PoolSettings, ServerSettings, SorryServer
 from directrix.checks.settings import Timing
+from directrix.checks.smtp_check import SmtpChecker
+from directrix.checks.tcp_check import TcpChecker
+from directrix.checks.udp_check import UdpChecker
 from directrix.system.scripts import Ending
+
+COURSES: dict[str, Course] = {
+    "TCP_CHECK": TcpChecker.course,
+    "SMTP_CHECK": SmtpChecker.course,
+    "DNS_CHECK": DnsChecker.course,
+    "UDP_CHECK": UdpChecker.course,
+    "PING_CHECK": PingChecker.course,
+    "HTTP_GET": RoundCourse(1),
+}
 
 
 class Director:
@@ -42,7 +56,7 @@ class Director:
         )
 
     def step(self, words: list[str]) -> str:
-        self.told = []
+        self.told = self.told if words[0] == "attempts" else []
         match words:
             case ["start"]:
                 known = [
@@ -62,6 +76,8 @@ class Director:
                 return ""
             case ["until", what]:
                 return lines(" ".join(words), self.table, self.told, self.fetch(what))
+            case ["attempts", many]:
+                return lines(" ".join(words), self.table, self.told, self.waits(int(many)))
             case ["stop"]:
                 self.do(self.pool.stop(0.0))
         return lines(" ".join(words), self.table, self.told)
@@ -79,6 +95,19 @@ class Director:
             if step.verdict is not None:
                 self.do(self.pool.report(key(name), "http", step.verdict, 0.0))
         return asked
+
+    def waits(self, number: int) -> list[str]:
+        """Let a checker fail so often; the waits between its attempts."""
+        [(name, server)] = [(name, server) for name, server in self.servers.items() if server.check]
+        course, times = COURSES[server.check], timing(server)
+        progress, told = course.begin(times), []
+        for _ in range(number):
+            step = course.step(times, progress, ok=False)
+            progress = step.progress
+            told.append("l" if step.delay == times.delay_loop else "r")
+            if step.verdict is not None:
+                self.do(self.pool.report(key(name), "check", step.verdict, 0.0))
+        return told[:-1]
 
     def file(self, name: str) -> Outcome:
         server = self.servers[name]
@@ -113,11 +142,12 @@ def configured(server: Server) -> ServerSettings:
     checkers = [CheckerSettings("file")] * (server.file is not None)
     checkers += [CheckerSettings("misc", server.alpha)] * server.misc
     checkers += [CheckerSettings("http", server.alpha)] * bool(server.http)
+    checkers += [CheckerSettings("check")] * bool(server.check)
     return ServerSettings(key(server.name), server.weight, server.inhibit, tuple(checkers))
 
 
 def timing(server: Server) -> Timing:
-    return Timing(delay_loop=1, retry=server.retry, alpha=server.alpha)
+    return Timing(delay_loop=6, delay_before_retry=2, retry=server.retry, alpha=server.alpha)
 
 
 def key(name: str) -> ServerKey:
@@ -136,4 +166,7 @@ def play(scenario: Scenario) -> str:
     while steps and steps[0][0] == "before":
         _, kind, name, value = steps.pop(0)
         director.values[kind, name] = int(value)
-    return "".join(director.step(step) for step in [["start"], *steps])
+    start = director.step(["start"])
+    return "".join(
+        [start] * (not any(server.check for server in scenario.servers)) + [director.step(step) for step in steps]
+    )

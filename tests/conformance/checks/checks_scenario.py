@@ -14,12 +14,16 @@ and then, line by line, what happens:
 A server with `http 3` has an HTTP_GET of three pages instead. `http a 2 500` gives the second one another status from
 now on; `until change` waits until the table is another one, `until 5` for so many requests.
 
+A server with `check TCP_CHECK` has a checker of that kind, which always fails; `attempts 8` waits for so many attempts.
+
 A transcript has, for each of them, what stands in the table and what scripts were told, in the order of their names;
-after `until` the pages that were asked for meanwhile.
+after `until` the pages that were asked for meanwhile, after `attempts` the waits between them, `l` for delay_loop and
+`r` for delay_before_retry; there the start isn't a step.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,6 +54,7 @@ class Server:
     retry: int = 0
     http: int = 0
     fast: bool = False
+    check: str = ""
 
 
 @dataclass
@@ -79,11 +84,14 @@ def read(path: Path) -> Scenario:
 def _options(value: Service | Server, words: list[str]) -> None:
     rest = iter(words)
     for name in rest:
-        flag = isinstance(getattr(value, name), bool)
-        setattr(value, name, True if flag else int(next(rest)))
+        before = getattr(value, name)
+        if isinstance(before, bool):
+            setattr(value, name, True)
+        else:
+            setattr(value, name, next(rest) if isinstance(before, str) else int(next(rest)))
 
 
-def lines(what: str, table: dict[str, int], told: list[str], asked: list[int] | None = None) -> str:
+def lines(what: str, table: dict[str, int], told: list[str], asked: Sequence[object] | None = None) -> str:
     """What a transcript says of a step."""
     standing = " ".join(f"{name}:{weight}" for name, weight in sorted(table.items()))
     pages = "" if asked is None else f"< {' '.join(map(str, asked))}\n"

@@ -27,6 +27,7 @@ from directrix.keepalived.values import (
     UdpCheck,
     Url,
 )
+from directrix.lvs import ForwardingMethod
 
 _CLASSES: Mapping[str, type] = {
     "TCP_CHECK": TcpCheck,
@@ -42,7 +43,7 @@ _CLASSES: Mapping[str, type] = {
 }
 assert {*_CLASSES, "FILE_CHECK", "BFD_CHECK"} == {keyword.name for keyword in check_words.CHECKS}
 
-_PORTLESS = (PingCheck,)
+_PORTLESS = (PingCheck, MiscCheck)
 
 
 def build_check(
@@ -72,9 +73,9 @@ def build_check(
             found["enable_sni"] = False
     if cls is UdpCheck and found["min_reply_length"] > found["max_reply_length"]:
         reading.error("min_reply_length is above max_reply_length: the check would always fail", "min_reply_length")
-    if cls is MiscCheck:
-        found["misc_timeout"] = found["misc_timeout"] or 0
-    elif not found["connect_port"] and "connect_port" not in reading.failed and cls not in _PORTLESS:
+    if cls is DrCheck and server["method"] is not ForwardingMethod.DIRECT:
+        reading.warn("DR_CHECK is for servers reached by lvs_method DR: only these have the VIP")
+    if cls not in _PORTLESS and not found["connect_port"] and not reading.said("connect_port"):
         reading.warn("there is no port to connect to, so that this check can never succeed; add connect_port")
     check: AnyCheck = make(cls, found)
     return check

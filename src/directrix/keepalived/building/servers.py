@@ -179,7 +179,7 @@ def _netmask(reading: Reading, found: dict[str, Any]) -> None:
 
 
 def _flags(reading: Reading, found: dict[str, Any]) -> None:
-    """`sh-…` and `mh-…` count only for those schedulers, and only if the scheduler was told before, in keepalived."""
+    """`sh-…` and `mh-…` count only for those schedulers."""
     word = reading.told.get("scheduler_flags")
     scheduler = _FLAGS_OF.get(word.text) if word is not None else None
     if scheduler is not None and found["scheduler"] != scheduler:

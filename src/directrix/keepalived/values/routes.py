@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from directrix.lvs import Address, Family
+from directrix.lvs.addresses import family_of
 
 Network = IPv4Network | IPv6Network
 
@@ -27,6 +29,16 @@ class NextHop:
     weight: int = 1
     on_link: bool = False
     options: tuple[tuple[str, ...], ...] = ()
+
+    def words(self, family: Family) -> Iterator[str]:
+        """As `ip route add` takes it behind `nexthop`, in a route of this family."""
+        yield from _way(self.via, self.interface, family)
+        if self.weight != 1:
+            yield from ("weight", str(self.weight))
+        if self.on_link:
+            yield "onlink"
+        for option in self.options:
+            yield from option
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +79,35 @@ class Route:
     track: bool = True
     track_group: str = ""
 
+    def words(self) -> Iterator[str]:
+        """As `ip route add` takes it, with `-6` before it if that is the family; `ip route append` if `append`."""
+        if self.type != "unicast":
+            yield self.type
+        yield str(self.destination)
+        yield from _way(self.via, self.interface, self.family)
+        if self.source is not None:
+            yield from ("src", str(self.source))
+        if self.table:
+            yield from ("table", self.table)
+        if self.metric is not None:
+            yield from ("metric", str(self.metric))
+        if self.scope:
+            yield from ("scope", self.scope)
+        if self.on_link:
+            yield "onlink"
+        for option in self.options:
+            yield from option
+        for hop in self.next_hops:
+            yield from ("nexthop", *hop.words(self.family))
+
+
+def _way(via: Address | None, interface: str, family: Family) -> Iterator[str]:
+    if via is not None:
+        other = () if family_of(via) is family else (f"inet{'6' if via.version == 6 else ''}",)
+        yield from ("via", *other, str(via))
+    if interface:
+        yield from ("dev", interface)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
@@ -74,7 +115,7 @@ class Rule:
 
     Attributes:
         family: which packets.
-        action: `lookup`, `goto`, or a type as `blackhole`, `unreachable`, `prohibit`.
+        action: `lookup`, `goto`, `l3mdev`, or a type as `blackhole`, `unreachable`, `prohibit`.
         table: of `lookup`: name or number.
         target: of `goto`: the preference to go on at.
         negate: for packets that do not fit (`not`).
@@ -96,3 +137,21 @@ class Rule:
     options: tuple[tuple[str, ...], ...] = ()
     track: bool = True
     track_group: str = ""
+
+    def words(self) -> Iterator[str]:
+        """As `ip rule add` takes it, with `-6` before it if that is the family."""
+        if self.negate:
+            yield "not"
+        for name, network in (("from", self.source), ("to", self.destination)):
+            if network is not None:
+                yield from (name, str(network))
+        for option in self.options:
+            yield from option
+        if self.action == "lookup":
+            yield from ("table", self.table)
+        elif self.action == "goto":
+            yield from ("goto", str(self.target))
+        elif self.action != "l3mdev":
+            yield self.action
+        if self.preference is not None:
+            yield from ("preference", str(self.preference))

@@ -100,7 +100,7 @@ def test_nginx_serves_its_hosts_in_every_version(
     named = Url("/", "www.example.com")
     assert found(named) == "/: status 200"
     assert found(replace(named, digest=hashlib.md5(b"the named host\n").hexdigest())) == "/: status 200"
-    assert found(replace(named, regex=UrlRegex("^the [a-z]+ host$"))) == "/: status 200"
+    assert found(replace(named, regex=UrlRegex("^the [a-z]+ host$", ("multiline",)))) == "/: status 200"
     assert found(replace(named, path="/large", digest=hashlib.md5(LARGE).hexdigest())) == "/large: status 200"
     assert found(replace(named, path="/none")) == "/none: status 404"
     assert found(replace(named, path="/moved")) == "/moved: status 302"
