@@ -61,7 +61,15 @@ def routers(configuration: Configuration) -> vrrp.Configuration:
 
 
 def inert(configuration: Configuration) -> Iterator[str]:
-    """What it says of VRRP that has no effect here, to be told of."""
+    """What it says of VRRP and its surroundings that has no effect here, to be told of."""
+    for keyword, given in (
+        ("static_ipaddress", configuration.static_addresses),
+        ("static_routes", configuration.static_routes),
+        ("static_rules", configuration.static_rules),
+        ("lvs_sync_daemon", configuration.globals.sync_daemon),
+    ):
+        if given:
+            yield f"{keyword} is not carried out"
     for instance in configuration.instances:
         where = f"vrrp_instance {instance.name}"
         if instance.vmac_addr:
