@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import time
 from contextlib import closing
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hosts import VIP, Cluster, Host, be_real_server, until
+from hosts import DIRECTRIX, VIP, Cluster, Host, be_real_server, until
 from web import Directing, Load, Nginx
 
 from directrix.lvs import Protocol, ServiceKey
+from directrix.system import namespaces
 from directrix.table.opening import open_table
 
 pytestmark = pytest.mark.root
@@ -127,6 +131,89 @@ def test_web_servers_die_and_heal_and_the_director_is_reloaded_killed_and_stoppe
     assert director.stop() == 0
     assert not standing(here)
     assert not holds_vip(here)
+
+
+def test_the_service_manager_hears_when_the_addresses_are_live_and_the_api_tells_and_takes_orders(
+    cluster: Cluster, web: dict[str, Nginx], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = cluster["d1"]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "notify"))
+        listening.settimeout(30)
+
+        def hear(word: str) -> str:
+            while word not in (said := listening.recv(4096).decode()):
+                pass
+            return said
+
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "600000")
+        director = Directing(here, tmp_path, configuration(), "--event-log", str(tmp_path / "events"))
+        hear("READY=1")
+        assert holds_vip(here)
+        assert set(standing(here)) == {"10.0.0.11", "10.0.0.12"}
+        hear("WATCHDOG=1")
+        hear("WATCHDOG=1")
+
+        # Only one at a time, and the table is its own.
+        assert (
+            "runs in this network namespace already"
+            in here.run(*DIRECTRIX, "run", "-f", str(director.file), check=False).stderr
+        )
+        assert (
+            "runs in this network namespace already"
+            in here.directrix("apply", "-f", str(director.file), check=False).stderr
+        )
+        assert here.directrix("plan", "-f", str(director.file)).stdout == ""
+
+        [service] = json.loads(here.directrix("show", "services", "--json").stdout)
+        assert [(server["server"], server["alive"]) for server in service["servers"]] == [
+            ("10.0.0.11:80", True),
+            ("10.0.0.12:80", True),
+        ]
+        [instance] = json.loads(here.directrix("show", "vrrp", "--json").stdout)["instances"]
+        assert (instance["name"], instance["state"]) == ("VI", "MASTER")
+        checks = json.loads(here.directrix("show", "checks", "--json").stdout)
+        assert all(check["history"][-1]["ok"] for check in checks)
+        assert "quorum up" in here.directrix("show").stdout
+
+        [api] = Path("/run/directrix/director").glob(f"{_cookie(here)}/api.sock")
+
+        def post(path: str, **body: object) -> tuple[int, dict[str, Any]]:
+            words = ["curl", "-s", "-w", "\n%{http_code}", "--unix-socket", str(api), "-d", json.dumps(body)]
+            said, _, status = here.run(*words, f"http://director{path}").stdout.rpartition("\n")
+            return int(status), json.loads(said)
+
+        one = {"service": service["name"], "server": "10.0.0.11:80"}
+        assert post("/v1/servers/drain", **one, seconds=5)[0] == 200
+        until("it has weight 0", lambda: standing(here) == {"10.0.0.11": 0, "10.0.0.12": 1})
+        until("it is drained", lambda: "drained" in here.directrix("show", "events").stdout)
+        assert post("/v1/servers/weight", **one, weight=7)[1]["held_weight"] == 7
+        assert standing(here) == {"10.0.0.11": 7, "10.0.0.12": 1}
+        assert post("/v1/servers/enable", **one)[0] == 200
+        assert standing(here) == {"10.0.0.11": 1, "10.0.0.12": 1}
+        assert post("/v1/servers/weight", **one, weight="much")[0] == 400
+        assert post("/v1/servers/enable", service="none", server="x")[0] == 404
+        metrics = here.run("curl", "-s", "--unix-socket", str(api), "http://director/metrics").stdout
+        assert 'keepalived_vrrp_state{iname="VI",intf="eth0",vrid="7"' in metrics
+        assert 'node_ipvs_backend_weight{local_address="10.0.0.100",local_port="80",' in metrics
+
+        director.reload(configuration(weight=2))
+        assert "MONOTONIC_USEC=" in hear("RELOADING=1")
+        hear("READY=1")
+        assert set(standing(here).values()) == {2}
+        director.process.terminate()
+        hear("STOPPING=1")
+        assert director.process.wait(30) == 0
+    happened = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    kinds = {(event["kind"], event["what"]) for event in happened}
+    assert kinds >= {("director", "started"), ("vrrp", "MASTER"), ("operator", "drained"), ("director", "stopped")}
+    assert here.directrix("show", check=False).returncode == 3
+
+
+def _cookie(host: Host) -> int:
+    with host.entered():
+        return namespaces.cookie()
 
 
 def test_two_directors_hand_over_under_load(
