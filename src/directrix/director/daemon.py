@@ -181,6 +181,9 @@ class Director:
             self.refused = "; ".join(refused.reasons)
         except (OSError, TableError) as error:
             self.refused = str(error)
+        except Exception as error:  # a fault of ours in reading a file must not end what runs by the one before
+            _log.exception("reload")
+            self.refused = f"a fault of directrix itself: {error!r}"
         if self.refused:
             _log.error("the configuration is refused; the one before stays in force: %s", self.refused)
             self._happened("director", "refused", {}, reason=self.refused)
