@@ -1,4 +1,4 @@
-"""`directrix run`: so far, checking a configuration."""
+"""`directrix run`: checking a configuration, and refusing to run a faulty one."""
 
 from __future__ import annotations
 
@@ -73,9 +73,18 @@ def test_a_file_that_can_t_be_read_is_a_failure(tmp_path: Path, capfd: pytest.Ca
     assert capfd.readouterr().err == f"directrix run: {tmp_path} can't be read: not a regular file\n"
 
 
-def test_without_check_it_says_that_the_daemon_is_not_there(good: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "-f", str(good)]) == 2
-    assert capfd.readouterr().err == "directrix run: the daemon is not there yet; --check checks a configuration\n"
+def test_a_faulty_configuration_is_not_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bad.conf"
+    path.write_text("nonsense\n")
+    assert main(["run", "-f", str(path), "--log-json"]) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    told = json.loads(line)
+    assert (told["level"], told["message"]) == ("error", f"{path}:1:1: error: 'nonsense' is no keyword here")
+
+
+def test_json_goes_with_check_alone(good: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "-f", str(good), "--json"]) == 2
+    assert "--log-json" in capfd.readouterr().err
 
 
 def test_the_configuration_id_chooses_lines(tmp_path: Path) -> None:

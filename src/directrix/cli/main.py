@@ -26,7 +26,7 @@ EXIT_PIPE_CLOSED = 141
 GROUPS = {
     "the table": ("ipvsadm", "sysctl", "mark", "up", "down", "status"),
     "why": ("explain", "trace"),
-    "a cluster": ("run", "config"),
+    "a cluster": ("run", "show", "plan", "apply", "config"),
     "hosts of a cluster": ("realserver", "director", "doctor"),
     "whole clusters": ("lab",),
     "the shell": ("install-names", "completion"),

@@ -1,4 +1,4 @@
-"""`directrix run`: the director that a keepalived.conf describes. So far it checks the file."""
+"""`directrix run`: the director that a keepalived.conf describes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from directrix.keepalived import Fault
 
-HELP = "run what a keepalived.conf describes; so far only --check, which checks it"
+HELP = "run the director that a keepalived.conf describes: checks, failover, the table"
 
 EXIT_FAULTY = 1
 EXIT_MISUSE = 2
@@ -20,14 +20,40 @@ EXIT_MISUSE = 2
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words of `directrix run`."""
     parser.description = (
-        "Run the director that a keepalived.conf describes. The daemon is not there yet: only --check works, which "
-        "reads the file with all it includes, and lists every mistake and everything that means nothing here."
+        "Run the director that a keepalived.conf describes, in the foreground: it checks real servers, has the table "
+        "follow, and speaks VRRP. SIGHUP has it read the file again, SIGTERM stops it. With --check it only reads the "
+        "file with all it includes, and lists every mistake and everything that means nothing here."
     )
     parser.add_argument(
         "-t", "--check", "--config-test", action="store_true", help="check the file, and do nothing else"
     )
     describe_file(parser)
     parser.add_argument("-j", "--json", action="store_true", help="with --check: what was found as JSON")
+    parser.add_argument(
+        "-n",
+        "--dont-fork",
+        action="store_true",
+        help="stay in the foreground, which it always does (keepalived's word)",
+    )
+    parser.add_argument(
+        "-l",
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        default="info",
+        help="what is written to the log, on stderr; info by default",
+    )
+    parser.add_argument("--log-json", action="store_true", help="the log as JSON, one object a line")
+    parser.add_argument("--event-log", metavar="FILE", help="also write what happens to a file, as JSON lines")
+    describe_others(parser)
+
+
+def describe_others(parser: argparse.ArgumentParser) -> None:
+    """Declare the word for services that are somebody else's."""
+    parser.add_argument(
+        "--keep-others",
+        action="store_true",
+        help="leave services alone that are not in the configuration and were not put into the table by its director",
+    )
 
 
 def describe_file(parser: argparse.ArgumentParser) -> None:
@@ -44,10 +70,9 @@ def describe_file(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit status: 0, 1 for a faulty or unreadable file, 2 for a misuse."""
+    """Exit status: 0, 1 for a faulty or unreadable file or a refusal, 2 for a misuse or a table that can't be had."""
     if not args.check:
-        print("directrix run: the daemon is not there yet; --check checks a configuration", file=sys.stderr)
-        return EXIT_MISUSE
+        return _direct(args)
     from directrix.keepalived import USUAL_PATH, FaultyConfiguration, load
 
     path = args.use_file or USUAL_PATH
@@ -65,6 +90,23 @@ def run(args: argparse.Namespace) -> int:
     else:
         tell(found)
     return status
+
+
+def _direct(args: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from directrix.director import logs
+    from directrix.director.daemon import Options
+    from directrix.director.running import run as run_director
+    from directrix.keepalived import USUAL_PATH
+
+    if args.json:
+        print("directrix run: --json goes with --check; for the log there is --log-json", file=sys.stderr)
+        return EXIT_MISUSE
+    logs.set_up(args.log_level, as_json=args.log_json)
+    path = str(Path(args.use_file or USUAL_PATH).absolute())
+    event_log = None if args.event_log is None else Path(args.event_log).absolute()
+    return run_director(Options(path, args.config_id, args.keep_others, event_log))
 
 
 def unreadable(command: str, path: str, error: OSError) -> int:

@@ -1,0 +1,350 @@
+"""The half of the director that balances: checks run, pools decide, the table follows, and others are told.
+
+A check's result goes to its pool in the same turn of the loop in which it is known, and what the pool decides goes to
+the table in the same turn: nothing lies in between that could wait. Scripts, pipes and mail come after that.
+
+    balancer = Balancer(table, told, memory)
+    balancer.start(setup)
+    await balancer.reload(another)
+    await balancer.stop()
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from directrix.checks.actions import Action, ServerKey, TellQuorum, TellServer
+from directrix.checks.checker import AnyChecker
+from directrix.checks.course import Progress
+from directrix.checks.dr_wire import Wires
+from directrix.checks.engine import Engine, Report
+from directrix.checks.file_check import FileCheck, FileChecker
+from directrix.checks.history import History
+from directrix.checks.outcome import Outcome
+from directrix.checks.pool import Pool
+from directrix.checks.registry import checker
+from directrix.checks.settings import Timing
+from directrix.director.checkers import Checking
+from directrix.director.in_force import InForce
+from directrix.director.memory import Belief, Memory, Remembered
+from directrix.director.plan import Change, WantedService
+from directrix.director.refusal import Refused
+from directrix.director.setup import Setup
+from directrix.director.virtual import Virtual
+from directrix.keepalived.values import FlushOnStop, LvsTimeouts
+from directrix.lvs import ServiceKey, TableError, Timeouts, endpoint
+from directrix.table.interface import Table
+
+_log = logging.getLogger("directrix.director")
+
+CheckName = tuple[str, ServerKey, str]
+"""What names a checker: its virtual server, its real server, and its name there."""
+
+_MEND = 1.0
+"""Seconds between two looks whether what the table refused can be done now."""
+_REMEMBER = 0.05
+"""Seconds within which changes are remembered together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A pool's word for others: a real server came or went, or the quorum did."""
+
+    virtual: Virtual
+    action: TellServer | TellQuorum
+
+
+class NoSuchServer(LookupError):
+    """There is no virtual server, or no real server in it, of that name."""
+
+
+class Balancer:
+    """Balances by one setup at a time."""
+
+    def __init__(
+        self,
+        table: Table,
+        told: Callable[[Told], None],
+        memory: Memory | None = None,
+        *,
+        keep_others: bool = False,
+        checked: Callable[[CheckName, Report], None] = lambda name, report: None,
+    ) -> None:
+        """Nothing happens yet.
+
+        Args:
+            table: what follows.
+            told: is called with what others are to be told, after the table has followed.
+            memory: what outlives the process; None to do without.
+            keep_others: services that are in no configuration of ours are somebody else's and stay.
+            checked: is called with each result of a check, after the table has followed.
+        """
+        self.pools: dict[str, Pool] = {}
+        self.in_force = InForce(table)
+        self._told = told
+        self._checked = checked
+        self._memory = memory
+        self._keep_others = keep_others
+        self._own: frozenset[ServiceKey] = frozenset()
+        self._resting: dict[CheckName, bool] = {}
+        self._remembering: asyncio.TimerHandle | None = None
+        self._mending: asyncio.TimerHandle | None = None
+
+    # Beginning, going on, ending
+
+    def start(self, setup: Setup) -> tuple[Change, ...]:
+        """Have the table as the setup says, from whatever is in it, and begin to check. Gives what changed.
+
+        Raises:
+            Refused: a checker can't be made; nothing has changed then.
+            TableError: the table refuses.
+        """
+        loop = asyncio.get_running_loop()
+        self.wires = Wires()
+        made = self._made(dict(self._checks(setup)))
+        self.setup = setup
+        self.engine = Engine(self._hear)
+        remembered = self._memory.recall() if self._memory is not None else Remembered()
+        self._own = remembered.services
+        flush = setup.configuration.globals.lvs_flush
+        actions: list[tuple[Virtual, list[Action]]] = []
+        for virtual in setup.virtuals.values():
+            actions.append((virtual, self._new_pool(virtual, remembered, loop.time())))
+        changes = self.in_force.have(list(self._wanted()), (lambda key: True) if flush else self._ours)
+        self._own = setup.keys
+        self._set_timeouts()
+        for virtual, done in actions:
+            self._tell(virtual, done)
+        for name, one in made.items():
+            self._begin(name, one, remembered.beliefs.get(_names(name)))
+        self._remember()
+        return changes
+
+    async def reload(self, setup: Setup) -> tuple[Change, ...]:
+        """Go on by another setup; what is the same in both goes on as it is. Gives what changed.
+
+        Raises:
+            Refused: a checker can't be made; nothing has changed then.
+            TableError: the table refuses, for a reason that could not be foreseen.
+        """
+        before, now = self.setup, asyncio.get_running_loop().time()
+        old, new = dict(self._checks(before)), dict(self._checks(setup))
+        made = self._made({name: check for name, check in new.items() if old.get(name) != check})
+        progress: dict[CheckName, Progress] = {}
+        for name in [name for name, check in old.items() if new.get(name) != check]:
+            progress[name] = self.engine.progress(name)
+            await self.engine.remove(name)
+            self._resting.pop(name, None)
+        self.setup = setup
+        self._own |= setup.keys
+        actions: list[tuple[Virtual, list[Action]]] = []
+        for gone in [name for name in self.pools if name not in setup.virtuals]:
+            actions.append((before.virtuals[gone], self.pools.pop(gone).stop(now)))
+        for virtual in setup.virtuals.values():
+            pool = self.pools.get(virtual.name)
+            if pool is None:
+                actions.append((virtual, self._new_pool(virtual, Remembered(), now)))
+            else:
+                actions.append((virtual, pool.reload(setup.pool_settings(virtual), now)))
+        try:
+            changes = self.in_force.have(list(self._wanted()), self._ours)
+            self._own = setup.keys
+            self._set_timeouts()
+        finally:
+            for virtual, done in actions:
+                self._tell(virtual, done, before)
+            for name, one in made.items():
+                known = progress.get(name)
+                self._begin(name, one, Belief(known.up) if known is not None and known.has_run else None)
+            self._remember()
+        return changes
+
+    async def stop(self) -> None:
+        """End the checks, and take out of the table what is ours, as `lvs_flush_on_stop` says."""
+        await self.engine.close()
+        self.wires.close()
+        for timer in (self._remembering, self._mending):
+            if timer is not None:
+                timer.cancel()
+        now = asyncio.get_running_loop().time()
+        actions = [(self.setup.virtuals[name], pool.stop(now)) for name, pool in self.pools.items()]
+        try:
+            if self.setup.configuration.globals.lvs_flush_on_stop is FlushOnStop.ALL:
+                self.table.flush()
+            else:
+                self.in_force.have((), lambda key: key in self._own)
+        except TableError as error:
+            _log.error("the table can't be cleared: %s", error)
+        for virtual, done in actions:
+            self._tell(virtual, done)
+        if self._memory is not None:
+            self._memory.forget()
+
+    @property
+    def table(self) -> Table:
+        """What follows."""
+        return self.in_force.table
+
+    # What others may ask and do
+
+    def history(self, name: CheckName) -> History:
+        """A check's last results."""
+        return self.engine.history(name)
+
+    def hold(self, virtual: str, server: ServerKey, weight: int | None) -> None:
+        """The operator sets a real server's weight, whatever checks say; None lets them decide again.
+
+        Raises:
+            NoSuchServer: there is none.
+            ValueError: the weight is out of range.
+        """
+        pool = self.pools.get(virtual)
+        if pool is None:
+            raise NoSuchServer(f"there is no virtual server {virtual!r}")
+        try:
+            actions = pool.hold(server, weight, asyncio.get_running_loop().time())
+        except KeyError:
+            raise NoSuchServer(f"virtual server {virtual} has no real server {endpoint(*server)}") from None
+        self._follow(virtual, actions)
+        self._remember()
+
+    def suspend(self, away: Callable[[Virtual], bool]) -> None:
+        """Let the checks rest of virtual servers with `ha_suspend` whose VIP is `away`, and no others."""
+        for name, _ in self._checks(self.setup):
+            virtual = self.setup.virtuals[name[0]]
+            if not virtual.settings.ha_suspend:
+                continue
+            rests = self._resting.get(name, False)
+            if away(virtual) != rests:
+                (self.engine.resume if rests else self.engine.suspend)([name])
+                self._resting[name] = not rests
+
+    # What happens
+
+    def _hear(self, report: Report) -> None:
+        name = report.name
+        assert isinstance(name, tuple)
+        virtual, server, check = name
+        if report.verdict is not None and virtual in self.pools:
+            found, now = report.result.outcome, asyncio.get_running_loop().time()
+            pool = self.pools[virtual]
+            actions = pool.report(server, check, report.verdict, now, weight=found.weight, standing=found.standing)
+            self._follow(virtual, actions)
+            if actions or report.changed:
+                self._remember()
+        self._log_result((virtual, server, check), report)
+        self._checked((virtual, server, check), report)
+
+    def _follow(self, name: str, actions: list[Action]) -> None:
+        if actions:
+            virtual, pool = self.setup.virtuals[name], self.pools[name]
+            self.in_force.settle(virtual.wanted(pool.table(), pool.sorry_in))
+            self._watch_astray()
+            self._tell(virtual, actions)
+
+    def _tell(self, virtual: Virtual, actions: Iterable[Action], before: Setup | None = None) -> None:
+        for action in actions:
+            match action:
+                case TellServer(key) if before is not None and key not in virtual.real_servers:
+                    self._told(Told(before.virtuals[virtual.name], action))
+                case TellServer() | TellQuorum():
+                    self._told(Told(virtual, action))
+
+    def _log_result(self, name: CheckName, report: Report) -> None:
+        outcome = report.result.outcome
+        who = f"{name[2]} of {endpoint(*name[1])} for {name[0]}"
+        if not outcome.made:
+            _log.warning("%s could not be made: %s", who, outcome.detail)
+        elif report.changed:
+            level = logging.INFO if outcome.ok else logging.WARNING
+            _log.log(level, "%s: %s: %s", who, "success" if outcome.ok else "failure", outcome.detail)
+        elif not outcome.ok and self._timing(name).log_all_failures:
+            _log.info("%s: failure: %s", who, outcome.detail)
+
+    def _watch_astray(self) -> None:
+        if self.in_force.astray and self._mending is None:
+            self._mending = asyncio.get_running_loop().call_later(_MEND, self._mend)
+
+    def _mend(self) -> None:
+        self._mending = None
+        self.in_force.mend()
+        self._watch_astray()
+
+    def _remember(self) -> None:
+        if self._memory is not None and self._remembering is None:
+            self._remembering = asyncio.get_running_loop().call_later(_REMEMBER, self._remember_now)
+
+    def _remember_now(self) -> None:
+        self._remembering = None
+        assert self._memory is not None
+        beliefs, held = {}, {}
+        for virtual, pool in self.pools.items():
+            for key in self.setup.virtuals[virtual].real_servers:
+                view = pool.server(key)
+                if view.held is not None:
+                    held[virtual, endpoint(*key)] = view.held
+                for name, known in view.checkers.items():
+                    if known.has_run:
+                        beliefs[virtual, endpoint(*key), name] = Belief(known.up, known.adds)
+        self._memory.keep(Remembered(self._own, beliefs, held))
+
+    # Small things
+
+    def _ours(self, key: ServiceKey) -> bool:
+        return not self._keep_others or key in self._own
+
+    def _wanted(self) -> Iterator[WantedService]:
+        for name, pool in self.pools.items():
+            yield from self.setup.virtuals[name].wanted(pool.table(), pool.sorry_in)
+
+    def _checks(self, setup: Setup) -> Iterator[tuple[CheckName, Checking]]:
+        for (virtual, server), checks in setup.checks.items():
+            for check in checks:
+                yield (virtual, server, check.name), check
+
+    def _timing(self, name: CheckName) -> Timing:
+        return next(check.timing for check in self.setup.checks[name[0], name[1]] if check.name == name[2])
+
+    def _new_pool(self, virtual: Virtual, remembered: Remembered, now: float) -> list[Action]:
+        pool = self.pools[virtual.name] = Pool(self.setup.pool_settings(virtual))
+        known: list[tuple[ServerKey, str, Outcome]] = []
+        for key in virtual.real_servers:
+            for check in self.setup.checks[virtual.name, key]:
+                if isinstance(check.settings, FileCheck):
+                    known.append((key, check.name, FileChecker(check.settings).now()))
+                elif (belief := remembered.beliefs.get((virtual.name, endpoint(*key), check.name))) is not None:
+                    known.append((key, check.name, Outcome(belief.up, weight=belief.adds)))
+        actions = pool.start(now, known)
+        for key in virtual.real_servers:
+            held = remembered.held.get((virtual.name, endpoint(*key)))
+            if held is not None:
+                actions += pool.hold(key, held, now)
+        return actions
+
+    def _made(self, wanted: dict[CheckName, Checking]) -> dict[CheckName, tuple[AnyChecker, Timing]]:
+        made: dict[CheckName, tuple[AnyChecker, Timing]] = {}
+        reasons = []
+        for name, check in wanted.items():
+            try:
+                made[name] = checker(check.settings, self.wires), check.timing
+            except (OSError, ValueError) as error:
+                reasons.append(f"{name[2]} of {endpoint(*name[1])} for {name[0]}: {error}")
+        if reasons:
+            raise Refused(reasons)
+        return made
+
+    def _begin(self, name: CheckName, made: tuple[AnyChecker, Timing], belief: Belief | None) -> None:
+        progress = None if belief is None else Progress(up=belief.up, has_run=True)
+        self.engine.add(name, *made, progress)
+
+    def _set_timeouts(self) -> None:
+        wanted = self.setup.configuration.globals.lvs_timeouts
+        if wanted != LvsTimeouts():
+            self.table.set_timeouts(Timeouts(wanted.tcp, wanted.tcp_fin, wanted.udp))
+
+
+def _names(name: CheckName) -> tuple[str, str, str]:
+    return name[0], endpoint(*name[1]), name[2]

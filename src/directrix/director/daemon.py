@@ -1,0 +1,425 @@
+"""The director: one asyncio program that joins configuration, checks, VRRP and the table.
+
+What comes first and what last:
+
+- At the start the table is made as the configuration says, from whatever is in it; then checks begin; then VRRP, so
+  that no address comes before its services. The service manager hears READY when VRRP knows whether it is master here.
+- At the end VRRP goes first: a master resigns and keeps its addresses until another one is heard. The table forwards
+  meanwhile, and is cleared when the addresses are gone.
+- A reload is refused whole, or done whole: everything that can be wrong is looked for before anything is changed, and
+  the balancer goes back if VRRP refuses.
+- Killed, it leaves table and addresses as they are, and traffic goes on. It comes back from `memory.py` and VRRP's own
+  memory, and changes only what differs.
+
+Signals are keepalived's: HUP reloads, TERM and INT stop, USR1 and USR2 write `dumps.py`'s files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from directrix.checks.actions import ServerKey
+from directrix.director import dumps
+from directrix.director.api import Api, Listener
+from directrix.director.balancer import Balancer, Told
+from directrix.director.drains import Drained, Drains
+from directrix.director.drains import Name as DrainName
+from directrix.director.events import EventLog
+from directrix.director.happenings import Happening
+from directrix.director.mail import Mailer
+from directrix.director.memory import Memory
+from directrix.director.places import SOCKET
+from directrix.director.presence import is_here
+from directrix.director.programs import changeable_by_others, command, faults, scripts_of
+from directrix.director.refusal import Refused
+from directrix.director.routers import inert
+from directrix.director.setup import Setup, prepare, vet
+from directrix.director.telling import Teller, run_command
+from directrix.director.virtual import Virtual
+from directrix.keepalived import Fault, FaultyConfiguration, load
+from directrix.keepalived.values import Script
+from directrix.lvs import TableError, endpoint
+from directrix.system.service_manager import ServiceManager
+from directrix.table.interface import Table
+from directrix.vrrp.effects import Effect, GroupChanged, ReleaseAddresses, StateChanged, TakeAddresses
+from directrix.vrrp.service import VrrpService
+from directrix.vrrp.states import State
+from directrix.vrrp.status import InstanceStatus
+
+_log = logging.getLogger("directrix.director")
+
+_LOOK = 0.05
+"""Seconds between two looks whether VRRP has settled."""
+_AROUND = 1.0
+"""Seconds between two looks at what changes without telling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a director is run.
+
+    Attributes:
+        path: the configuration.
+        config_id: what `@ID` in it is compared with; None for the host's name.
+        keep_others: leave services alone that are in no configuration of ours.
+        event_log: a file for happenings, as JSON lines; None for none.
+        data, stats: files for SIGUSR1 and SIGUSR2.
+    """
+
+    path: str
+    config_id: str | None = None
+    keep_others: bool = False
+    event_log: Path | None = None
+    data: Path = dumps.DATA
+    stats: Path = dumps.STATS
+
+
+def tell_faults(found: Iterable[Fault]) -> None:
+    """Write what is wrong with a configuration to the log."""
+    for fault in found:
+        _log.log(logging.ERROR if fault.severity == "error" else logging.WARNING, "%s", fault)
+
+
+class Director:
+    """A director, from its start to its end."""
+
+    def __init__(self, setup: Setup, table: Table, place: Path, options: Options, manager: ServiceManager) -> None:
+        """Nothing happens yet.
+
+        Args:
+            setup: what to do, vetted for the table.
+            table: what follows.
+            place: a directory of this director's own, in /run.
+            options: how it is run.
+            manager: who is told how it is.
+
+        Raises:
+            OSError: the event log can't be opened, or VRRP's memory not made.
+        """
+        self.setup = setup
+        self.options = options
+        self.events = EventLog(options.event_log)
+        self.teller = Teller()
+        self.mailer = Mailer()
+        self.balancer = Balancer(table, self._told, Memory(place / "memory.json"), keep_others=options.keep_others)
+        self.vrrp = VrrpService(setup.routers, on_effect=self._effect, memory=place / "vrrp")
+        self.started_at = time.time()
+        self.reloaded_at = 0.0
+        self.refused = ""
+        """Why the last reload was refused; empty if it was not."""
+        self.drains = Drains(self._connections, self._drained)
+        self._place = place
+        self._reloading = asyncio.Lock()
+        self._manager = manager
+        self._silent = True
+        self._wanted: asyncio.Queue[str] = asyncio.Queue()
+        self._ready = False
+
+    async def run(self) -> None:
+        """Run until told to stop.
+
+        Raises:
+            Refused: a checker can't be made. Nothing has changed then.
+            TableError: the table refuses.
+            OSError: VRRP can't be started; the table stays as the configuration has it, and forwards.
+        """
+        self._hear_signals()
+        settings = self.setup.configuration.globals
+        await self._run_bounded(settings.startup_script, settings.startup_script_timeout)
+        self._warn(self.setup)
+        self.teller.configure(settings)
+        self.mailer.configure(settings)
+        self._silent = not settings.rs_init_notifies
+        changes = self.balancer.start(self.setup)
+        self._silent = False
+        _log.info("%d virtual servers; %d changes of the table", len(self.setup.virtuals), len(changes))
+        try:
+            await self.vrrp.start()
+        except OSError:
+            await self.balancer.engine.close()
+            raise
+        self._happened("director", "started", {}, changes=len(changes))
+        looking = asyncio.create_task(self._look_around())
+        watchdog = asyncio.create_task(self._keep_alive())
+        settling = asyncio.create_task(self._settle())
+        listener: Listener | None = None
+        try:
+            listener = Listener(Api(self), self._place / SOCKET)
+            while await self._wanted.get() != "stop":
+                await self.reload()
+        finally:
+            for task in (looking, settling):
+                task.cancel()
+            await self._stop(listener)
+            watchdog.cancel()
+
+    async def reload(self) -> bool:
+        """Read the configuration again and go on by it; False if it is refused, and everything stays as it is."""
+        async with self._reloading:
+            return await self._reload()
+
+    async def _reload(self) -> bool:
+        self._manager.reloading()
+        self.refused = ""
+        try:
+            setup = await self._read_again()
+            await self._go_on_by(setup)
+        except FaultyConfiguration as faulty:
+            tell_faults(faulty.faults)
+            errors = sum(fault.severity == "error" for fault in faulty.faults)
+            self.refused = f"{errors} mistakes in {self.options.path}, the first one: {_first_error(faulty)}"
+        except Refused as refused:
+            for reason in refused.reasons:
+                _log.error("%s", reason)
+            self.refused = "; ".join(refused.reasons)
+        except (OSError, TableError) as error:
+            self.refused = str(error)
+        except Exception as error:  # a fault of ours in reading a file must not end what runs by the one before
+            _log.exception("reload")
+            self.refused = f"a fault of directrix itself: {error!r}"
+        if self.refused:
+            _log.error("the configuration is refused; the one before stays in force: %s", self.refused)
+            self._happened("director", "refused", {}, reason=self.refused)
+        self._manager.ready(self._status())
+        return not self.refused
+
+    def stop(self) -> None:
+        """Have it come to its end."""
+        self._wanted.put_nowait("stop")
+
+    def statuses(self) -> tuple[InstanceStatus, ...]:
+        """VRRP's instances."""
+        return self.vrrp.states()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether VRRP knows of every instance whether its addresses are here."""
+        return self._ready
+
+    def hold(self, virtual: str, server: ServerKey, weight: int | None) -> None:
+        """The operator sets a real server's weight; None lets checks decide again. A drain is over by it.
+
+        Raises:
+            NoSuchServer: there is none.
+            ValueError: the weight is out of range.
+        """
+        self.balancer.hold(virtual, server, weight)
+        self.drains.end((virtual, server))
+        what = "enabled" if weight is None else "quiesced" if weight == 0 else "weight set"
+        facts = {} if weight is None else {"weight": weight}
+        self._happened("operator", what, {"service": virtual, "server": endpoint(*server)}, **facts)
+
+    def drain(self, virtual: str, server: ServerKey, seconds: float | None) -> None:
+        """The operator quiesces a real server and wants to hear when its last connection is gone, or time is up.
+
+        Raises:
+            NoSuchServer: there is none.
+        """
+        self.hold(virtual, server, 0)
+        self.drains.begin((virtual, server), seconds)
+
+    # Reloading
+
+    async def _read_again(self) -> Setup:
+        loaded = await asyncio.to_thread(load, self.options.path, self.options.config_id)
+        tell_faults(loaded.warnings)
+        before = self.setup.configuration.globals
+        if loaded.configuration.globals.net_namespace != before.net_namespace:
+            raise Refused(["net_namespace can't change while the director runs: restart it"])
+        setup = prepare(loaded.configuration)
+        vet(setup, self.balancer.table)
+        return setup
+
+    async def _go_on_by(self, setup: Setup) -> None:
+        before = self.setup
+        changes = await self.balancer.reload(setup)
+        try:
+            await self.vrrp.reload(setup.routers)
+        except OSError:
+            await self.balancer.reload(before)
+            raise
+        self.setup = setup
+        self.teller.configure(setup.configuration.globals)
+        self.mailer.configure(setup.configuration.globals)
+        self._warn(setup)
+        try:
+            self.events.reopen()
+        except OSError as error:
+            _log.error("%s: %s", self.options.event_log, error.strerror)
+        self.reloaded_at = time.time()
+        _log.info("reloaded: %d changes of the table", len(changes))
+        self._happened("director", "reloaded", {}, changes=len(changes))
+
+    # Ending
+
+    async def _stop(self, listener: Listener | None) -> None:
+        self._manager.stopping()
+        _log.info("stopping")
+        closing = [listener.close()] if listener is not None else []
+        await asyncio.gather(self.vrrp.stop(), *closing)
+        self._happened("director", "stopped", {})
+        self.drains.close()
+        await self.balancer.stop()
+        await asyncio.gather(self.teller.close(), self.mailer.close())
+        settings = self.setup.configuration.globals
+        await self._run_bounded(settings.shutdown_script, settings.shutdown_script_timeout)
+        self.events.close()
+
+    # What happens
+
+    def _told(self, told: Told) -> None:
+        virtual, action = told.virtual, told.action
+        word = "up" if action.up else "down"
+        if hasattr(action, "server"):
+            server = endpoint(*action.server)
+            self._happened("server", word, {"service": virtual.name, "server": server})
+            _log.log(
+                logging.INFO if action.up else logging.WARNING, "%s: real server %s is %s", virtual.name, server, word
+            )
+        else:
+            facts = {"weight": action.weight, "threshold": action.threshold}
+            self._happened("quorum", word, {"service": virtual.name}, **facts)
+            level = logging.INFO if action.up else logging.WARNING
+            _log.log(level, "%s: quorum is %s, with weight %d", virtual.name, word, action.weight)
+        silently = self._silent and hasattr(action, "server")
+        self.teller.tell(told, silently=silently)
+        if not silently:
+            self.mailer.server_or_quorum(told)
+
+    def _effect(self, effect: Effect) -> None:
+        match effect:
+            case StateChanged(instance, state, priority):
+                word = "stopped" if state is State.INITIALIZE else state.name
+                self._happened("vrrp", word, {"instance": instance.name}, priority=priority)
+                if instance.name in self._alerting:
+                    self.mailer.instance(instance.name, state)
+            case GroupChanged(group, state):
+                self._happened("vrrp", state.name, {"group": group.name})
+                if f"group {group.name}" in self._alerting:
+                    self.mailer.instance(group.name, state, is_group=True)
+            case TakeAddresses() | ReleaseAddresses():
+                asyncio.get_running_loop().call_soon(self._rest_or_go_on)
+        if isinstance(effect, StateChanged) and self._ready:
+            self._manager.tell(f"STATUS={self._status()}")
+
+    @property
+    def _alerting(self) -> set[str]:
+        """Instances and groups of which mail is sent."""
+        configuration = self.setup.configuration
+        found = {instance.name for instance in configuration.instances if instance.notify.smtp_alert}
+        return found | {f"group {group.name}" for group in configuration.sync_groups if group.notify.smtp_alert}
+
+    def _connections(self, name: DrainName) -> int:
+        """How many a real server has; none once it is configured no more."""
+        virtual = self.balancer.setup.virtuals.get(name[0])
+        if virtual is None or name[1] not in virtual.real_servers:
+            return 0
+        places = set(virtual.places(name[1]))
+        found = 0
+        for key in virtual.keys:
+            with suppress(TableError):
+                for entry in self.balancer.table.service(key).servers:
+                    if (key, entry.server.key) in places:
+                        found += entry.active + entry.inactive
+        return found
+
+    def _drained(self, drained: Drained) -> None:
+        (virtual, server), left = drained.name, drained.left
+        _log.info("%s: real server %s is drained, with %d connections left", virtual, endpoint(*server), left)
+        who = {"service": virtual, "server": endpoint(*server)}
+        self._happened("operator", "drained", who, left=left, took=round(drained.took, 3))
+
+    def _happened(self, kind: str, what: str, who: dict[str, str], **more: object) -> None:
+        self.events.add(Happening(time.time(), kind, what, who, dict(more)))
+
+    def _hear_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._wanted.put_nowait, "reload")
+        loop.add_signal_handler(
+            signal.SIGUSR1,
+            self._dump,
+            self.options.data,
+            lambda: dumps.data(self.setup, self.statuses(), self.balancer.pools),
+        )
+        loop.add_signal_handler(signal.SIGUSR2, self._dump, self.options.stats, lambda: dumps.stats(self.statuses()))
+
+    def _dump(self, path: Path, text: Callable[[], str]) -> None:
+        try:
+            dumps.write(path, text())
+        except OSError as error:
+            _log.error("%s can't be written: %s", path, error.strerror)
+        except AttributeError:
+            _log.warning("%s is not written: the director has only just begun", path)
+        else:
+            _log.info("%s is written", path)
+
+    # Looking after itself
+
+    async def _settle(self) -> None:
+        """READY as soon as it is known of every instance whether its addresses are here."""
+        while not all(_settled(status) for status in self.statuses()):
+            await asyncio.sleep(_LOOK)
+        self._ready = True
+        self._manager.ready(self._status())
+        _log.info("ready: %s", self._status())
+
+    async def _keep_alive(self) -> None:
+        if self._manager.watchdog is not None:
+            while True:
+                self._manager.alive()
+                await asyncio.sleep(self._manager.watchdog / 3)
+
+    async def _look_around(self) -> None:
+        while True:
+            self._rest_or_go_on()
+            await asyncio.sleep(_AROUND)
+
+    def _rest_or_go_on(self) -> None:
+        self.balancer.suspend(_is_away)
+
+    def _status(self) -> str:
+        pools = self.balancer.pools.values()
+        quorate = sum(pool.quorum_up for pool in pools)
+        words = [f"{quorate} of {len(pools)} virtual servers have their quorum"]
+        states = [status.state for status in self.statuses()]
+        words += [f"{states.count(state)} {state.name}" for state in State if state in states]
+        return ", ".join(words)
+
+    def _warn(self, setup: Setup) -> None:
+        settings = setup.configuration.globals
+        for text in inert(setup.configuration):
+            _log.warning("%s", text)
+        for script in scripts_of(setup.configuration):
+            wanted = command(script, settings)
+            for fault in faults(wanted):
+                _log.warning("%s", fault)
+            if (place := changeable_by_others(wanted)) is not None:
+                _log.warning("%s runs as root, and others may change %s", wanted.words[0], place)
+
+    async def _run_bounded(self, script: Script | None, seconds: float) -> None:
+        if script is not None:
+            await run_command(command(script, self.setup.configuration.globals), seconds)
+
+
+def _settled(status: InstanceStatus) -> bool:
+    if status.state is State.BACKUP:
+        return status.master is not None
+    return status.state is not State.INITIALIZE
+
+
+def _is_away(virtual: Virtual) -> bool:
+    addresses = [key.address for key in virtual.keys if key.address is not None]
+    return bool(addresses) and not any(map(is_here, addresses))
+
+
+def _first_error(faulty: FaultyConfiguration) -> str:
+    return str(next(fault for fault in faulty.faults if fault.severity == "error"))

@@ -1,0 +1,144 @@
+"""Metrics in Prometheus' text format, by the names that node_exporter and keepalived-exporter gave them.
+
+So dashboards that are there already go on working; what is ours alone begins with `directrix_`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from directrix import __version__
+from directrix.lvs import ServiceKey
+from directrix.lvs.state import Counters, ServiceState
+from directrix.vrrp.bad_packet import Cause
+from directrix.vrrp.states import State
+from directrix.vrrp.status import InstanceStatus
+
+if TYPE_CHECKING:
+    from directrix.director.daemon import Director
+
+Sample = tuple[Mapping[str, str], float]
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+def family(name: str, kind: str, meaning: str, samples: Iterable[Sample]) -> Iterator[str]:
+    """The lines of one metric; none if it has no samples."""
+    lines = [f"{name}{_labels(labels)} {value:.17g}" for labels, value in samples]
+    if lines:
+        yield f"# HELP {name} {meaning}"
+        yield f"# TYPE {name} {kind}"
+        yield from lines
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    if not labels:
+        return ""
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
+
+
+def _escaped(value: str) -> str:
+    plain = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return plain.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+def exposition(director: Director) -> str:
+    """Everything there is to measure."""
+    table = director.balancer.table
+    lines = [
+        *family("directrix_build_info", "gauge", "Version of directrix.", [({"version": __version__}, 1)]),
+        *of_table(table.totals()[0], table.services()),
+        *family("keepalived_up", "gauge", "Status.", [({}, 1)]),
+        *of_vrrp(director.statuses()),
+        *_of_checks(director),
+    ]
+    return "".join(f"{line}\n" for line in lines)
+
+
+_COUNTERS = (
+    ("connections", "connections", "The total number of connections made."),
+    ("incoming_packets", "in_packets", "The total number of incoming packets."),
+    ("outgoing_packets", "out_packets", "The total number of outgoing packets."),
+    ("incoming_bytes", "in_bytes", "The total amount of incoming data."),
+    ("outgoing_bytes", "out_bytes", "The total amount of outgoing data."),
+)
+
+
+def of_table(totals: Counters, services: Iterable[ServiceState]) -> Iterator[str]:
+    """The metrics of node_exporter's ipvs collector."""
+    for name, field, meaning in _COUNTERS:
+        yield from family(f"node_ipvs_{name}_total", "counter", meaning, [({}, getattr(totals, field))])
+    entries = [
+        (_backend(state.service.key, str(entry.server.address), entry.server.port), entry)
+        for state in services
+        for entry in state.servers
+    ]
+    name = "node_ipvs_backend"
+    active = [(labels, float(entry.active)) for labels, entry in entries]
+    yield from family(f"{name}_connections_active", "gauge", "The current active connections.", active)
+    inactive = [(labels, float(entry.inactive)) for labels, entry in entries]
+    yield from family(f"{name}_connections_inactive", "gauge", "The current inactive connections.", inactive)
+    weights = [(labels, float(entry.server.weight)) for labels, entry in entries]
+    yield from family(f"{name}_weight", "gauge", "The current backend weight.", weights)
+
+
+def _backend(key: ServiceKey, address: str, port: int) -> dict[str, str]:
+    return {
+        "local_address": "" if key.address is None else str(key.address),
+        "local_port": str(key.port),
+        "remote_address": address,
+        "remote_port": str(port),
+        "proto": "FWM" if key.protocol is None else key.protocol.name,
+        "local_mark": f"{key.fwmark:08X}" if key.fwmark else "",
+    }
+
+
+_SENT = (
+    ("advertisements_received", "Advertisements received."),
+    ("advertisements_sent", "Advertisements sent."),
+    ("become_master", "Times it became master."),
+    ("release_master", "Times it released master."),
+    ("priority_zero_received", "Priority zero received."),
+    ("priority_zero_sent", "Priority zero sent."),
+)
+
+_ERRORS = (
+    ("packet_length_errors", Cause.LENGTH, "Packets of a wrong length."),
+    ("advertisements_interval_errors", Cause.INTERVAL, "Adverts with another interval."),
+    ("ip_ttl_errors", Cause.TTL, "Packets with a wrong TTL."),
+    ("invalid_type_received", Cause.TYPE, "Packets of an unknown type."),
+    ("address_list_errors", Cause.ADDRESSES, "Adverts with other addresses."),
+    ("authentication_invalid", Cause.AUTH_TYPE, "Authentication types that don't exist."),
+    ("authentication_mismatch", Cause.AUTH_MISMATCH, "Other authentication types."),
+    ("authentication_failure", Cause.AUTH_FAILURE, "Authentication that failed."),
+)
+
+
+def of_vrrp(statuses: Iterable[InstanceStatus]) -> Iterator[str]:
+    """The metrics of keepalived-exporter."""
+    found = [({"iname": one.name, "intf": one.interface, "vrid": str(one.vrid)}, one) for one in statuses]
+    states = [
+        ({**labels, "ip_address": address}, float(one.state if one.state is not State.LEAVING else State.MASTER))
+        for labels, one in found
+        for address in one.addresses
+    ]
+    yield from family("keepalived_vrrp_state", "gauge", "State of vrrp: 0 INIT, 1 BACKUP, 2 MASTER, 3 FAULT.", states)
+    for name, meaning in _SENT:
+        counts = [(labels, float(getattr(one.statistics, name))) for labels, one in found]
+        yield from family(f"keepalived_{name}_total", "counter", meaning, counts)
+    for name, cause, meaning in _ERRORS:
+        errors = [(labels, float(one.statistics.rejected[cause])) for labels, one in found]
+        yield from family(f"keepalived_{name}_total", "counter", meaning, errors)
+
+
+def _of_checks(director: Director) -> Iterator[str]:
+    up: list[Sample] = []
+    quorums: list[Sample] = []
+    for name, pool in director.balancer.pools.items():
+        quorums.append(({"service": name}, float(pool.quorum_up)))
+        for address, port in director.balancer.setup.virtuals[name].real_servers:
+            labels = {"service": name, "remote_address": str(address), "remote_port": str(port)}
+            up.append((labels, float(pool.server((address, port)).alive)))
+    yield from family("directrix_quorum_up", "gauge", "Whether a virtual server has its quorum.", quorums)
+    yield from family("directrix_server_alive", "gauge", "Whether no check of a real server fails.", up)

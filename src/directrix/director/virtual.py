@@ -1,0 +1,118 @@
+"""A `virtual_server` as the director sees it: what it is in the table, and what stands there by what its pool says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from directrix.checks.actions import ServerKey
+from directrix.checks.pool import CheckerSettings, PoolSettings, ServerSettings
+from directrix.checks.pool import SorryServer as PoolSorry
+from directrix.director.plan import WantedService
+from directrix.keepalived.values import Configuration, RealServer, SorryServer, VirtualServer
+from directrix.lvs import ForwardingMethod, ServiceKey, VirtualService
+from directrix.lvs import RealServer as Entry
+from directrix.lvs.service import default_netmask
+
+
+@dataclass(frozen=True, slots=True)
+class Virtual:
+    """A virtual server.
+
+    Attributes:
+        name: unique, and the same over reloads: `TCP 192.0.2.1:80`, `FWM 7`, `group web TCP`.
+        settings: what the configuration says.
+        keys: the services it is in the table: one, or one for each member of its group.
+    """
+
+    name: str
+    settings: VirtualServer
+    keys: tuple[ServiceKey, ...]
+
+    @property
+    def real_servers(self) -> dict[ServerKey, RealServer]:
+        """The real servers as configured."""
+        return {(server.address, server.port): server for server in self.settings.real_servers}
+
+    def everything(self) -> Iterator[WantedService]:
+        """Its services with all that can ever stand in them, for a table to say whether it takes it."""
+        for key in self.keys:
+            yield WantedService(self.service(key), tuple(self._entries(key, _all_of(self.settings))))
+
+    def wanted(self, standing: Mapping[ServerKey, int], sorry_in: bool) -> tuple[WantedService, ...]:
+        """Its services with what stands in the table by what its pool says (`Pool.table`, `Pool.sorry_in`)."""
+        found: list[tuple[RealServer | SorryServer, int]] = []
+        real_servers, sorry = self.real_servers, self.settings.sorry_server
+        for key, weight in standing.items():
+            is_sorry = sorry is not None and key == sorry_key(sorry) and (sorry_in or key not in real_servers)
+            found.append((sorry, weight) if sorry is not None and is_sorry else (real_servers[key], weight))
+        return tuple(WantedService(self.service(key), tuple(self._entries(key, found))) for key in self.keys)
+
+    def places(self, server: ServerKey) -> Iterator[tuple[ServiceKey, ServerKey]]:
+        """Where a real server stands in the table, if it does: in each of its services, with the port it has there."""
+        configured = self.real_servers[server]
+        for key in self.keys:
+            yield key, (configured.address, _port(configured, key))
+
+    def service(self, key: ServiceKey) -> VirtualService:
+        """One of its services."""
+        settings = self.settings
+        same_family = key.family is settings.family
+        return VirtualService(
+            key,
+            settings.scheduler,
+            settings.scheduler_flags,
+            settings.persistence,
+            settings.netmask if same_family else default_netmask(key.family),
+            settings.one_packet,
+            settings.engine,
+        )
+
+    def _entries(self, key: ServiceKey, servers: list[tuple[RealServer | SorryServer, int]]) -> Iterator[Entry]:
+        for server, weight in servers:
+            entry = Entry(server.address, _port(server, key), server.method, weight, tunnel=server.tunnel)
+            if isinstance(server, RealServer):
+                entry = replace(entry, upper_threshold=server.upper_threshold, lower_threshold=server.lower_threshold)
+            yield entry
+
+    def pool_settings(self, checker_names: Mapping[ServerKey, tuple[CheckerSettings, ...]]) -> PoolSettings:
+        """What its pool is told; `checker_names` are the checkers of each real server."""
+        settings, sorry = self.settings, self.settings.sorry_server
+        servers = tuple(
+            ServerSettings(key, server.weight, server.inhibit_on_failure, checker_names[key])
+            for key, server in self.real_servers.items()
+        )
+        return PoolSettings(
+            servers,
+            settings.quorum,
+            settings.hysteresis,
+            None if sorry is None else PoolSorry(sorry_key(sorry), 1, sorry.inhibit),
+            settings.omega,
+        )
+
+
+def _port(server: RealServer | SorryServer, key: ServiceKey) -> int:
+    """Only NAT can change ports: with the other methods packets keep the service's own."""
+    return server.port if server.method is ForwardingMethod.MASQUERADE else key.port
+
+
+def sorry_key(sorry: SorryServer) -> ServerKey:
+    """What names the sorry server in its pool."""
+    return sorry.address, sorry.port
+
+
+def _all_of(settings: VirtualServer) -> list[tuple[RealServer | SorryServer, int]]:
+    found: list[tuple[RealServer | SorryServer, int]] = [(server, server.weight) for server in settings.real_servers]
+    if settings.sorry_server is not None:
+        found.append((settings.sorry_server, 1))
+    return found
+
+
+def virtual_servers(configuration: Configuration) -> tuple[Virtual, ...]:
+    """All virtual servers of a configuration."""
+    found = []
+    for settings in configuration.virtual_servers:
+        keys = tuple(configuration.service_keys(settings))
+        name = f"group {settings.group} {settings.protocol.name}" if settings.group else str(keys[0])
+        found.append(Virtual(name, settings, keys))
+    return tuple(found)
