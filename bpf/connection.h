@@ -17,6 +17,7 @@
 #ifndef DIRECTRIX_CONNECTION_H
 #define DIRECTRIX_CONNECTION_H
 
+#include "handshake.h"
 #include "tcp.h"
 
 #define LOCK_TRIES 256
@@ -363,12 +364,16 @@ static __always_inline void assure(__u32 control)
 		__sync_fetch_and_or(&template->status, CONNECTION_ASSURED);
 }
 
-/* Move to another state and keep the server's counts true. */
-static __noinline int connection_move(struct connection *c, __u32 state)
+/* Move to another state and keep the server's counts true. Global: verified once. */
+__noinline int connection_move(struct connection *c, __u32 state)
 {
-	__u32 status = c->status, next = (status & ~(0xff | CONNECTION_ACTIVE)) | state;
+	__u32 status, next;
 	struct server *s;
 
+	if (!c)
+		return 0;
+	status = c->status;
+	next = (status & ~(0xff | CONNECTION_ACTIVE)) | state;
 	if (active(state))
 		next |= CONNECTION_ACTIVE;
 	if (__sync_val_compare_and_swap(&c->status, status, next) != status)
@@ -383,6 +388,7 @@ static __noinline int connection_move(struct connection *c, __u32 state)
 		__sync_fetch_and_add(&s->inactive, -up);
 		load_changed(s);
 	}
+	handshake_moved(c, status, next);
 	if ((state == TCP_S_ESTABLISHED || state == SCTP_S_ESTABLISHED) && c->control)
 		assure(c->control);
 	return 0;

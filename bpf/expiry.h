@@ -22,12 +22,14 @@
 #define NO_VISIT (1U << 30)
 #define TEMPLATE_RETRY_SECONDS 60
 
-static __noinline int bucket_visit(__u32 number, struct head *h, __u32 now)
+/* Global, so that the verifier looks at it once and not for every head of a line. */
+__noinline int bucket_visit(__u32 number, __u32 now)
 {
 	struct bucket *b = bucket_at(number);
 	__u32 next = now + NO_VISIT ?: 1;
+	struct head *h = head_of(number);
 
-	if (!b)
+	if (!b || !h)
 		return 0;
 	/* first forget, then look: a deadline that comes nearer meanwhile lowers it again */
 	__sync_lock_test_and_set(&h->visit, next);
@@ -41,14 +43,16 @@ static __noinline int bucket_visit(__u32 number, struct head *h, __u32 now)
 			if (slot_reuse(c, now, &due))
 				continue;
 		} else if (reached(now, due)) {
-			if (c->children) {
+			if (c->status & CONNECTION_TEMPLATE && c->children) {
 				__u32 later = now + ((TEMPLATE_RETRY_SECONDS * parameters.hertz) >> TICK_SHIFT);
 
 				c->control = later - now;	/* IPVS: its timeout from now on */
 				__sync_val_compare_and_swap(&c->expires, due, later);
 				due = later;
 			} else {
-				connection_end(c, due, now);
+				/* nobody else ends one that is half-open */
+				if (connection_end(c, due, now) && half_open(c->status))
+					handshake_failed(c->server);
 				due = now + GRACE_TICKS;
 			}
 		}
@@ -76,7 +80,7 @@ static long line_visit(__u32 i, void *context)
 		return 1;
 	for (int k = 0; k < HEADS_IN_LINE; k++)
 		if (line->head[k].visit && reached(sweep->now, line->head[k].visit))
-			bucket_visit(number * HEADS_IN_LINE + k, &line->head[k], sweep->now);
+			bucket_visit(number * HEADS_IN_LINE + k, sweep->now);
 	return 0;
 }
 
