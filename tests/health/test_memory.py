@@ -35,15 +35,18 @@ def test_with_nothing_to_remember_there_is_no_file(tmp_path: Path) -> None:
 
 def test_a_change_that_fails_changes_nothing(tmp_path: Path) -> None:
     memory.write(tmp_path, FULL)
-    with pytest.raises(RuntimeError), memory.changing(tmp_path) as remembered:
-        remembered.clear()
-        raise RuntimeError
+
+    def fail() -> None:
+        with memory.changing(tmp_path) as remembered:
+            remembered.clear()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert memory.read(tmp_path) == FULL
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", "{}x", '[{"service": {}}]', '[{"service": {"family": "inet", "fwmark": 1}}]']
-)
+@pytest.mark.parametrize("text", ["", "{}x", '[{"service": {}}]', '[{"service": {"family": "inet", "fwmark": 1}}]'])
 def test_a_file_that_is_not_ours_says_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "absences.json").write_text(text)
     assert memory.read(tmp_path) == {}

@@ -24,7 +24,7 @@ EXIT_INTERRUPTED = 130
 EXIT_PIPE_CLOSED = 141
 
 GROUPS = {
-    "the table": ("ipvsadm", "mark", "up", "down", "status"),
+    "the table": ("ipvsadm", "mark", "up", "down", "status", "health", "top"),
     "whole clusters": ("lab",),
     "the shell": ("install-names", "completion"),
 }

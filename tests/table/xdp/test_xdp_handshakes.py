@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from data_plane import DIAMETER, HTTP, DataPlane
+from data_plane import DIAMETER, HTTP, DataPlane, real
 from frames import ACK, RST, SYN, TCP, association, packet
 
 from directrix.lvs.handshakes import SPACING, TIMED, UNIT, Handshakes, bounds, octave
@@ -20,8 +20,7 @@ def send(plane: DataPlane, flags: int, port: int = PORT) -> None:
 
 def seen(plane: DataPlane, number: int = 1) -> Handshakes:
     """The handshakes of a real server of HTTP's."""
-    found = plane.table.handshakes()[HTTP]
-    return found[plane.state(HTTP, number).server.key]
+    return plane.table.handshakes()[HTTP][real(number), HTTP.port]
 
 
 def counts(plane: DataPlane) -> tuple[int, int, int]:
