@@ -12,6 +12,10 @@
  * way. A connection past its time is as good as none, also before the clock comes to end it. New
  * connections of one key are serialised by the lock in the head of the key's first bucket.
  *
+ * A client that uses its port again gets the slot of the connection that was (reuse.h): the only
+ * packets that can still hold it are of the same flow, and every change they make is a
+ * compare-and-swap on what they have read. So however full the table is, a reused port has room.
+ *
  * `visit` in a bucket's head is never later than the first slot in it that needs the clock.
  */
 #ifndef DIRECTRIX_CONNECTION_H
@@ -25,6 +29,7 @@
 #define GRACE_TICKS 4		/* between a slot's death and its being free */
 #define NO_SLOT 0xffffffffU
 #define SLOT_EXISTS 0xfffffffeU
+#define SLOT_OVER 0xfffffffdU
 
 struct place {
 	__u32 bucket[2];
@@ -214,6 +219,12 @@ static __always_inline void unbind_server(struct server *s, __u32 status)
 	load_changed(s);
 }
 
+/* A template that connections depend on. A connection has its handshake's time in that place. */
+static __always_inline bool has_children(const struct connection *c)
+{
+	return c->status & CONNECTION_TEMPLATE && c->children;
+}
+
 /*
  * End a connection. `expires` is the deadline the caller read: whoever changed it since has won,
  * and the connection lives on. The slot stays taken for GRACE_TICKS.
@@ -230,6 +241,8 @@ static __always_inline bool connection_end(struct connection *c, __u32 expires, 
 	status = __sync_fetch_and_or(&c->status, CONNECTION_DEAD);
 	if (status & CONNECTION_DEAD)
 		return false;
+	if (half_open(status))
+		handshake_failed(c->server);
 	s = server_at(c->server);
 	if (s)
 		unbind_server(s, status);
@@ -252,13 +265,30 @@ static __always_inline bool slot_reuse(struct connection *c, __u32 now, __u32 *d
 	return true;
 }
 
-#define OVER_STATES (1 << TCP_S_TIME_WAIT | 1 << TCP_S_CLOSE | 1 << SCTP_S_CLOSED)
-
-/* A SYN or INIT on a connection that is over: IPVS's conn_reuse_mode=1, which asks for no other flag. */
-static __always_inline bool starts_over(const struct connection *c, const struct packet *p)
+/* The connection or template with the key of `p`, also one past its time that nobody has ended: its slot. */
+static __always_inline __u32 slot_held(const struct bucket *b, const struct packet *p)
 {
-	return p->tcp_flags & TCP_SYN && !c->control && OVER_STATES >> (c->status % STATES) & 1;
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < BUCKET_SLOTS; i++)
+		if (b->slot[i].id == p->id && same_addresses(&b->slot[i], p) && !(b->slot[i].status & CONNECTION_DEAD))
+			return i;
+	return NO_SLOT;
 }
+
+static __always_inline struct connection *connection_held(const struct packet *key, struct bucket *b, struct bucket *second)
+{
+	__u32 slot = slot_held(b, key);
+
+	if (slot == NO_SLOT) {
+		b = second;
+		slot = slot_held(b, key);
+		if (slot == NO_SLOT)
+			return NULL;
+	}
+	return &b->slot[slot % BUCKET_SLOTS];
+}
+
+#include "reuse.h"
 
 /* The first free slot. As slots fill in order, it tells about how full the bucket is. */
 static __always_inline __u32 first_free(const struct bucket *b)
@@ -293,46 +323,10 @@ struct making {
 	__u32 server_port;
 };
 
-/*
- * Fill a slot for `key`, in place of a connection of this key that is over. The caller holds the
- * lock of the key's first bucket. Returns the place (bucket * BUCKET_SLOTS + slot); SLOT_EXISTS
- * with making->server set if another CPU was quicker; NO_SLOT if the table is full.
- */
-__noinline __u32 connection_add(const struct packet *key, struct making *making, __u32 now)
+static __always_inline void slot_fill(struct connection *c, const struct packet *key, const struct making *making, __u32 at)
 {
-	struct bucket *b, *second;
-	struct connection *c;
-	struct place place;
 	struct head *h;
-	__u32 slot, at;
 
-	if (!key || !making)
-		return NO_SLOT;
-	place = making->place;
-	c = connection_find(key, place, now);
-	if (c) {
-		if (!starts_over(c, key)) {
-			making->server = c->server;
-			return SLOT_EXISTS;
-		}
-		connection_end(c, c->expires, now);
-		visit_both(place, now + GRACE_TICKS);
-	}
-	at = place.bucket[0];
-	b = bucket_at(at);
-	second = bucket_at(place.bucket[1]);
-	if (!b || !second || front.connections >= parameters.max_connections)
-		return NO_SLOT;
-	slot = first_free(b);
-	if (slot && first_free(second) < slot) {
-		b = second;
-		at = place.bucket[1];
-		slot = first_free(b);
-	}
-	slot = claim_slot(b, slot);
-	if (slot == NO_SLOT)
-		return NO_SLOT;
-	c = &b->slot[slot % BUCKET_SLOTS];
 	__builtin_memcpy(c->address, key->address, sizeof(c->address));
 	c->server = making->server;
 	c->expires = making->expires;
@@ -340,12 +334,97 @@ __noinline __u32 connection_add(const struct packet *key, struct making *making,
 	c->control = making->control;
 	c->children = 0;
 	c->server_port = making->server_port;
-	__sync_fetch_and_add(&front.connections, 1);
 	__sync_lock_test_and_set(&c->id, key->id);
 	h = head_of(at);
 	if (h)
 		visit_by(h, making->expires);
+}
+
+/*
+ * Fill a free slot for `key`. The caller holds the lock of the key's first bucket. Returns the place
+ * (bucket * BUCKET_SLOTS + slot); NO_SLOT if the table is full; SLOT_EXISTS with making->server set
+ * if another CPU was quicker; SLOT_OVER if a connection of this key gives way.
+ */
+__noinline __u32 slot_new(const struct packet *key, struct making *making, __u32 now)
+{
+	struct bucket *b, *second;
+	struct connection *c;
+	__u32 slot, at;
+
+	if (!key || !making)
+		return NO_SLOT;
+	at = making->place.bucket[0];
+	b = bucket_at(at);
+	second = bucket_at(making->place.bucket[1]);
+	if (!b || !second)
+		return NO_SLOT;
+	c = connection_held(key, b, second);
+	if (c) {
+		if (reached(now, c->expires) ? !has_children(c) : gives_way(c, key))
+			return SLOT_OVER;
+		making->server = c->server;
+		return SLOT_EXISTS;
+	}
+	if (front.connections >= parameters.max_connections)
+		return NO_SLOT;
+	slot = first_free(b);
+	if (slot && first_free(second) < slot) {
+		b = second;
+		at = making->place.bucket[1];
+		slot = first_free(b);
+	}
+	slot = claim_slot(b, slot);
+	if (slot == NO_SLOT)
+		return NO_SLOT;
+	__sync_fetch_and_add(&front.connections, 1);
+	slot_fill(&b->slot[slot % BUCKET_SLOTS], key, making, at);
 	return at * BUCKET_SLOTS + slot;
+}
+
+/* End the connection of this key and fill its slot for its successor. NO_SLOT: it was not to be had. */
+__noinline __u32 slot_take_over(const struct packet *key, struct making *making, __u32 now)
+{
+	struct connection *c;
+	struct bucket *b;
+	__u32 slot, at;
+
+	if (!key || !making)
+		return NO_SLOT;
+	at = making->place.bucket[0];
+	b = bucket_at(at);
+	slot = b ? slot_held(b, key) : NO_SLOT;
+	if (slot == NO_SLOT) {
+		at = making->place.bucket[1];
+		b = bucket_at(at);
+		slot = b ? slot_held(b, key) : NO_SLOT;
+	}
+	if (!b || slot == NO_SLOT)
+		return NO_SLOT;
+	c = &b->slot[slot % BUCKET_SLOTS];
+	visit_both(making->place, now + GRACE_TICKS);
+	if (!connection_end(c, c->expires, now) || __sync_val_compare_and_swap(&c->id, key->id, SLOT_CLAIMED) != key->id)
+		return NO_SLOT;
+	slot_fill(c, key, making, at);
+	return at * BUCKET_SLOTS + slot;
+}
+
+/*
+ * Add a connection or template, in place of one of its key that is over. Returns as slot_new(),
+ * never SLOT_OVER. Twice, because a packet may just refresh the old one or the clock just end it.
+ */
+static __always_inline __u32 connection_add(const struct packet *key, struct making *making, __u32 now)
+{
+	__u32 place;
+
+	place = slot_new(key, making, now);
+	if (place != SLOT_OVER)
+		return place;
+	place = slot_take_over(key, making, now);
+	if (place == NO_SLOT)
+		place = slot_new(key, making, now);
+	if (place == SLOT_OVER)
+		place = slot_take_over(key, making, now);
+	return place;
 }
 
 #define ACTIVE_STATES (TCP_ACTIVE_STATES | 1 << SCTP_S_ESTABLISHED)	/* UDP_S_NORMAL is none of them */
@@ -353,6 +432,12 @@ __noinline __u32 connection_add(const struct packet *key, struct making *making,
 static __always_inline bool active(__u32 state)
 {
 	return ACTIVE_STATES >> (state % STATES) & 1;
+}
+
+static __always_inline bool established(__u32 state)
+{
+	state &= STATE_MASK;
+	return state == TCP_S_ESTABLISHED || state == SCTP_S_ESTABLISHED;
 }
 
 /* A template one of whose connections was established is worth keeping in a flood. */
@@ -389,7 +474,7 @@ __noinline int connection_move(struct connection *c, __u32 state)
 		load_changed(s);
 	}
 	handshake_moved(c, status, next);
-	if ((state == TCP_S_ESTABLISHED || state == SCTP_S_ESTABLISHED) && c->control)
+	if (established(state) && c->control)
 		assure(c->control);
 	return 0;
 }

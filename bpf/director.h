@@ -7,6 +7,7 @@
 #ifndef DIRECTRIX_DIRECTOR_H
 #define DIRECTRIX_DIRECTOR_H
 
+#include "defence.h"
 #include "estimator.h"
 #include "mark.h"
 #include "persistence.h"
@@ -46,8 +47,7 @@ static __always_inline int enter(const struct packet *p, __u32 number, struct ma
 		verdict = TABLE_FULL;
 	} else if (slot != SLOT_EXISTS) {
 		bind_server(s, making->status);
-		/* what is no datagram starts half-open */
-		if (making->status != UDP_S_NORMAL && handshake_begun(making->server)) {
+		if (half_open(making->status) && handshake_begun(making->server)) {
 			struct connection *c = connection_at(slot);
 
 			if (c)
@@ -59,16 +59,40 @@ static __always_inline int enter(const struct packet *p, __u32 number, struct ma
 			count_as_taken_by(number, s);
 			if (template)
 				__sync_fetch_and_add(&template->children, 1);
+			if (established(making->status))
+				assure(making->control);
 		}
 	}
 	unlock(h);
 	return verdict;
 }
 
+/*
+ * Status of the connection that a packet starts; 0: it may not start one. SYN and INIT may; where
+ * sloppiness is wanted, all but RST and ABORT. A global function: for the verifier all that begins is alike.
+ */
+__noinline __u32 opening_status(const struct packet *p)
+{
+	__u32 state = UDP_S_NORMAL;
+
+	if (!p)
+		return 0;
+	if (protocol_of(p) == IPPROTO_TCP) {
+		if (p->tcp_flags & TCP_RST || !(p->tcp_flags & TCP_SYN || front.sysctl.sloppy_tcp))
+			return 0;
+		state = tcp_state_after(p->tcp_flags, TCP_S_NONE);
+	} else if (protocol_of(p) == IPPROTO_SCTP) {
+		if (p->tcp_flags & TCP_RST || !(p->tcp_flags & TCP_SYN || front.sysctl.sloppy_sctp))
+			return 0;
+		state = sctp_after(SCTP_S_NONE, p->sctp_event);
+	}
+	return state | (active(state) ? CONNECTION_ACTIVE : 0);
+}
+
 /* May a packet without a connection start one, and with which real server? CONTINUE: *server has it. */
 static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *server)
 {
-	struct making making = { .status = UDP_S_NORMAL };
+	struct making making = {};
 	struct persistent choice = {};
 	struct service *service;
 	struct server *s;
@@ -78,25 +102,21 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 
 	if (is_ipv4(p) ? martian4(p->address[0]) : martian6(p))
 		return MALFORMED;
-	if (client_port_of(p) == bpf_htons(FTP_DATA_PORT))
-		return NO_CONNECTION;	/* IPVS leaves what looks like active FTP's data to the host */
 	number = fwmarks.in_force ? mark_service(p) : NOBODY;
 	if (number == NOBODY)
 		number = service_find(p);
 	service = service_at(number);
 	if (!service)
 		return NO_SERVICE;
-	if (protocol_of(p) == IPPROTO_TCP) {
-		if (!tcp_opens(p->tcp_flags))
-			return NO_CONNECTION;
-		making.status = TCP_S_SYN_RECV | CONNECTION_ACTIVE;
-	} else if (protocol_of(p) == IPPROTO_SCTP) {
-		if (!sctp_opens(p->sctp_event))
-			return NO_CONNECTION;
-		making.status = SCTP_S_INIT1;
-	}
+	making.status = opening_status(p);
+	if (!making.status)
+		return NO_CONNECTION;
 	if (service->flags & SERVICE_ONE_PACKET && protocol_of(p) == IPPROTO_UDP && p->from_xdp)
 		return HANDED_UP;	/* only tc has an end for every packet: this one must not be scheduled twice */
+	if (front.sysctl.drop_packet && to_drop_packet())
+		return DROP_PACKET;
+	if (client_port_of(p) == bpf_htons(FTP_DATA_PORT))
+		return NO_CONNECTION;	/* IPVS leaves what looks like active FTP's data to the host */
 	verdict = choose(p, number, service, now, &choice);
 	if (verdict == NO_SERVER && service->key.port == bpf_htons(FTP_PORT) && port_of(p) != bpf_htons(FTP_PORT))
 		return NO_CONNECTION;	/* it only might have been FTP's data: the host's */
@@ -114,7 +134,9 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 	making.place = place_of(p);
 	making.server = choice.server;
 	making.control = choice.control;
-	making.expires = deadline(now, making.status & 0xff);
+	making.expires = deadline(now, making.status & STATE_MASK);
+	if (front.sysctl.drop_entry)
+		making.status |= STATE_COUNTED | CONNECTION_PACKET;
 	mapped = port_of(p) == service->key.port || !(service->flags & SERVICE_PERSISTENT);
 	making.server_port = mapped && s->port ? s->port : port_of(p);
 	verdict = enter(p, number, &making, s, now);
@@ -122,27 +144,59 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 	return verdict;
 }
 
+/* The state of a connection after a packet that is no plain ACK of an established one. */
+static __always_inline __u32 state_after(struct connection *c, const struct packet *p, __u32 state, bool quick)
+{
+	if (state & STATE_COUNTED)
+		state = count_packet(c, state);
+	if (protocol_of(p) == IPPROTO_TCP)
+		return tcp_state_after(p->tcp_flags, state) | (state & STATE_COUNTED);
+	if (!quick && protocol_of(p) == IPPROTO_SCTP)
+		return sctp_after(state & STATE_MASK, p->sctp_event) | (state & STATE_COUNTED);
+	return state;
+}
+
+/* A packet of a connection: what it does to its state and its time. */
+static __always_inline void go_on(struct connection *c, const struct packet *p, __u32 now, bool quick)
+{
+	__u32 state = c->status & 0xff;
+
+	if (!(state == TCP_S_ESTABLISHED && tcp_plain_ack(p->tcp_flags)) && state != UDP_S_NORMAL)
+		state = state_after(c, p, state, quick);
+	if (state != (c->status & 0xff))
+		connection_move(c, state);
+	connection_refresh(c, p, state, now);
+}
+
 /*
- * For a packet without a connection, or on one that is over: a global function, so that the
- * verifier looks at it once. Returns a verdict; with CONTINUE *server is set. The old connection
- * counts while the new one is scheduled and is gone afterwards, also if there is no new one (IPVS).
+ * For a packet without a connection, or with a `known` one that may have to give way: a global
+ * function, so that the verifier looks at it once. Returns a verdict; with CONTINUE *server is set.
+ * The old connection counts while the new one is scheduled and is gone afterwards, also if there is
+ * no new one (IPVS).
  */
-__noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
+__noinline int connection_open(const struct packet *p, __u32 now, __u32 *server, __u32 known)
 {
 	struct connection *c;
-	struct place place;
 	int verdict;
 
 	if (!p || !server)
 		return BUSY;
+	if (known) {
+		c = connection_find(p, place_of(p), now);
+		if (c && !gives_way(c, p)) {
+			*server = c->server;
+			if (available(c->server))
+				go_on(c, p, now, false);
+			return CONTINUE;
+		}
+	}
 	verdict = open_new(p, now, server);
-	if (verdict == CONTINUE || verdict == HANDED_UP || !(p->tcp_flags & TCP_SYN))
+	if (!known || verdict == CONTINUE || verdict == HANDED_UP)
 		return verdict;
-	place = place_of(p);
-	c = connection_find(p, place, now);
-	if (c && starts_over(c, p)) {
+	c = connection_find(p, place_of(p), now);
+	if (c && gives_way(c, p)) {
 		connection_end(c, c->expires, now);
-		visit_both(place, now + GRACE_TICKS);
+		visit_both(place_of(p), now + GRACE_TICKS);
 	}
 	return verdict;
 }
@@ -155,33 +209,22 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server)
 static __always_inline enum verdict direct(const struct packet *p, bool in_registers, struct connection *c, __u32 now,
 					   __u32 *number)
 {
-	__u32 state;
-
-	if (!c || starts_over(c, p)) {
+	if (!c || asks_anew(p) || !available(c->server)) {
 		enum verdict verdict;
 
 		if (in_registers) {
 			struct packet copy = *p;
 
-			verdict = connection_open(&copy, now, number);
+			verdict = connection_open(&copy, now, number, !!c);
 		} else {
-			verdict = connection_open(p, now, number);
+			verdict = connection_open(p, now, number, !!c);
 		}
 		if (verdict != CONTINUE)
 			return verdict;
-		return hop_at(*number)->flags & SERVER_AVAILABLE ? CONTINUE : SERVER_GONE;
+		return available(*number) ? CONTINUE : SERVER_GONE;
 	}
 	*number = c->server;
-	if (!(hop_at(c->server)->flags & SERVER_AVAILABLE))
-		return SERVER_GONE;
-	state = c->status & 0xff;
-	if (protocol_of(p) == IPPROTO_TCP && !(state == TCP_S_ESTABLISHED && tcp_plain_ack(p->tcp_flags)))
-		state = tcp_next[tcp_event(p->tcp_flags) & 7][state & 15];
-	else if (!in_registers && protocol_of(p) == IPPROTO_SCTP)
-		state = sctp_after(state, p->sctp_event);
-	if (state != (c->status & 0xff))
-		connection_move(c, state);
-	connection_refresh(c, p, state, now);
+	go_on(c, p, now, in_registers);
 	return CONTINUE;
 }
 

@@ -28,6 +28,7 @@
 #include "expiry.h"
 #include "forward_direct.h"
 #include "icmp.h"
+#include "removal.h"
 
 char _license[] SEC("license") = "GPL";
 
@@ -160,24 +161,44 @@ static __always_inline __u32 xdp_length(struct xdp_md *ctx, void *data, void *en
 	return (length < LONG_FRAME ? length : bpf_xdp_get_buff_len(ctx)) - offset;
 }
 
-/* Tags, options, SCTP, IPv6: everything the quick way leaves. */
-static __noinline int xdp_complete(struct xdp_md *ctx)
+/* What the complete way does with a packet that parsed. Global: for the verifier all of them are alike. */
+__noinline int xdp_direct_parsed(struct xdp_md *ctx, const struct packet *p, __u32 tags)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u32 offset = sizeof(struct ethhdr), tags = 0, length;
+
+	if (!p || data + sizeof(struct ethhdr) > end)
+		return xdp_end(NOT_OURS);
+	return xdp_direct(ctx, data, tags, p, false);
+}
+
+/* The complete way's reading, in a function of its own, so that what it needs of the stack is free again afterwards. */
+static __noinline enum verdict xdp_parse(struct xdp_md *ctx, struct packet *p, __u32 *tags)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct frame frame = { .context = ctx, .xdp = true };
+	__u32 offset = sizeof(struct ethhdr), length;
 	enum verdict verdict;
-	struct packet p;
 	__be16 protocol;
 
 	if (data + sizeof(struct ethhdr) > end)
-		return xdp_end(NOT_OURS);
+		return NOT_OURS;
 	length = xdp_length(ctx, data, end, 0);
-	protocol = skip_tags(data, end, &offset, &tags);
+	protocol = skip_tags(data, end, &offset, tags);
 	frame.network = offset;
-	verdict = parse(protocol, data + offset, end, &frame, length - offset, &p);
-	p.from_xdp = true;
-	return verdict == CONTINUE ? xdp_direct(ctx, data, tags, &p, false) : xdp_end(verdict);
+	verdict = parse(protocol, data + offset, end, &frame, length - offset, p);
+	p->from_xdp = true;
+	return verdict;
+}
+
+/* Tags, options, extension headers, SCTP: everything the quick way leaves. */
+static __noinline int xdp_complete(struct xdp_md *ctx)
+{
+	enum verdict verdict;
+	struct packet p;
+	__u32 tags = 0;
+
+	verdict = xdp_parse(ctx, &p, &tags);
+	return verdict == CONTINUE ? xdp_direct_parsed(ctx, &p, tags) : xdp_end(verdict);
 }
 
 static __noinline int xdp_quick(struct xdp_md *ctx)
@@ -192,6 +213,18 @@ static __noinline int xdp_quick(struct xdp_md *ctx)
 	return verdict == CONTINUE ? xdp_direct(ctx, data, 0, &p, true) : xdp_end(verdict);
 }
 
+static __noinline int xdp_quick6(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct packet p = { .from_xdp = true };
+	enum verdict verdict;
+
+	if (data + QUICK6_LENGTH > end)
+		return XDP_PASS;
+	verdict = quick6_parse(data + sizeof(struct ethhdr), end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p);
+	return verdict == CONTINUE ? xdp_direct(ctx, data, 0, &p, false) : xdp_end(verdict);
+}
+
 /* Host traffic meets these few lines and no more: no stack, no saved registers. */
 SEC("xdp.frags")
 int directrix_xdp(struct xdp_md *ctx)
@@ -199,7 +232,7 @@ int directrix_xdp(struct xdp_md *ctx)
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 
 	if (!quick4(data, end))
-		return xdp_complete(ctx);
+		return quick6(data, end) ? xdp_quick6(ctx) : xdp_complete(ctx);
 	if (!quick4_maybe_virtual(data + sizeof(struct ethhdr)))
 		return xdp_end(NOT_OURS);
 	if (!quick4_tcp_or_udp(data + sizeof(struct ethhdr)))
@@ -407,4 +440,17 @@ int directrix_look(struct __sk_buff *skb)
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &number, sizeof(number)))
 		return -1;
 	return hop_look_up(skb, number, &next);
+}
+
+/* Run by user space after removals, with the first line of heads and how many in the packet: see removal.h. */
+SEC("tc")
+int directrix_clear(struct __sk_buff *skb)
+{
+	struct removal removal = {};
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &removal, 2 * sizeof(__u32)))
+		return -1;
+	removal.now = ticks();
+	bpf_loop(removal.lines, line_clear, &removal, 0);
+	return 0;
 }

@@ -167,7 +167,7 @@ static __always_inline void estimate(struct clock *c)
 		round.place = 0;
 		round.servers = c->round_servers = front.server_top;
 		round.services = c->round_services = front.service_top;
-		if (!front.run_estimation)
+		if (!front.sysctl.run_estimation)
 			round.place = round.servers + round.services + 1;	/* nothing is due */
 	}
 	c->turn++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The clock: one timer, ten turns a second, that ends connections past their time and feeds the
- * estimator, with no process of ours alive.
+ * The clock: one timer, ten turns a second, that ends connections past their time, feeds the
+ * estimator and sees to the defence, with no process of ours alive.
  *
  * A timer in every connection would be exact and dear. Here a turn walks a tenth of the heads,
  * eight to a cache line, and touches a bucket only when its head says that something in it is
@@ -13,7 +13,7 @@
 #ifndef DIRECTRIX_EXPIRY_H
 #define DIRECTRIX_EXPIRY_H
 
-#include "connection.h"
+#include "defence.h"
 #include "estimator.h"
 
 #define CLOCK_MONOTONIC 1
@@ -22,14 +22,12 @@
 #define NO_VISIT (1U << 30)
 #define TEMPLATE_RETRY_SECONDS 60
 
-/* Global, so that the verifier looks at it once and not for every head of a line. */
-__noinline int bucket_visit(__u32 number, __u32 now)
+static __noinline int bucket_visit(__u32 number, struct head *h, __u32 now)
 {
 	struct bucket *b = bucket_at(number);
 	__u32 next = now + NO_VISIT ?: 1;
-	struct head *h = head_of(number);
 
-	if (!b || !h)
+	if (!b)
 		return 0;
 	/* first forget, then look: a deadline that comes nearer meanwhile lowers it again */
 	__sync_lock_test_and_set(&h->visit, next);
@@ -43,16 +41,14 @@ __noinline int bucket_visit(__u32 number, __u32 now)
 			if (slot_reuse(c, now, &due))
 				continue;
 		} else if (reached(now, due)) {
-			if (c->status & CONNECTION_TEMPLATE && c->children) {
+			if (has_children(c)) {
 				__u32 later = now + ((TEMPLATE_RETRY_SECONDS * parameters.hertz) >> TICK_SHIFT);
 
 				c->control = later - now;	/* IPVS: its timeout from now on */
 				__sync_val_compare_and_swap(&c->expires, due, later);
 				due = later;
 			} else {
-				/* nobody else ends one that is half-open */
-				if (connection_end(c, due, now) && half_open(c->status))
-					handshake_failed(c->server);
+				connection_end(c, due, now);
 				due = now + GRACE_TICKS;
 			}
 		}
@@ -80,7 +76,7 @@ static long line_visit(__u32 i, void *context)
 		return 1;
 	for (int k = 0; k < HEADS_IN_LINE; k++)
 		if (line->head[k].visit && reached(sweep->now, line->head[k].visit))
-			bucket_visit(number * HEADS_IN_LINE + k, sweep->now);
+			bucket_visit(number * HEADS_IN_LINE + k, &line->head[k], sweep->now);
 	return 0;
 }
 
@@ -97,6 +93,7 @@ static int clock_turn(void *map, int *key, struct clock *c)
 	c->hand += lines;
 	if (c->hand >= parameters.head_lines)
 		c->hand -= parameters.head_lines;
+	defend(c->turn, TURNS_A_ROUND, sweep.now);
 	estimate(c);
 	ns = bpf_ktime_get_ns();
 	c->next += TURN_NS;

@@ -23,14 +23,14 @@
 
 #include "maps.h"
 
-#define HALF_OPEN_STATES                                                                        \
+#define HANDSHAKE_STATES                                                                        \
 	(1 << TCP_S_SYN_RECV | 1 << TCP_S_SYNACK | 1 << SCTP_S_INIT1 | 1 << SCTP_S_INIT | 1 << SCTP_S_COOKIE_SENT | \
 	 1 << SCTP_S_COOKIE_REPLIED | 1 << SCTP_S_COOKIE_WAIT | 1 << SCTP_S_COOKIE | 1 << SCTP_S_COOKIE_ECHOED)
 #define OPEN_STATES (1 << TCP_S_ESTABLISHED | 1 << SCTP_S_ESTABLISHED)
 
 static __always_inline bool half_open(__u32 status)
 {
-	return HALF_OPEN_STATES >> (status % STATES) & 1;
+	return HANDSHAKE_STATES >> (status % STATES) & 1;
 }
 
 /* Units of 1,024 ns, which wrap after 73 minutes. Never 0, which stands for a handshake not timed. */

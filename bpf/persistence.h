@@ -47,17 +47,16 @@ static __always_inline void template_invalidate(struct connection *c)
 	c->id = (c->id & ~0xffffffffULL) | ports;
 }
 
-/* A template that is past its time still counts while connections of it live. */
-static __always_inline __u32 template_in(struct bucket *b, const struct packet *key)
+/* Does a template's real server take the client? Of weight 0 it does, unless the operator wants otherwise (IPVS). */
+static __always_inline bool template_usable(const struct connection *c)
 {
-#pragma clang loop unroll(full)
-	for (__u32 i = 0; i < BUCKET_SLOTS; i++)
-		if (b->slot[i].id == key->id && same_addresses(&b->slot[i], key) && !(b->slot[i].status & CONNECTION_DEAD))
-			return i;
-	return NO_SLOT;
+	return available(c->server) && !(front.sysctl.expire_quiescent_template && quiesced(c->server));
 }
 
-/* The template of this packet's client, its timer started again, or NO_SLOT. */
+/*
+ * The template of this packet's client, its timer started again, or NO_SLOT. One that is past its
+ * time still counts while connections of it live.
+ */
 static __always_inline __u32 template_find(const struct packet *key, struct place place, __u32 now, __u32 *server)
 {
 
@@ -70,7 +69,7 @@ static __always_inline __u32 template_find(const struct packet *key, struct plac
 
 		if (!b)
 			continue;
-		slot = template_in(b, key);
+		slot = slot_held(b, key);
 		if (slot == NO_SLOT)
 			continue;
 		c = &b->slot[slot % BUCKET_SLOTS];
@@ -79,13 +78,13 @@ static __always_inline __u32 template_find(const struct packet *key, struct plac
 			connection_end(c, old, now);
 			continue;
 		}
-		if (!(hop_at(c->server)->flags & SERVER_AVAILABLE)) {
+		if (!template_usable(c)) {
 			template_invalidate(c);
 			continue;
 		}
 		expires = now + c->control;
-		if (__sync_val_compare_and_swap(&c->expires, old, expires) != old)
-			continue;
+		if (__sync_val_compare_and_swap(&c->expires, old, expires) != old && reached(now, c->expires))
+			continue;	/* it was ended meanwhile; else another packet has refreshed it */
 		*server = c->server;
 		return place.bucket[i] * BUCKET_SLOTS + slot;
 	}

@@ -120,10 +120,4 @@ static __always_inline __u32 sctp_after(__u32 state, __u32 event)
 	return sctp_next[event & 15][(state - SCTP_S_NONE) & 15];
 }
 
-/* May a packet that says this start a connection? */
-static __always_inline bool sctp_opens(__u32 event)
-{
-	return event == SCTP_EVENT_INIT;
-}
-
 #endif

@@ -68,6 +68,24 @@ enum sctp_state {
 
 #define VERDICTS 32
 
+/* IPVS's sysctls under their names; src/directrix/lvs/sysctls.py says what each means. */
+struct sysctls {
+	__s32 am_droprate, amemthresh, backup_only, cache_bypass, conn_reuse_mode, conntrack, debug_level;
+	__s32 drop_entry, drop_packet, expire_nodest_conn, expire_quiescent_template, ignore_tunneled;
+	__s32 lblc_expiration, lblcr_expiration, nat_icmp_send, pmtu_disc, run_estimation, schedule_icmp;
+	__s32 secure_tcp, sloppy_sctp, sloppy_tcp, snat_reroute, sync_persist_mode, sync_ports, sync_qlen_max;
+	__s32 sync_refresh_period, sync_retries, sync_sock_size, sync_threshold[2], sync_version;
+};
+
+#define TODROP_MOST 8		/* drop_entry spares connections that have had more packets */
+
+/* What the defence against overload remembers (defence.h); data plane. */
+struct defence {
+	__s32 drop_rate;	/* of drop_packet in its automatic mode */
+	__s32 drop_counter;
+	__s32 todrop[16];	/* by packets a connection has had: how many of its kind are spared yet */
+};
+
 /* What every packet may touch; written by user space except where said. */
 struct front {
 	__u32 any_port;			/* some service takes every port of its address */
@@ -92,9 +110,10 @@ struct front {
 	__u8 address_mark[ADDRESS_MARKS];	/* by hash of an address: enum address_mark */
 	__u64 verdicts[MAX_CPUS][VERDICTS];	/* data plane */
 	__u64 forwarded;		/* packets, by servers whose number was given out again */
-	__u32 run_estimation;		/* IPVS's sysctl: 0 keeps statistics and rates as they are */
-	__u32 estimates;		/* data plane: odd while figures are taken down */
 	__u64 now_ns;			/* data plane: monotonic time at tick `now` */
+	__u32 estimates;		/* data plane: odd while figures are taken down */
+	struct sysctls sysctl;		/* user space; the clock flips the automatic modes */
+	struct defence defence;
 };
 
 enum address_mark { ADDRESS_VIRTUAL = 1, ADDRESS_ANY_PORT = 2 };
@@ -269,14 +288,18 @@ enum connection_flag {
 	CONNECTION_TEMPLATE = 0x200,
 	CONNECTION_ASSURED = 0x400,
 	CONNECTION_DEAD = 0x800,
+	CONNECTION_PACKET = 0x10000,	/* one packet, where they are counted: four bits */
 };
+
+#define STATE_MASK 0x7f
+#define STATE_COUNTED 0x80	/* beside the state: packets of this connection are counted (defence.h) */
 
 struct connection {
 	__u64 id;		/* client port, virtual port, protocol, family, kind: connection_id() */
 	__u32 address[8];	/* IPv4: client, virtual; IPv6: client 0-3, virtual 4-7 */
 	__u32 server;
 	__u32 expires;		/* tick */
-	__u32 status;		/* state in the low byte, enum connection_flag above */
+	__u32 status;		/* state in the low byte (STATE_MASK), enum connection_flag above */
 	__u32 control;		/* 1 + place of its template, 0: none; of a template: its timeout in ticks */
 	union {
 		__u32 children;	/* of a template */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * IPVS's TCP states for packets seen in one direction only ("input only"), as a table: row = what
- * the packet says, column = state now, value = next state. src/directrix/lvs/tcp.py states the
- * same table for people; a test compares the two.
+ * the packet says, column = state now, value = next state; and the stricter one of secure_tcp.
+ * src/directrix/lvs/tcp.py states the same tables for people; a test compares them.
  */
 #ifndef DIRECTRIX_TCP_H
 #define DIRECTRIX_TCP_H
@@ -23,13 +23,23 @@ enum tcp_event { EVENT_SYN, EVENT_FIN, EVENT_ACK, EVENT_RST, EVENT_NONE, EVENTS 
 #define LI TCP_S_LISTEN
 #define SA TCP_S_SYNACK
 
-const __u8 tcp_next[8][16] = {
-	/*               NO  ES  SS  SR  FW  TW  CL  CW  LA  LI  SA */
-	[EVENT_SYN]  = { SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SR },
-	[EVENT_FIN]  = { CL, FW, SS, TW, FW, TW, CL, CW, LA, LI, TW },
-	[EVENT_ACK]  = { ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES },
-	[EVENT_RST]  = { CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL },
-	[EVENT_NONE] = { CL, CL, CL, CL, CL, CL, CL, CL, CL, CL, CL },
+const __u8 tcp_next[2][8][16] = {
+	{
+		/*               NO  ES  SS  SR  FW  TW  CL  CW  LA  LI  SA */
+		[EVENT_SYN]  = { SR, ES, ES, SR, SR, SR, SR, SR, SR, SR, SR },
+		[EVENT_FIN]  = { CL, FW, SS, TW, FW, TW, CL, CW, LA, LI, TW },
+		[EVENT_ACK]  = { ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES },
+		[EVENT_RST]  = { CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL },
+		[EVENT_NONE] = { CL, CL, CL, CL, CL, CL, CL, CL, CL, CL, CL },
+	},
+	{	/* secure_tcp */
+		/*               NO  ES  SS  SR  FW  TW  CL  CW  LA  LI  SA */
+		[EVENT_SYN]  = { SA, ES, ES, SR, SA, SA, SA, SA, SA, SA, SA },
+		[EVENT_FIN]  = { CL, FW, SS, TW, FW, TW, CL, CW, LA, LI, TW },
+		[EVENT_ACK]  = { ES, ES, SS, ES, FW, TW, CL, CW, CL, LI, ES },
+		[EVENT_RST]  = { CL, CL, CL, SR, CL, CL, CL, CL, LA, LI, CL },
+		[EVENT_NONE] = { CL, CL, CL, CL, CL, CL, CL, CL, CL, CL, CL },
+	},
 };
 
 #undef NO
@@ -62,10 +72,10 @@ static __always_inline bool tcp_plain_ack(__u8 flags)
 	return (flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK)) == TCP_ACK;
 }
 
-/* May a packet with these flags start a connection? */
-static __always_inline bool tcp_opens(__u8 flags)
+/* The state after a packet; secure_tcp is on at 2 and 3. */
+static __always_inline __u32 tcp_state_after(__u8 flags, __u32 state)
 {
-	return (flags & (TCP_SYN | TCP_RST)) == TCP_SYN;
+	return tcp_next[front.sysctl.secure_tcp >> 1 & 1][tcp_event(flags) & 7][state & 15];
 }
 
 #endif

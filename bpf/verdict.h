@@ -24,6 +24,7 @@ enum verdict {
 	SERVER_GONE,		/* of a connection whose real server was removed */
 	NO_ROUTE,		/* no route to the real server */
 	BUSY,			/* a lock was not had in time: never seen but under test */
+	DROP_PACKET,		/* would have made a connection: the defence drop_packet */
 	VERDICT_LAST,
 };
 

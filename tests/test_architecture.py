@@ -31,6 +31,7 @@ FLOORS = {
     "vrrp": 2,
     "sync": 2,
     "realserver": 2,
+    "vips": 2,
     "lvs": 1,
     "system": 1,
 }

@@ -65,6 +65,16 @@ static __always_inline bool less(struct load a, struct load than)
 #define SUMMARY_BEST 0xfffff
 #define SUMMARY_RICH 0x100000
 
+/*
+ * The same number, of which the verifier knows nothing any more: else it would walk the loop below
+ * once for each scheduler, which is a third of all the work it is willing to do.
+ */
+static __always_inline __u64 forgotten(__u64 number, __u64 unknown)
+{
+	asm volatile("%0 += %1; %0 -= %1" : "+r"(number) : "r"(unknown));
+	return number;
+}
+
 /* Look through a unit. Global, so that the verifier does so only once. */
 __noinline __u64 least_in_unit(__u32 number, __u32 count, __u32 scheduler)
 {
@@ -86,6 +96,7 @@ __noinline __u64 least_in_unit(__u32 number, __u32 count, __u32 scheduler)
 			continue;
 		if ((__u64)s->active * 2 < entry->weight)
 			rich = SUMMARY_RICH;
+		scheduler = forgotten(scheduler, entry->weight);
 		load = load_of(s, entry->weight, scheduler);
 		if (less(load, best)) {
 			best = load;

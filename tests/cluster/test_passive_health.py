@@ -69,3 +69,6 @@ def test_a_real_server_without_the_vip_is_found_taken_out_and_comes_back(one: Cl
     figures = next(s["handshakes"] for s in shown[0]["servers"] if s["address"] == good)
     assert 0 < figures["seconds"]["p50"] <= figures["seconds"]["p99"]
     assert figures["completed"] >= CLIENTS // 2
+    found = {row["server"]: row for row in one["director"].status()["handshakes"] if row["service"] == f"TCP {VIP}:80"}
+    assert found["10.0.0.11:80"]["share"] == 1.0
+    assert found["10.0.0.12:80"]["begun"] >= CLIENTS // 2

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import socket
 import threading
+import time
 
 import pytest
-from hosts import VIP, Cluster, service
+from hosts import VIP, Cluster, service, until
 from traffic import Load, Server, open_socket, serve, upload
 from wire import watching
 
@@ -98,6 +99,9 @@ def test_a_renewed_program_keeps_services_connections_and_counters(one: Cluster)
     echo = Echo(one["client"])
     for _ in range(5):
         ask(one["client"])
+    until("its connection and five others are counted", lambda: re.search(r"TCP.* 6 ", director.ipvsadm("-Ln --stats")))
+    # The last packets may have come after that: whatever there is is counted two seconds later.
+    time.sleep(2.5)
     before = [director.ipvsadm(words) for words in ("-Ln", "-Ln --stats", "-Sn")]
     connections = director.status()["connections"]
     director.up()
@@ -109,7 +113,6 @@ def test_a_renewed_program_keeps_services_connections_and_counters(one: Cluster)
 
 def test_connections_still_expire_after_the_program_was_replaced(one: Cluster) -> None:
     """The clock goes on with the new program."""
-    from hosts import until
     from traffic import ask_udp
 
     serve(one)

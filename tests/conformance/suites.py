@@ -53,7 +53,8 @@ class Suite:
     @property
     def names(self) -> list[str]:
         """The names of all its scenarios."""
-        files = [*(self.directory / "scenarios").glob("*.txt"), *self.directory.glob("*.sh")]
+        scenarios = self.directory / "scenarios"
+        files = scenarios.glob("*.txt") if scenarios.exists() else self.directory.glob("*.sh")
         return sorted(path.stem for path in files)
 
     def recorded(self, name: str) -> str:

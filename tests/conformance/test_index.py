@@ -19,8 +19,6 @@ INDEX = {
     row["behaviour"]: re.findall("`([^`]+)`", row["proofs"])
     for row in _ROW.finditer((HERE / "README.md").read_text().partition("## What proves what")[2])
 }
-TO_COME = {"sysctls"}
-"""Lines that may still be without a scenario."""
 
 
 def named(proof: str) -> set[str]:
@@ -33,8 +31,6 @@ def named(proof: str) -> set[str]:
 @pytest.mark.parametrize("behaviour", INDEX)
 def test_every_line_has_its_proofs(behaviour: str) -> None:
     found = {proof: named(proof) for proof in INDEX[behaviour]}
-    if behaviour in TO_COME and not any(found.values()):
-        pytest.skip("to come")
     missing = [proof for proof, scenarios in found.items() if not scenarios and "*" not in proof]
     assert not missing
     assert any(found.values())

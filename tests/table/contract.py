@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import pytest
 
@@ -29,6 +30,7 @@ from directrix.lvs import (
 )
 from directrix.lvs.errors import NotSupportedYet, TableError
 from directrix.lvs.service import default_netmask
+from directrix.lvs.sysctls import DEFAULTS, SysctlValue
 from directrix.scheduling import ALGORITHMS
 from directrix.table.interface import Table
 
@@ -78,6 +80,9 @@ def if_supported() -> Iterator[None]:
 
 
 class TableContract:
+    starts_otherwise: ClassVar[set[str]] = {"sync_qlen_max", "debug_level"}
+    """Sysctls that a table may start with another value of: IPVS reckons one, and only a debug build has the other."""
+
     """Services, real servers, zeroing and timeouts: what IPVS answers, in IPVS's order of checks."""
 
     # -- services
@@ -459,6 +464,24 @@ class TableContract:
     def test_a_timeout_of_zero_keeps_the_one_in_force(self, table: Table, asked: Timeouts, result: Timeouts) -> None:
         table.set_timeouts(asked)
         assert table.timeouts() == result
+
+    def test_sysctls_are_ipvss_own_until_set_and_outlive_a_flush(self, table: Table) -> None:
+        wanted = {name: value for name, value in DEFAULTS.items() if name not in self.starts_otherwise}
+        assert {name: value for name, value in table.sysctls().items() if name in wanted} == wanted
+        table.set_sysctls({"conn_reuse_mode": 3, "sync_threshold": (5, 9)})
+        table.flush()
+        assert table.sysctls()["conn_reuse_mode"] == 3
+        assert table.sysctls()["sync_threshold"] == (5, 9)
+
+    @pytest.mark.parametrize(
+        ("bad", "number"),
+        [({"drop_entry": 4}, errno.EINVAL), ({"sync_ports": 3}, errno.EINVAL), ({"no_such": 1}, errno.ENOENT)],
+    )
+    def test_of_sysctls_all_are_set_or_none(self, table: Table, bad: dict[str, SysctlValue], number: int) -> None:
+        before = table.sysctls()
+        with refused(number):
+            table.set_sysctls({"sloppy_tcp": 1, **bad})
+        assert table.sysctls() == before
 
     def test_timeouts_outlive_a_flush(self, table: Table) -> None:
         table.set_timeouts(Timeouts(1, 2, 3))

@@ -24,7 +24,8 @@ EXIT_INTERRUPTED = 130
 EXIT_PIPE_CLOSED = 141
 
 GROUPS = {
-    "the table": ("ipvsadm", "mark", "up", "down", "status", "health", "top"),
+    "the table": ("ipvsadm", "sysctl", "mark", "up", "down", "status", "health", "top"),
+    "hosts of a cluster": ("realserver", "director"),
     "whole clusters": ("lab",),
     "the shell": ("install-names", "completion"),
 }

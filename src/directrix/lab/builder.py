@@ -9,14 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from directrix.lab import nginx, plumbing, state
-from directrix.lab.definition import SWITCH, Host, Lab
+from directrix.lab.definition import SWITCH, Host, Lab, Role
 from directrix.lab.errors import LabError
 from directrix.lab.inside import run_own
 from directrix.lab.privilege import require_root
 from directrix.lab.state import HostState, LabState
 from directrix.lab.teardown import clear
+from directrix.realserver import preparing
 from directrix.system import namespaces, sysctl
 from directrix.system.commands import CommandFailed, ip, run
+from directrix.system.host_error import HostError
 from directrix.system.signals import uninterrupted
 
 Progress = Callable[[str], None]
@@ -102,6 +104,9 @@ def _make(lab: Lab, plan: LabState, lock: int, progress: Progress) -> None:
     for host in lab.hosts:
         with _at(host.name, plan):
             ip(plumbing.host_commands(host))
+            if host.role is Role.REALSERVER and host.vips:
+                wish = preparing.Wish(interfaces=tuple(interface.name for interface in host.interfaces))
+                preparing.start(host.vips, wish)
             _set_sysctls(plumbing.host_sysctls(host))
     for host in lab.hosts:
         if host.nginx:
@@ -126,11 +131,11 @@ def _at(host: str, plan: LabState) -> Iterator[None]:
     try:
         with namespaces.inside(plumbing.namespace(plan.name, host)):
             yield
-    except (CommandFailed, OSError) as error:
+    except (CommandFailed, HostError, OSError) as error:
         raise _failure(plan.name, error, f"on {host}: ") from None
 
 
-def _failure(name: str, error: CommandFailed | OSError, where: str = "") -> LabError:
+def _failure(name: str, error: CommandFailed | HostError | OSError, where: str = "") -> LabError:
     why = str(error)
     if isinstance(error, OSError):
         why = f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)

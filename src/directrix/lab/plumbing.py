@@ -8,9 +8,8 @@ it along when it goes.
 What a role does:
 
 - *director*: carries the VIPs on the interface whose network they belong to (else on its first).
-- *realserver*: carries the VIPs on `lo` and keeps quiet about them: `arp_ignore` 1 answers ARP
-  only for addresses of the interface asked on, `arp_announce` 2 never tells a VIP as the sender
-  in its own ARP requests. (IPv6 neighbour discovery doesn't answer for addresses of `lo` anyway.)
+- *realserver*: carries the VIPs on `lo` and keeps quiet about them. `directrix realserver start`
+  does it, so what is there can be looked at and undone by the same command.
 - *router*: forwards.
 - *client*: nothing.
 """
@@ -45,7 +44,7 @@ FIRST_SYSCTLS = {
 _OF_ROLE = {
     Role.CLIENT: {},
     Role.DIRECTOR: {},
-    Role.REALSERVER: {"net.ipv4.conf.all.arp_ignore": "1", "net.ipv4.conf.all.arp_announce": "2"},
+    Role.REALSERVER: {},
     Role.ROUTER: {"net.ipv4.ip_forward": "1", "net.ipv6.conf.all.forwarding": "1"},
 }
 
@@ -82,7 +81,8 @@ def host_commands(host: Host) -> list[str]:
     commands = ["link set dev lo up"]
     for interface in host.interfaces:
         commands += [f"address add {address} dev {interface.name}" for address in interface.addresses]
-    commands += [f"address add {vip}/{vip.max_prefixlen} dev {vip_device(host, vip)}" for vip in host.vips]
+    if host.role is Role.DIRECTOR:
+        commands += [f"address add {vip}/{vip.max_prefixlen} dev {vip_device(host, vip)}" for vip in host.vips]
     commands += [f"link set dev {interface.name} up" for interface in host.interfaces]
     commands += [f"route add {route.destination} via {route.gateway}" for route in host.routes]
     return commands
@@ -99,9 +99,7 @@ def port_name(host: Host, interface: Interface) -> str:
 
 
 def vip_device(host: Host, vip: Address) -> str:
-    """The interface on which a host carries a VIP."""
-    if host.role is not Role.DIRECTOR:
-        return "lo"
+    """The interface on which a director carries a VIP."""
     for interface in host.interfaces:
         if any(vip in address.network for address in interface.addresses):
             return interface.name

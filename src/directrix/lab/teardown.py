@@ -1,10 +1,10 @@
 """Taking a lab down so that nothing is left, however it came to be as it is.
 
 The order matters. Processes first: they could make new things. Then what is kept outside for each
-namespace, the pins of its virtual server table: they go by the namespace's cookie, which can be
-asked for only while it is there. Then the namespaces, and with them bridges, cables and sockets.
-What the lab wrote down goes last, so that whoever is killed in between can be followed by
-another try.
+namespace, the pins of its virtual server table and what is noted of its addresses: they go by the
+namespace's cookie, which can be asked for only while it is there. Then the namespaces, and with
+them bridges, cables and sockets. What the lab wrote down goes last, so that whoever is killed in
+between can be followed by another try.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from directrix.lab.privilege import require_root
 from directrix.lab.state import LabState
 from directrix.system import namespaces, processes
 from directrix.system.commands import CommandFailed, ip
+from directrix.system.facts import ledger
 from directrix.system.namespaces import NamespaceId
 
 _PATIENCE = 10.0
@@ -95,9 +96,10 @@ def end_processes(namespace: NamespaceId, patience: float = 2.0) -> None:
 
 
 def _take_down_table(name: str) -> None:
-    """Give up the virtual server table of a namespace: its pins lie outside and would stay."""
+    """Give up the virtual server table of a namespace, and what is noted of it: both lie outside and would stay."""
     try:
         with namespaces.inside(name):
+            ledger.forget()
             if any(Path(f"{root}/run/directrix/bpf/{namespaces.cookie()}").exists() for root in ("/", "/proc/1/root")):
                 run_own(["directrix", "down", "--quiet"])
     except OSError:

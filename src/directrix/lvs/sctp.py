@@ -199,6 +199,6 @@ def timeout(state: SctpState) -> int:
     return TIMEOUTS[state]
 
 
-def opens(said: SctpEvent) -> bool:
-    """Whether such a packet may start a connection."""
-    return said is SctpEvent.INIT
+def opens(said: SctpEvent, *, sloppy: bool = False) -> bool:
+    """Whether a packet whose first chunk says this may start a connection; `sloppy` as by `sloppy_sctp`."""
+    return said is SctpEvent.INIT or (sloppy and said is not SctpEvent.ABORT)

@@ -173,9 +173,9 @@ def event(flags: TcpFlags) -> TcpEvent:
     return TcpEvent.NONE
 
 
-def next_state(state: TcpState, flags: TcpFlags) -> TcpState:
-    """The state after a packet from the client, where nothing else passes the director."""
-    return INPUT_ONLY[event(flags)][state]
+def next_state(state: TcpState, flags: TcpFlags, *, secure: bool = False) -> TcpState:
+    """The state after a packet from the client, where nothing else passes the director; `secure`: by secure_tcp."""
+    return (SECURE_INPUT_ONLY if secure else INPUT_ONLY)[event(flags)][state]
 
 
 def timeout(state: TcpState, timeouts: Timeouts) -> int:
@@ -187,6 +187,9 @@ def timeout(state: TcpState, timeouts: Timeouts) -> int:
     return TIMEOUTS[state]
 
 
-def opens(flags: TcpFlags) -> bool:
-    """Whether a packet with these flags may start a connection: SYN without RST, whatever else."""
-    return bool(flags & TcpFlags.SYN) and not flags & TcpFlags.RST
+def opens(flags: TcpFlags, *, sloppy: bool = False) -> bool:
+    """Whether a packet with these flags may start a connection: SYN without RST, whatever else.
+
+    With the sysctl `sloppy_tcp` any packet without RST may.
+    """
+    return (sloppy or bool(flags & TcpFlags.SYN)) and not flags & TcpFlags.RST

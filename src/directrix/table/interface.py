@@ -31,6 +31,7 @@ from directrix.lvs import (
 from directrix.lvs.daemon import DaemonRole, SyncDaemon
 from directrix.lvs.errors import InvalidRequest, NotSupportedYet
 from directrix.lvs.handshakes import Handshakes
+from directrix.lvs.sysctls import INERT, SysctlValue
 
 HandshakesByServer = Mapping[ServiceKey, Mapping[tuple[Address, int], Handshakes]]
 """Handshakes of clients, by service and by address and port of the real server."""
@@ -181,6 +182,23 @@ class Table(abc.ABC):
     @abc.abstractmethod
     def size(self) -> int:
         """What listings print as `size=`: 4096 for IPVS's default hash table."""
+
+    @abc.abstractmethod
+    def sysctls(self) -> dict[str, SysctlValue]:
+        """The values of IPVS's sysctls, by bare name, as `lvs.sysctls` lists them."""
+
+    @abc.abstractmethod
+    def set_sysctls(self, values: Mapping[str, SysctlValue]) -> None:
+        """Set some of them: all or, if one is refused, none.
+
+        Raises:
+            BadSysctl: ENOENT for a name that is none, EINVAL for a value that does not fit.
+        """
+
+    @property
+    def inert_sysctls(self) -> Mapping[str, str]:
+        """Those that are kept without having an effect on this make, and why."""
+        return INERT
 
     def daemons(self) -> list[SyncDaemon]:
         """The synchronisation daemons that run, the master before the backup."""

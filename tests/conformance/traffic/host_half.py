@@ -20,6 +20,9 @@ TIME_LIMIT = 180.0
 DELIBERATE = {
     "refusal_counted.txt": "IPVS counts its own port unreachable as a packet of the real server's if the connection it "
     "is about is over and not yet gone; directrix counts nothing out",
+    "reused_port_of_removed.txt": "IPVS drops the SYNs of a client that uses the port of a connection whose real "
+    "server was removed, until that connection has timed out; directrix schedules the first of them: the client that "
+    "sends it has given the old connection up",
 }
 """Scenarios in which directrix differs from IPVS on purpose, and why."""
 

@@ -49,6 +49,12 @@ def directrix(words: list[str], stdin: str = "") -> Answer:
         return Answer(status, out.read().decode(), err.read().decode())
 
 
+def sysctl(words: list[str], _: str) -> Answer:
+    """The same by `directrix sysctl`; of a refusal what sysctl(8) would say too."""
+    answer = directrix(["sysctl", "-q", "-n", *words])
+    return Answer(answer.status, answer.stdout, "Invalid argument\n" * ("Invalid argument" in answer.stderr))
+
+
 def totals() -> tuple[Counters, Rates]:
     """What the table of this namespace has counted."""
     with closing(open_table(create=False)) as table:
@@ -72,6 +78,7 @@ def main() -> None:
         sys.executable,
         ipvsadm=lambda words, stdin: directrix(["ipvsadm", *words], stdin),
         mark=lambda words, stdin: directrix(["mark", *words], stdin),
+        sysctl=sysctl,
     )
     try:
         if sys.argv[2:]:

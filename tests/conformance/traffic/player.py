@@ -1,6 +1,7 @@
 """Plays a scenario on a cluster of its own: what each of its commands does.
 
     ipvsadm …                                in the director
+    sysctl NAME[=VALUE]…                     the same: show values of IPVS's sysctls, or set them
     script NAME [WORD…]                      one of `scripts`, there too, which calls ipvsadm's programs; all it says
     mark …                                   the same: `directrix mark`, or in front of IPVS the same by iptables
     ask tcp|udp TARGET [from SOURCE] [times N]   connect, ask who is there, close; who answered each time
@@ -12,6 +13,7 @@
                                              port-unreachable, too-big, time-exceeded: what SOURCE's host says over
                                              ICMP about a segment from TARGET. A SOURCE of ADDRESS+N:PORT+M is
                                              N addresses and M ports more, in turn
+    left STATE N                             of N connections in this state, are all left, some, or none?
     wait SECONDS
     burst, watch, totals                     statistics: measuring.py
 
@@ -70,9 +72,12 @@ class Player:
             "close": self._close,
             "reset": self._reset,
             "send": self._send,
+            "left": self._left,
             "wait": self._wait,
             "burst": lambda words: measuring.burst(self._wire, self.hosts, words),
-            "watch": lambda words: measuring.watch(int(words[0]), lambda: self._call_ipvsadm(words[2:], "")),
+            "watch": lambda words: measuring.watch(
+                int(words[0]), lambda: self._call(programs["ipvsadm"], words[2:], "")
+            ),
             "totals": lambda words: self._tell_totals(),
         }
 
@@ -179,6 +184,13 @@ class Player:
         to, sources = Endpoint.of(target), list(Endpoint.each(source))
         answers = [self._wire.send(what, one, to) for one in sources for _ in range(times)]
         return [_in_short(answers[start : start + A_LINE]) for start in range(0, len(answers), A_LINE)]
+
+    def _left(self, words: list[str]) -> list[str]:
+        state, number = words
+        with self.hosts["director"].entered():
+            listing = self._programs["ipvsadm"](["-Lcn"], "").stdout
+        left = sum(state in line.split() for line in listing.splitlines())
+        return ["all" if left == int(number) else "some" if left else "none"]
 
     def _wait(self, words: list[str]) -> list[str]:
         time.sleep(float(words[0]))

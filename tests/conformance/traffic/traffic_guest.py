@@ -48,12 +48,29 @@ def _run(words: list[str], stdin: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["ipvsadm", *words], input=stdin, capture_output=True, text=True, env=ENVIRONMENT)
 
 
+def sysctl(words: list[str], _: str) -> Answer:
+    """The kernel's own, of the namespace this process is in."""
+    shown = ""
+    for word in words:
+        name, equals, value = word.partition("=")
+        file = Path("/proc/sys/net/ipv4/vs", name)
+        try:
+            if equals:
+                file.write_text(f"{value}\n")
+            else:
+                shown += file.read_text()
+        except OSError as error:
+            return Answer(1, "", f"{error.strerror}\n")
+    return Answer(0, shown, "")
+
+
 def play(path: Path) -> str:
     player = Player(
         lambda: read_totals(Path("/proc/net/ip_vs_stats").read_text()),
         os.environ.get("CONFORMANCE_PYTHON", ""),
         ipvsadm=ipvsadm,
         mark=Netfilter().mark,
+        sysctl=sysctl,
     )
     try:
         return transcript(read_scenario(path), player.execute)

@@ -29,9 +29,9 @@ from directrix.lvs import (
     VirtualService,
 )
 from directrix.lvs.daemon import DaemonRole, SyncDaemon
+from directrix.system.netlink import Attributes, Malformed, attribute, attributes, nest, number
 from directrix.table.ipvs import codec, family
 from directrix.table.ipvs.family import Command, Daemon, Dest, Service, Stats, Top
-from directrix.table.ipvs.netlink import Attributes, Malformed, attribute, attributes, nest, number
 
 HEADER = Path("/usr/include/linux/ip_vs.h")
 GENERIC_HEADER = 4

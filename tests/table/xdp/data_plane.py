@@ -36,8 +36,9 @@ from directrix.lvs import (
 )
 from directrix.lvs.handshakes import UNIT
 from directrix.lvs.service import default_netmask
+from directrix.lvs.sysctls import DEFAULTS
 from directrix.system import namespaces
-from directrix.table.xdp import director, layout, libbpf, loader, pins
+from directrix.table.xdp import director, layout, libbpf, loader, pins, sysctls
 from directrix.table.xdp._libbpf import ffi
 from directrix.table.xdp.clock import Ticks
 from directrix.table.xdp.maps import ACCOUNT, Maps
@@ -269,10 +270,11 @@ class DataPlane:
             _wipe(maps.server_stats.bytes, row, servers * layout.SERVER_COUNT.size)
         changes = self.front("changes")
         keep = {"lo": 1, "layout": layout.LAYOUT_VERSION, "set_cursor": 1, "changes": (changes + 1) & 0xFFFFFFFF}
-        for name in ("up", "generation", "lblc_expiration", "lblcr_expiration"):
+        for name in ("up", "generation"):
             keep[name] = self.front(name)
         fresh = memoryview(bytearray(front.size))
         front.pack_into(fresh, 0, timeout=loader.timeout_ticks(Timeouts(), self.ticks), **keep)
+        sysctls.write(fresh, {**DEFAULTS, "run_estimation": 0}, self.ticks)
         maps.front.bytes[: front.size] = fresh
         layout.FRONT.pack_into(maps.front.bytes, 0, now=self.tick(), now_ns=time.monotonic_ns())
         maps.fwmarks.words[layout.FWMARKS.offsets["in_force"] // 4] = 0

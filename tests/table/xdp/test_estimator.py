@@ -11,7 +11,6 @@ from frames import UDP, packet
 
 from directrix.lvs import Counters, Rates, RealServer
 from directrix.table.interface import Table
-from directrix.table.xdp import layout
 from directrix.table.xdp.table import XdpTable
 
 pytestmark = pytest.mark.root
@@ -92,11 +91,11 @@ def test_the_clock_takes_down_all_of_a_large_table_within_a_round(plane: DataPla
         table.add_server(DNS, RealServer(ip_address("10.9.0.0") + number, 53))
     table.commit()
     burst(plane, count)  # nobody lives there: connections are made, and no packet goes out
-    layout.FRONT.pack_into(plane.maps.front.bytes, 0, run_estimation=1)
+    table.set_sysctls({"run_estimation": 1})
     try:
         plane.wait_for(lambda: table.totals()[0].connections == count, 6)
     finally:
-        layout.FRONT.pack_into(plane.maps.front.bytes, 0, run_estimation=0)
+        table.set_sysctls({"run_estimation": 0})
     state = table.service(DNS)
     assert state.counters.connections == count
     assert {server.counters.connections for server in state.servers} == {1}

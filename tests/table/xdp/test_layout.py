@@ -135,7 +135,8 @@ def test_every_record_of_python_is_known_here() -> None:
     assert {record.name for record in RECORDS} == {
         "service_key", "parameters", "front", "service", "server_set", "set_entry", "hop", "server", "server_count",
         "statistics", "connection", "device", "vlan_key", "summary", "locality_key", "locality", "replicas",
-        "fwmarks", "fwmark_rule", "fwmark_prefix", "fwmark_run", "fwmark_range", "handshakes",
+        "fwmarks", "fwmark_rule", "fwmark_prefix", "fwmark_run", "fwmark_range",
+        "sysctls", "defence", "handshakes",
     }  # fmt: skip
 
 
@@ -192,8 +193,8 @@ def test_what_connections_change_does_not_share_a_cache_line_with_anything_else(
     [
         "LAYOUT_VERSION", "BUCKET_SLOTS", "HEADS_IN_LINE", "SET_UNIT_ENTRIES", "INDEX_SIZE", "MAX_CPUS",
         "MAX_SERVICES", "MAX_SERVERS", "MAX_SET_UNITS", "MAX_DEVICES", "VERDICTS", "STATES", "CURSOR_AT_HEAD",
-        "SLOT_CLAIMED", "INDEX_PRIME", "INDEX_SHIFT", "MARK_SHIFT", "INDEX_GHOST", "ADDRESS_MARKS", "TICK_SHIFT",
-        "ALL_SERVERS",
+        "SLOT_CLAIMED", "STATE_MASK", "STATE_COUNTED", "TODROP_MOST", "INDEX_PRIME", "INDEX_SHIFT", "MARK_SHIFT",
+        "INDEX_GHOST", "ADDRESS_MARKS", "TICK_SHIFT", "ALL_SERVERS",
         "MAX_FWMARK_RULES", "MAX_FWMARK_PREFIXES", "MAX_FWMARK_RANGES", "FWMARK_HEAD_BITS",
     ],
 )  # fmt: skip
@@ -210,7 +211,7 @@ def test_the_state_of_udp_is_pythons() -> None:
     "name",
     [
         "SERVICE_PERSISTENT", "SERVICE_ONE_PACKET", "SERVER_AVAILABLE", "DEVICE_REDIRECT", "CONNECTION_ACTIVE",
-        "CONNECTION_TEMPLATE", "CONNECTION_ASSURED", "CONNECTION_DEAD",
+        "CONNECTION_TEMPLATE", "CONNECTION_ASSURED", "CONNECTION_DEAD", "CONNECTION_PACKET",
         "HOP_UNKNOWN", "HOP_RESOLVED", "HOP_UNRESOLVED", "HOP_NO_ROUTE",
         "FWMARK_RULE", "FWMARK_GHOST",
     ],
@@ -271,11 +272,13 @@ def test_tcp_events_have_the_same_numbers() -> None:
 
 
 def test_the_table_of_tcp_transitions_is_the_same() -> None:
-    table = symbol("tcp_next")
-    assert len(table) == 8 * 16
-    for event in TcpEvent:
-        row = table[event * 16 : event * 16 + len(TcpState)]
-        assert [TcpState(value) for value in row] == list(tcp.INPUT_ONLY[event]), event
+    both = symbol("tcp_next")
+    assert len(both) == 2 * 8 * 16
+    for place, wanted in enumerate((tcp.INPUT_ONLY, tcp.SECURE_INPUT_ONLY)):
+        table = both[place * 8 * 16 :]
+        for event in TcpEvent:
+            row = table[event * 16 : event * 16 + len(TcpState)]
+            assert [TcpState(value) for value in row] == list(wanted[event]), event
 
 
 def test_the_states_that_count_as_active_are_the_same() -> None:

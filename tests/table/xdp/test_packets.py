@@ -327,7 +327,6 @@ DROPPED = [
     Case("a table full", SYN4, "table_full", prepare=full),
     Case("a table full, UDP over IPv6", ASK6, "table_full", prepare=full),
     Case("a real server that is gone", packet(TCP, VIP, 80, flags=ACK), "server_gone", prepare=removed),
-    Case("a SYN to one that is gone", SYN4, "server_gone", prepare=removed),
 ]
 
 HANDED_UP = [

@@ -32,8 +32,7 @@ from directrix.lvs import (
 )
 from directrix.lvs.addresses import family_of
 from directrix.lvs.daemon import DaemonRole, SyncDaemon
-from directrix.table.ipvs.family import Daemon, Dest, Info, Service, ServiceFlag, Stats, Top
-from directrix.table.ipvs.netlink import (
+from directrix.system.netlink import (
     Attributes,
     Malformed,
     attribute,
@@ -45,6 +44,7 @@ from directrix.table.ipvs.netlink import (
     read_text,
     text,
 )
+from directrix.table.ipvs.family import Daemon, Dest, Info, Service, ServiceFlag, Stats, Top
 
 E = TypeVar("E", bound=IntEnum)
 

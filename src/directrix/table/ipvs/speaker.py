@@ -6,8 +6,7 @@ import errno
 import os
 import socket
 
-from directrix.table.ipvs.family import NAME, Command
-from directrix.table.ipvs.netlink import (
+from directrix.system.netlink import (
     CONTROLLER,
     FAMILY_ID,
     FAMILY_NAME,
@@ -21,6 +20,7 @@ from directrix.table.ipvs.netlink import (
     request,
     text,
 )
+from directrix.table.ipvs.family import NAME, Command
 
 _GENERIC = 16
 """The netlink protocol that generic families share."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 
 from directrix.lvs import (
@@ -23,8 +23,9 @@ from directrix.lvs import (
 )
 from directrix.lvs.daemon import DaemonRole, SyncDaemon
 from directrix.lvs.errors import MarkedElsewhere
+from directrix.lvs.sysctls import SysctlValue
 from directrix.table.interface import Table
-from directrix.table.ipvs import codec, marking, proc, refusals
+from directrix.table.ipvs import codec, marking, proc, refusals, sysctls
 from directrix.table.ipvs.family import Command
 from directrix.table.ipvs.speaker import Speaker
 
@@ -126,6 +127,18 @@ class IpvsTable(Table):
     @property
     def size(self) -> int:
         return self._size
+
+    def sysctls(self) -> dict[str, SysctlValue]:
+        with _refused_as(refusals.of_any):
+            return sysctls.read_all()
+
+    def set_sysctls(self, values: Mapping[str, SysctlValue]) -> None:
+        sysctls.write_all(values)
+
+    @property
+    def inert_sysctls(self) -> Mapping[str, str]:
+        """None: they are the kernel's own."""
+        return {}
 
     def daemons(self) -> list[SyncDaemon]:
         with _refused_as(refusals.of_any):

@@ -52,7 +52,7 @@ class Entry:
 
     `timeout` is what the next refresh gives it, in seconds; `expires` the time it ends; `begun` when
     its handshake began, infinity if it isn't timed. `template` made this connection; `children`
-    counts the connections a template made.
+    counts the connections a template made; `packets` those a connection has had.
     """
 
     key: Key
@@ -64,6 +64,7 @@ class Entry:
     timeout: int
     template: Entry | None = None
     children: int = 0
+    packets: int = 0
     expires: float = math.inf
     due: float = math.inf
     begun: float = 0.0
@@ -141,6 +142,9 @@ class Connections:
     def __iter__(self) -> Iterator[Entry]:
         return iter(tuple(self._entries))
 
+    def __contains__(self, entry: object) -> bool:
+        return entry in self._entries
+
     def connection(self, key: Key) -> Entry | None:
         """The connection with this key."""
         return self._connections.get(key)
@@ -163,6 +167,13 @@ class Connections:
         entry.unbind()
         del self._entries[entry]
         self._unindex(entry)
+
+    def drop(self, entry: Entry, *, always: bool = False) -> None:
+        """End an entry by force: its template goes too if no other needs it, unless it is assured (or `always`)."""
+        template = entry.template
+        self.remove(entry)
+        if template is not None and not template.children and (always or template.state is not TemplateState.ASSURED):
+            self.remove(template)
 
     def _unindex(self, entry: Entry) -> None:
         index = self._index(entry)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from directrix.lvs import (
     Address,
@@ -17,6 +17,8 @@ from directrix.lvs import (
     VirtualService,
 )
 from directrix.lvs.errors import InvalidRequest, NoSuchService, ServerExists, ServiceExists
+from directrix.lvs.sysctls import DEFAULTS, SysctlValue
+from directrix.lvs.sysctls import check as check_sysctls
 from directrix.table.interface import HandshakesByServer, Table, check_address, check_netmask, check_server
 from directrix.table.marks import MarkRules
 from directrix.table.memory.destination import Destination
@@ -34,6 +36,7 @@ class Control(Table):
         self._trash = Trash()
         self._totals = Statistics()
         self._timeouts = Timeouts()
+        self._sysctls = dict(DEFAULTS)
         self._marks = MarkRules()
 
     def services(self) -> list[ServiceState]:
@@ -113,6 +116,13 @@ class Control(Table):
             key: {d.server.key: d.handshakes.value() for d in service.destinations}
             for key, service in self._services.items()
         }
+
+    def sysctls(self) -> dict[str, SysctlValue]:
+        return dict(self._sysctls)
+
+    def set_sysctls(self, values: Mapping[str, SysctlValue]) -> None:
+        check_sysctls(values)
+        self._sysctls.update(values)
 
     def timeouts(self) -> Timeouts:
         return self._timeouts

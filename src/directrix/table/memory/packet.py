@@ -58,6 +58,8 @@ class VerdictName(enum.StrEnum):
     """Dropped and answered with port unreachable: no real server is available."""
     SERVER_GONE = enum.auto()
     """Dropped: the real server of its connection was removed."""
+    DROP_PACKET = enum.auto()
+    """Dropped: it would have made a connection, and the sysctl drop_packet defends the table."""
 
 
 @dataclass(frozen=True, slots=True)

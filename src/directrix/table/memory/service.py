@@ -7,6 +7,8 @@ from directrix.lvs import Address, RealServer, ServiceState, VirtualService
 from directrix.lvs.errors import NoSuchScheduler, NoSuchServer
 from directrix.lvs.service import PERSISTENCE_ENGINES
 from directrix.scheduling import NO_SCHEDULER, Flow, Scheduler
+from directrix.scheduling.lblc import LocalityBasedLeastConnection
+from directrix.scheduling.lblcr import LocalityBasedLeastConnectionWithReplication
 from directrix.table.memory.destination import Destination
 from directrix.table.memory.statistics import Statistics
 
@@ -43,6 +45,11 @@ class Service:
     def pick(self, flow: Flow) -> Destination | None:
         """A real server for a new connection, by the service's scheduler."""
         return self._scheduler.pick(flow) if self._scheduler else None
+
+    def expire_localities(self, seconds: int) -> None:
+        """After how long its scheduler, `lblc` or `lblcr`, forgets or shrinks what was unused or unchanged."""
+        if isinstance(self._scheduler, (LocalityBasedLeastConnection, LocalityBasedLeastConnectionWithReplication)):
+            self._scheduler.cache.expiration = seconds
 
     def find(self, address: Address, port: int) -> Destination:
         """One of its real servers.

@@ -6,12 +6,13 @@
 3. Has its client a template? Then the connection goes to the template's real server.
 4. Else the service's scheduler picks one.
 
-The rules are IPVS's, with its sysctls at their defaults: `conn_reuse_mode` 1,
-`expire_nodest_conn` 0, `expire_quiescent_template` 0, `sloppy_tcp` 0, `cache_bypass` 0.
+The rules are IPVS's, and its sysctls', with one exception: a SYN on a connection whose real server
+was removed starts a new one at once, where IPVS drops it silently unless `expire_nodest_conn` is set.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 
@@ -34,6 +35,7 @@ from directrix.lvs.udp import UdpState
 from directrix.scheduling import Flow
 from directrix.table.memory.connections import Connections, Entry, Key, TemplateState
 from directrix.table.memory.control import Control
+from directrix.table.memory.defence import Defence
 from directrix.table.memory.destination import Destination
 from directrix.table.memory.packet import Packet, Verdict, VerdictName
 from directrix.table.memory.service import Service
@@ -59,7 +61,9 @@ class MemoryTable(Control):
     def __init__(self) -> None:
         super().__init__()
         self._connections = Connections()
+        self._defence = Defence(self._sysctls.__getitem__)
         self._next_tick = PERIOD
+        self._next_thinning = 1.0
 
     def connections(self) -> Iterator[Connection]:
         return (entry.listing(self._now) for entry in self._connections)
@@ -76,7 +80,7 @@ class MemoryTable(Control):
             return Verdict(VerdictName.NOT_OURS)
         key = Key(packet.protocol, packet.client, packet.client_port, packet.virtual, packet.virtual_port)
         entry = self._connections.connection(key)
-        if entry is None or _starts_over(entry, packet):
+        if entry is None or self._gives_way(entry, packet):
             opened = self._open(key, packet)
             # IPVS lets the old entry go only after the choice: it still counts as load there.
             if entry is not None:
@@ -92,8 +96,39 @@ class MemoryTable(Control):
         local = entry.method is ForwardingMethod.LOCAL
         return Verdict(VerdictName.LOCAL if local else VerdictName.FORWARDED, entry.destination.server)
 
+    def delete_server(self, key: ServiceKey, address: Address, port: int) -> None:
+        super().delete_server(key, address, port)
+        self._clear_removed()
+
+    def delete_service(self, key: ServiceKey) -> None:
+        super().delete_service(key)
+        self._clear_removed()
+
+    def _clear_removed(self) -> None:
+        """With `expire_nodest_conn`, connections of removed real servers end at once, and their templates."""
+        if not self._sysctls["expire_nodest_conn"]:
+            return
+        for entry in self._connections:
+            if entry in self._connections and not entry.destination.available and not entry.children:
+                self._connections.drop(entry, always=True)
+
     def expire(self, now: float) -> None:
-        """End what has run out until `now`: connections, templates, removed real servers."""
+        """End what has run out until `now`: connections, templates, removed real servers; drop_entry's share."""
+        while self._next_thinning <= now:
+            if self._defence.drops_entries:
+                self._expire(self._next_thinning)
+                self._thin()
+                self._next_thinning += 1
+            else:
+                self._next_thinning = math.floor(now) + 1
+        self._expire(now)
+
+    def _thin(self) -> None:
+        for entry in self._connections:
+            if entry in self._connections and self._defence.drops_entry(entry, self._now):
+                self._connections.drop(entry)
+
+    def _expire(self, now: float) -> None:
         while self._trash.next_sweep <= now:
             self._connections.expire(self._trash.next_sweep)
             self._trash.sweep()
@@ -105,7 +140,8 @@ class MemoryTable(Control):
         self.expire(now)
         while self._next_tick <= now:
             self._next_tick += PERIOD
-            self.tick()
+            if self._sysctls["run_estimation"]:
+                self.tick()
 
     def tick(self) -> None:
         """The estimator's turn: take all counts down, and what they grew by into the rates."""
@@ -121,8 +157,10 @@ class MemoryTable(Control):
         destination = entry.destination
         for statistics in (destination.statistics, destination.service_statistics, self._totals):
             statistics.count_packet(packet.length)
+        entry.packets += 1
         if isinstance(entry.state, TcpState):
-            state = tcp.next_state(entry.state, packet.tcp_flags)
+            secure = self._sysctls["secure_tcp"] in (2, 3)
+            state = tcp.next_state(entry.state, packet.tcp_flags, secure=secure)
             entry.enter(state, self._now)
             entry.timeout = tcp.timeout(state, self._timeouts)
         elif isinstance(entry.state, SctpState):
@@ -139,8 +177,10 @@ class MemoryTable(Control):
         if service is None:
             virtual = any(known.address == packet.virtual for known in self._services)
             return VerdictName.NO_SERVICE if virtual else VerdictName.NOT_OURS
-        if not _opens(packet):
+        if not self._opens(packet):
             return VerdictName.NO_CONNECTION
+        if self._defence.drops_packet():
+            return VerdictName.DROP_PACKET
         if packet.client_port == FTP_DATA:
             return VerdictName.NO_CONNECTION
         if service.definition.engine:
@@ -157,6 +197,14 @@ class MemoryTable(Control):
             return self._connect(key, service, packet, destination, template)
         is_ftp_data = service.definition.key.port == FTP and packet.virtual_port != FTP
         return VerdictName.NO_CONNECTION if is_ftp_data else VerdictName.NO_SERVER
+
+    def _opens(self, packet: Packet) -> bool:
+        """Whether a packet may start a connection."""
+        if packet.protocol is Protocol.TCP:
+            return tcp.opens(packet.tcp_flags, sloppy=bool(self._sysctls["sloppy_tcp"]))
+        if packet.protocol is Protocol.SCTP:
+            return sctp.opens(packet.sctp_event, sloppy=bool(self._sysctls["sloppy_sctp"]))
+        return True
 
     def _service_for(self, packet: Packet) -> Service | None:
         """The service a packet is for: by mark, by its port, as FTP data, as one for all ports."""
@@ -201,7 +249,8 @@ class MemoryTable(Control):
         key = _template_key(service.definition.key, service.definition.netmask, packet)
         template = self._connections.template(key)
         if template is not None:
-            if template.destination.available:
+            quiescent = template.destination.weight == 0 and self._sysctls["expire_quiescent_template"]
+            if template.destination.available and not quiescent:
                 _check_method(template.destination)
                 return template
             self._connections.invalidate(template)
@@ -220,33 +269,38 @@ class MemoryTable(Control):
         self._connections.add(template)
         return template
 
+    def _gives_way(self, entry: Entry, packet: Packet) -> bool:
+        """Whether a packet's connection ends and the packet is directed anew."""
+        asks = bool(packet.tcp_flags & TcpFlags.SYN) or packet.sctp_event is SctpEvent.INIT
+        expire = bool(self._sysctls["expire_nodest_conn"])
+        if not entry.destination.available:
+            return expire or (asks and not packet.tcp_flags & TcpFlags.RST)
+        return asks and ((expire and entry.destination.weight == 0) or self._is_over(entry))
+
+    def _is_over(self, entry: Entry) -> bool:
+        """Whether nothing more is to come, as `conn_reuse_mode` has it. Under persistence it never is."""
+        mode = self._sysctls["conn_reuse_mode"]
+        assert isinstance(mode, int)
+        if not mode or entry.template is not None:
+            return False
+        if entry.state is TcpState.FIN_WAIT:
+            return bool(mode & 2)
+        return any(entry.state is over for over in (TcpState.TIME_WAIT, TcpState.CLOSE, SctpState.CLOSED))
+
     def _pick(self, service: Service, packet: Packet) -> Destination | None:
+        expiration = self._sysctls.get(f"{service.definition.scheduler}_expiration")
+        if isinstance(expiration, int):
+            service.expire_localities(expiration)
         destination = service.pick(Flow(packet.client, packet.client_port, packet.virtual, self._now))
         if destination is not None:
             _check_method(destination)
         return destination
 
 
-def _opens(packet: Packet) -> bool:
-    """Whether a packet may start a connection."""
-    if packet.protocol is Protocol.TCP:
-        return tcp.opens(packet.tcp_flags)
-    return packet.protocol is Protocol.UDP or sctp.opens(packet.sctp_event)
-
-
 def _check_method(destination: Destination) -> None:
     method = destination.server.method
     if method not in (ForwardingMethod.DIRECT, ForwardingMethod.LOCAL):
         raise NotSupportedYet(f"forwarding by the method {method.label}")
-
-
-def _starts_over(entry: Entry, packet: Packet) -> bool:
-    """Whether a packet starts a new connection where an old one is over (conn_reuse_mode 1)."""
-    if entry.template is not None:
-        return False
-    if isinstance(entry.state, TcpState):
-        return bool(packet.tcp_flags & TcpFlags.SYN) and entry.state in (TcpState.TIME_WAIT, TcpState.CLOSE)
-    return entry.state is SctpState.CLOSED and packet.sctp_event is SctpEvent.INIT
 
 
 def _key(packet: Packet, port: int) -> ServiceKey:

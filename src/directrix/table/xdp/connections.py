@@ -70,7 +70,7 @@ def _entry(maps: Maps, ticks: Ticks, now: int, raw: tuple[int, ...]) -> Connecti
         flags = ConnectionFlags.TEMPLATE
         state = "ASSURED" if status & layout.CONNECTION_ASSURED else "NONE"
     else:
-        state = _state(protocol, status & 0xFF)
+        state = _state(protocol, status & layout.STATE_MASK)
         if not status & layout.CONNECTION_ACTIVE:
             flags |= ConnectionFlags.INACTIVE
     return Connection(

@@ -9,6 +9,7 @@ import struct
 from dataclasses import dataclass
 
 from directrix.lvs import handshakes
+from directrix.lvs.sysctls import DEFAULTS
 
 LAYOUT_VERSION = 2
 TICK_SHIFT = 2
@@ -41,6 +42,9 @@ MAX_FWMARK_RANGES = 32768
 FWMARK_HEAD_BITS = 64
 VERDICTS = 32
 STATES = 32
+STATE_MASK = 0x7F
+STATE_COUNTED = 0x80
+TODROP_MOST = 8
 UDP_STATE = 16
 SCTP_STATES = 17
 """The first of SCTP's states; the others follow by their numbers."""
@@ -54,6 +58,7 @@ CONNECTION_ACTIVE = 0x100
 CONNECTION_TEMPLATE = 0x200
 CONNECTION_ASSURED = 0x400
 CONNECTION_DEAD = 0x800
+CONNECTION_PACKET = 0x10000
 SLOT_CLAIMED = 1
 FWMARK_RULE = 1
 FWMARK_GHOST = 2
@@ -109,12 +114,21 @@ PARAMETERS = _record(
     "parameters", "seed:16s buckets:I head_lines:I max_connections:I hertz:I cpus:I hop_ticks:I", aligned={"seed": 8}
 )
 
+SYSCTLS = _record(
+    "sysctls",
+    " ".join(f"{name}:{'8s' if isinstance(value, tuple) else 'i'}" for name, value in DEFAULTS.items()),
+    align=4,
+)
+
+DEFENCE = _record("defence", "drop_rate:i drop_counter:i todrop:64s", align=4)
+
 FRONT = _record(
     "front",
     "any_port:I service_top:I ftp:I connections:I now:I server_top:I lo:I layout:I changes:I set_cursor:I "
     "generation:I up:I lblc_expiration:I lblcr_expiration:I "
     f"timeout:{STATES * 4}s index:{INDEX_SIZE * 2}s address_mark:{ADDRESS_MARKS}s "
-    f"verdicts:{MAX_CPUS * VERDICTS * 8}s forwarded:Q run_estimation:I estimates:I now_ns:Q",
+    f"verdicts:{MAX_CPUS * VERDICTS * 8}s forwarded:Q now_ns:Q estimates:I "
+    f"sysctl:{SYSCTLS.size}s defence:{DEFENCE.size}s",
     aligned={"index": 2, "address_mark": 1, "verdicts": 8},
 )
 

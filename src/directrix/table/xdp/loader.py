@@ -18,9 +18,9 @@ from pathlib import Path
 
 from directrix.lvs import Timeouts
 from directrix.lvs.errors import InvalidRequest, TableUnavailable
-from directrix.scheduling.locality import EXPIRATION
+from directrix.lvs.sysctls import DEFAULTS
 from directrix.system import namespaces
-from directrix.table.xdp import layout, libbpf
+from directrix.table.xdp import layout, libbpf, sysctls
 from directrix.table.xdp.clock import Ticks, jiffies_a_second, timeout_ticks
 from directrix.table.xdp.host import OBJECT
 from directrix.table.xdp.maps import PROGRAMS, Maps, pin_name
@@ -94,11 +94,9 @@ def _prepare_new(data_plane: libbpf.Object, connections: int) -> None:
         lo=1,
         layout=layout.LAYOUT_VERSION,
         set_cursor=1,
-        lblc_expiration=ticks.from_seconds(EXPIRATION),
-        lblcr_expiration=ticks.from_seconds(EXPIRATION),
         timeout=timeout_ticks(Timeouts(), ticks),
-        run_estimation=1,
     )
+    sysctls.write(front, DEFAULTS, ticks)
     data_plane.set_value(".data.front", bytes(front))
 
 

@@ -28,7 +28,9 @@ LOOK = "look"
 """Name of the pin of the program that looks one server's next hop up."""
 ACCOUNT = "account"
 """Name of the pin of the program that takes one server's counters down."""
-PROGRAMS = {LOOK: "directrix_look", ACCOUNT: "directrix_account"}
+CLEAR = "clear"
+"""Name of the pin of the program that ends connections of removed servers."""
+PROGRAMS = {LOOK: "directrix_look", ACCOUNT: "directrix_account", CLEAR: "directrix_clear"}
 """The programs that user space runs, by the names of their pins."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from socket import htons
@@ -41,9 +41,11 @@ from directrix.lvs.errors import (
     ServiceExists,
 )
 from directrix.lvs.service import PERSISTENCE_ENGINES
+from directrix.lvs.sysctls import SysctlValue
+from directrix.lvs.sysctls import check as check_sysctls
 from directrix.table.interface import HandshakesByServer, Table, check_address, check_netmask, check_server
 from directrix.table.marks import MarkRules
-from directrix.table.xdp import connections, layout, libbpf
+from directrix.table.xdp import connections, layout, libbpf, removal, sysctls
 from directrix.table.xdp.clock import Ticks, timeout_ticks
 from directrix.table.xdp.counting import Counting
 from directrix.table.xdp.draft import Draft
@@ -90,6 +92,7 @@ class XdpTable(Table):
         self._known_at = -1
         self._many: ExitStack | None = None
         self._drafts: dict[int, Draft] = {}
+        self._removed = False
 
     @property
     def size(self) -> int:
@@ -105,8 +108,7 @@ class XdpTable(Table):
             return
         with self._place.lock():
             yield self._refreshed()
-            self._publish_drafts()
-            self._count_change()
+            self._finish()
 
     @contextmanager
     def _changing_nothing(self) -> Iterator[None]:
@@ -129,9 +131,15 @@ class XdpTable(Table):
         if self._many is None:
             return
         with self._many:
-            self._publish_drafts()
-            self._count_change()
+            self._finish()
         self._many = None
+
+    def _finish(self) -> None:
+        self._publish_drafts()
+        self._count_change()
+        removed, self._removed = self._removed, False
+        if removed and sysctls.number(self._maps.front.bytes, "expire_nodest_conn"):
+            removal.clear(self._maps)
 
     def _front(self, name: str) -> int:
         return _FRONT.get(self._maps.front.bytes, 0, name)
@@ -491,6 +499,7 @@ class XdpTable(Table):
 
     def _put_aside(self, index: _Index, service: int, number: int) -> None:
         self._set_server_flags(number, 0)
+        self._removed = True
         self._counting.server_leaves(number)
         self._set_server(number, in_use=_KEPT_ASIDE, removed=int(time.monotonic()), unit=0)
         identity: ServerId = (
@@ -540,6 +549,14 @@ class XdpTable(Table):
             start = _FRONT.offsets["timeout"]
             values = timeout_ticks(new, self._ticks)
             self._maps.front.bytes[start : start + len(values)] = values
+
+    def sysctls(self) -> dict[str, SysctlValue]:
+        return sysctls.read(self._maps.front.bytes)
+
+    def set_sysctls(self, values: Mapping[str, SysctlValue]) -> None:
+        check_sysctls(values)
+        with self._changing():
+            sysctls.write(self._maps.front.bytes, values, self._ticks)
 
     def connections(self) -> Iterator[Connection]:
         return connections.listing(self._maps, self._ticks)

@@ -29,4 +29,5 @@ VERDICTS = (
     Verdict("server_gone", "dropped", "of a connection whose real server was removed"),
     Verdict("no_route", "dropped", "no route to the real server"),
     Verdict("busy", "dropped", "a lock of the table was not had in time"),
+    Verdict("drop_packet", "dropped", "would have made a connection: the defence of the sysctl drop_packet"),
 )

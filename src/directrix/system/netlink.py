@@ -38,6 +38,9 @@ class Flag(enum.IntFlag):
     REQUEST = 0x1
     ACK = 0x4
     DUMP = 0x300
+    REPLACE = 0x100
+    EXCLUSIVE = 0x200
+    CREATE = 0x400
 
 
 class Kind(enum.IntEnum):
@@ -70,11 +73,14 @@ class Message:
         return attributes(self.payload[_GENERIC.size :])
 
 
+def message(kind: int, flags: Flag, sequence: int, payload: bytes) -> bytes:
+    """A request of any family: `payload` begins with the header its message type asks for."""
+    return _MESSAGE.pack(_MESSAGE.size + len(payload), kind, Flag.REQUEST | flags, sequence, 0) + payload
+
+
 def request(family: int, command: int, flags: Flag, sequence: int, content: bytes = b"", version: int = 1) -> bytes:
     """A request to a family of generic netlink; `content` is its attributes."""
-    length = _MESSAGE.size + _GENERIC.size + len(content)
-    head = _MESSAGE.pack(length, family, Flag.REQUEST | flags, sequence, 0)
-    return head + _GENERIC.pack(command, version, 0) + content
+    return message(family, flags, sequence, _GENERIC.pack(command, version, 0) + content)
 
 
 def messages(data: bytes) -> Iterator[Message]:

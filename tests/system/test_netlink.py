@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directrix.table.ipvs.netlink import (
+from directrix.system.netlink import (
     Flag,
     Kind,
     Malformed,

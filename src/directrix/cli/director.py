@@ -1,0 +1,141 @@
+"""`directrix director`: give this host a director's VIPs by hand, or take them away."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from directrix.system.firewall import Obstacle
+    from directrix.system.whereabouts import Vip
+    from directrix.vips.preparing import VipStatus
+
+HELP = "give this host a director's VIPs by hand"
+
+NOT_STARTED = 3
+"""Exit status of `status` where nothing was started, as `systemctl status` has it."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of `directrix director`."""
+    from directrix.vips.preparing import METHODS
+
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="director_command", required=True)
+    start = commands.add_parser(
+        "start",
+        help="make this host the director of VIPs",
+        description="Make this host the director of VIPs. Done again it mends what is missing.",
+    )
+    stop = commands.add_parser(
+        "stop",
+        help="put back what was there before",
+        description="Put back exactly what was there before; without --vip, for every VIP that was started.",
+    )
+    status = commands.add_parser(
+        "status",
+        help="show what is as it must be and what is missing",
+        description="Hold this host against what a director must be; without --vip, for every VIP started.",
+    )
+    for command in (start, stop, status):
+        command.add_argument(
+            "-v",
+            "--vip",
+            action="extend",
+            nargs="+",
+            metavar="VIP",
+            default=[],
+            required=command is start,
+            help="the virtual addresses, IPv4 or IPv6",
+        )
+    for command in (start, status):
+        command.add_argument(
+            "-m", "--method", choices=METHODS, default="", help="how its services forward (default: direct)"
+        )
+        command.add_argument(
+            "-i",
+            "--interface",
+            metavar="IF",
+            default="",
+            help="which carries the VIP; otherwise the one in its network, or of the default route",
+        )
+    for command in (start, stop):
+        command.add_argument("-n", "--dry-run", action="store_true", help="print the commands, and change nothing")
+    status.add_argument("-j", "--json", action="store_true", help="as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit status: 0; 1 if something is refused or missing; 3 if `status` finds nothing started."""
+    from directrix.cli.host_commands import guarded
+
+    return guarded("director", lambda: _run(args))
+
+
+def _run(args: argparse.Namespace) -> int:
+    from directrix.cli.host_commands import require_root, show_done
+    from directrix.system.firewall import obstacles
+    from directrix.system.whereabouts import read_vip
+    from directrix.vips import preparing
+
+    vips = [read_vip(word) for word in dict.fromkeys(args.vip)]
+    if args.director_command == "status":
+        return _status(vips, args)
+    if not args.dry_run:
+        require_root(f"director {args.director_command}")
+    if args.director_command == "start":
+        done = preparing.start(vips, preparing.Wish(args.method, args.interface), rehearse=args.dry_run)
+        for vip in vips:
+            for obstacle in obstacles(vip):
+                print(f"in the way of {vip}: {obstacle.text}", file=sys.stderr)
+    else:
+        done = preparing.stop(vips, rehearse=args.dry_run)
+    show_done(done, rehearsed=args.dry_run)
+    return 0
+
+
+def _status(vips: list[Vip], args: argparse.Namespace) -> int:
+    from directrix.system.firewall import obstacles
+    from directrix.vips import preparing
+
+    found = [
+        (status, obstacles(status.vip))
+        for status in preparing.status(vips, preparing.Wish(args.method, args.interface))
+    ]
+    if args.json:
+        import json
+
+        print(json.dumps([as_json(*known) for known in found], indent=2))
+    elif not found:
+        print("this host was made the director of no VIP", file=sys.stderr)
+    else:
+        print("\n".join(line for known in found for line in lines(*known)))
+    if not found:
+        return NOT_STARTED
+    return 1 if any(status.missing for status, _ in found) else 0
+
+
+def as_json(status: VipStatus, in_the_way: list[Obstacle]) -> dict[str, object]:
+    """A status as plain data."""
+    from directrix.cli.host_commands import fact_as_json
+
+    return {
+        "vip": str(status.vip),
+        "method": status.method,
+        "interface": status.interface,
+        "started": status.started,
+        "healthy": not status.missing,
+        "facts": [fact_as_json(fact) for fact in status.facts],
+        "firewall": [{"where": obstacle.where, "rule": obstacle.rule} for obstacle in in_the_way],
+    }
+
+
+def lines(status: VipStatus, in_the_way: list[Obstacle]) -> list[str]:
+    """A status for people."""
+    from directrix.cli.host_commands import fact_lines
+
+    started = "started" if status.started else "not started"
+    return [
+        f"{status.vip}: method {status.method}, on {status.interface}; {started}",
+        *fact_lines(status.facts),
+        *(f"  in the way: {obstacle.text}" for obstacle in in_the_way),
+    ]

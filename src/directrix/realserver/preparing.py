@@ -1,0 +1,195 @@
+"""Making this host a real server, undoing it, and holding it against what a real server must be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+
+from directrix.realserver.carrying import check_nowhere_else
+from directrix.realserver.methods import DEFAULT, METHODS
+from directrix.realserver.persistence import Lasting, lasting_facts
+from directrix.realserver.task import Task
+from directrix.system.facts import keeping, ledger
+from directrix.system.facts.fact import Fact, FactStatus
+from directrix.system.facts.keeping import Done, Holding
+from directrix.system.facts.ledger import Book, Ledger
+from directrix.system.whereabouts import Vip, Whereabouts, look
+
+KEPT = Path("/var/lib/directrix/realserver")
+"""Ledgers of what was made to last over boots."""
+
+_HOLDER = "realserver "
+_LASTING = "lasting realserver "
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants of a real server; what is empty is chosen.
+
+    Attributes:
+        method: a name of `METHODS`.
+        interfaces: those at which packets for the VIP arrive.
+    """
+
+    method: str = ""
+    interfaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VipStatus:
+    """A VIP held against this host.
+
+    Attributes:
+        vip: the virtual address.
+        method: by which this host is or would be a real server for it.
+        interfaces: those at which packets for it arrive.
+        started: whether `start` was called for it, and not `stop`.
+        persist: what keeps it over boots (`systemd`, `netplan` …); empty if nothing.
+        facts: all that must be so.
+    """
+
+    vip: Vip
+    method: str
+    interfaces: tuple[str, ...]
+    started: bool
+    persist: str
+    facts: tuple[FactStatus, ...]
+
+    @property
+    def missing(self) -> tuple[FactStatus, ...]:
+        """What must be so and isn't."""
+        return tuple(fact for fact in self.facts if not fact.holds)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a host must have to be a real server for a VIP."""
+
+    vip: Vip
+    method: str
+    interfaces: tuple[str, ...]
+    facts: tuple[Fact, ...] = field(repr=False)
+
+    @property
+    def holding(self) -> Holding:
+        """The same for the ledger."""
+        notes = {"method": self.method, "interfaces": " ".join(self.interfaces)}
+        return Holding(f"{_HOLDER}{self.vip}", self.facts, notes)
+
+
+def book() -> Book:
+    """The book of the network namespace we are in."""
+    return ledger.here(KEPT)
+
+
+def plan(vip: Vip, wish: Wish, host: Whereabouts) -> Plan:
+    """What a host must have to be a real server for a VIP. Asks the system for nothing but the programs there are.
+
+    Raises:
+        HostError: it can't be one in this way.
+    """
+    check_nowhere_else(vip, host)
+    method = wish.method or DEFAULT
+    if wish.interfaces:
+        interfaces = tuple(host.check_interface(name) for name in dict.fromkeys(wish.interfaces))
+    elif vip.version == 6 and method != "redirect":
+        interfaces = ()  # nothing depends on it: see the methods
+    else:
+        interfaces = (host.interface_of(vip),)
+    return Plan(vip, method, interfaces, tuple(METHODS[method](Task(vip, interfaces, host))))
+
+
+def start(vips: Sequence[Vip], wish: Wish, persist: str = "", *, rehearse: bool = False) -> Done:
+    """Make this host a real server for some VIPs: for all, or, if that fails, for none more than before.
+
+    Args:
+        wish: how; what it leaves open is as in the start before, if there was one.
+        persist: what shall keep it over boots, a name of `persistence.MANAGERS`; empty for what does already, if any.
+        rehearse: change nothing, only say what would be done.
+
+    Raises:
+        HostError: it can't be done; all is as it was.
+        CommandFailed, OSError: the system could not be asked; nothing was changed.
+    """
+    host, records = look(), book()
+    known = records.read()
+    holdings = []
+    for vip in vips:
+        planned = plan(vip, _remembered(known, vip, wish), host)
+        holdings.append(planned.holding)
+        manager = persist or known.holders.get(f"{_LASTING}{vip}", {}).get("persist", "")
+        if manager:
+            holdings.append(_to_last(planned, manager, known))
+    return keeping.start(records, holdings, rehearse=rehearse)
+
+
+def stop(vips: Sequence[Vip], *, persist: bool = False, rehearse: bool = False) -> Done:
+    """Put back what was there before; with `persist`, take away what would start it at the next boot, too.
+
+    Without VIPs, for all that were started. One that was not started is none's business.
+
+    Raises:
+        HostError: something could not be put back.
+        CommandFailed, OSError: the system could not be asked.
+    """
+    records = book()
+    chosen = list(vips) or started_vips(records.read())
+    kinds = (_HOLDER, _LASTING) if persist else (_HOLDER,)
+    return keeping.stop(records, [f"{kind}{vip}" for vip in reversed(chosen) for kind in kinds], rehearse=rehearse)
+
+
+def status(vips: Sequence[Vip] = (), wish: Wish | None = None) -> tuple[VipStatus, ...]:
+    """Hold VIPs against this host; without VIPs, all that were started or made to last.
+
+    A VIP that was started is held against what was started; another one, or if a wish is given,
+    against what a start would make now with what is known of it.
+
+    Raises:
+        HostError: a VIP that was not started, and the host can't be a real server for it.
+        CommandFailed, OSError: the system could not be asked.
+    """
+    known = book().read()
+    chosen = list(vips) or started_vips(known)
+    found = []
+    for vip in chosen:
+        notes = known.holders.get(f"{_HOLDER}{vip}")
+        if notes is not None and (wish is None or wish == Wish()):
+            facts = [entry.fact for entry in known.held_by(f"{_HOLDER}{vip}")]
+            method, interfaces = notes["method"], tuple(notes["interfaces"].split())
+        else:
+            planned = plan(vip, _remembered(known, vip, wish or Wish()), look())
+            facts, method, interfaces = list(planned.facts), planned.method, planned.interfaces
+        lasting = [entry.fact for entry in known.held_by(f"{_LASTING}{vip}")]
+        persist = known.holders.get(f"{_LASTING}{vip}", {}).get("persist", "")
+        held = keeping.status([*facts, *lasting])
+        found.append(VipStatus(vip, method, interfaces, notes is not None, persist, held))
+    return tuple(found)
+
+
+def started_vips(known: Ledger) -> list[Vip]:
+    """The VIPs a ledger knows of, in their order."""
+    words = [name.removeprefix(kind) for kind in (_HOLDER, _LASTING) for name in known.holders if name.startswith(kind)]
+    return [ip_address(word) for word in dict.fromkeys(words)]
+
+
+def _remembered(known: Ledger, vip: Vip, wish: Wish) -> Wish:
+    """What a start that says less than the one before means: the same as before."""
+    notes = known.holders.get(f"{_HOLDER}{vip}") or known.holders.get(f"{_LASTING}{vip}")
+    if notes is None:
+        return wish
+    return Wish(wish.method or notes["method"], wish.interfaces or tuple(notes["interfaces"].split()))
+
+
+def _to_last(planned: Plan, persist: str, known: Ledger) -> Holding:
+    """The files that make it last, and the one that tells, after a boot, what was there before."""
+    holding, lasting = planned.holding, Lasting(planned.vip, planned.method, planned.facts)
+    files = Holding(f"{_LASTING}{planned.vip}", lasting_facts(persist, lasting), {**holding.notes, "persist": persist})
+    kept = Ledger()
+    for part in (holding, files):
+        kept.holders[part.holder] = dict(part.notes)
+        for fact in part.facts:
+            entry = known.entries.get(fact.key)
+            kept.hold(part.holder, fact, entry.before if entry is not None else fact.now())
+    return Holding(files.holder, [*files.facts, ledger.kept_file(KEPT, lasting.name, kept)], files.notes)
