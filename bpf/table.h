@@ -258,7 +258,7 @@ struct server_count {
 #define HANDSHAKE_FIRST_SHIFT 3		/* the first octave but one is 16 units to 32, the last all above 68 s */
 #define HANDSHAKE_OCTAVES 24
 #define HANDSHAKES_TIMED 128		/* of a server's, between two turns of the estimator */
-#define HANDSHAKES_SPACING 8		/* then one in so many */
+#define HANDSHAKES_SPACING 64		/* then one in so many */
 
 /* Handshakes of clients with a real server, at its number (handshake.h). */
 struct handshakes {

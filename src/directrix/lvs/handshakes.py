@@ -30,7 +30,7 @@ OCTAVES = 24
 TIMED = 128
 """How many of a server's handshakes are timed in any case between two turns of the estimator."""
 
-SPACING = 8
+SPACING = 64
 """Of those that follow, one in so many is."""
 
 UNIT = (1 << CLOCK_SHIFT) / 1e9
