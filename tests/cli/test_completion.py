@@ -56,10 +56,23 @@ def test_the_table_can_be_chosen_before_the_command(complete: Complete) -> None:
     assert complete("directrix --table ipvs ipvsadm --edit-ser") == ["--edit-service", "--edit-server"]
 
 
+def test_a_configuration_is_a_file(complete: Complete) -> None:
+    assert complete("directrix run --use-file mi") == ["mine.toml"]
+    assert complete("directrix config show -f mi") == ["mine.toml"]
+    assert complete("directrix config ") == ["show", "keywords"]
+
+
 def test_a_command_is_followed_by_its_own_commands_and_options(complete: Complete) -> None:
     assert complete("directrix lab s") == ["status", "show"]
     assert complete("directrix lab status --") == ["--help", "--json"]
     assert complete("directrix completion ") == ["bash", "zsh", "fish"]
+
+
+def test_packets_to_explain_and_filters_of_a_trace_have_their_words(complete: Complete) -> None:
+    assert complete("directrix explain ") == ["tcp", "udp", "sctp"]
+    assert "lo" in complete("directrix explain tcp 192.0.2.1:1 10.0.0.1:80 --in l")
+    assert complete("directrix trace v") == ["verdict"]
+    assert "--snaplen" in complete("directrix trace --")
 
 
 def test_every_option_of_ipvsadm_is_offered(complete: Complete) -> None:

@@ -1,0 +1,1 @@
+"""The tables of keywords: one module for each part of the language."""
