@@ -21,6 +21,7 @@
 #ifndef DIRECTRIX_CONNECTION_H
 #define DIRECTRIX_CONNECTION_H
 
+#include "handshake.h"
 #include "tcp.h"
 
 #define LOCK_TRIES 256
@@ -218,6 +219,12 @@ static __always_inline void unbind_server(struct server *s, __u32 status)
 	load_changed(s);
 }
 
+/* A template that connections depend on. A connection has its handshake's time in that place. */
+static __always_inline bool has_children(const struct connection *c)
+{
+	return c->status & CONNECTION_TEMPLATE && c->children;
+}
+
 /*
  * End a connection. `expires` is the deadline the caller read: whoever changed it since has won,
  * and the connection lives on. The slot stays taken for GRACE_TICKS.
@@ -234,6 +241,8 @@ static __always_inline bool connection_end(struct connection *c, __u32 expires, 
 	status = __sync_fetch_and_or(&c->status, CONNECTION_DEAD);
 	if (status & CONNECTION_DEAD)
 		return false;
+	if (half_open(status))
+		handshake_failed(c->server);
 	s = server_at(c->server);
 	if (s)
 		unbind_server(s, status);
@@ -351,7 +360,7 @@ __noinline __u32 slot_new(const struct packet *key, struct making *making, __u32
 		return NO_SLOT;
 	c = connection_held(key, b, second);
 	if (c) {
-		if (reached(now, c->expires) ? !c->children : gives_way(c, key))
+		if (reached(now, c->expires) ? !has_children(c) : gives_way(c, key))
 			return SLOT_OVER;
 		making->server = c->server;
 		return SLOT_EXISTS;
@@ -440,12 +449,16 @@ static __always_inline void assure(__u32 control)
 		__sync_fetch_and_or(&template->status, CONNECTION_ASSURED);
 }
 
-/* Move to another state and keep the server's counts true. */
-static __noinline int connection_move(struct connection *c, __u32 state)
+/* Move to another state and keep the server's counts true. Global: verified once. */
+__noinline int connection_move(struct connection *c, __u32 state)
 {
-	__u32 status = c->status, next = (status & ~(0xff | CONNECTION_ACTIVE)) | state;
+	__u32 status, next;
 	struct server *s;
 
+	if (!c)
+		return 0;
+	status = c->status;
+	next = (status & ~(0xff | CONNECTION_ACTIVE)) | state;
 	if (active(state))
 		next |= CONNECTION_ACTIVE;
 	if (__sync_val_compare_and_swap(&c->status, status, next) != status)
@@ -460,6 +473,7 @@ static __noinline int connection_move(struct connection *c, __u32 state)
 		__sync_fetch_and_add(&s->inactive, -up);
 		load_changed(s);
 	}
+	handshake_moved(c, status, next);
 	if (established(state) && c->control)
 		assure(c->control);
 	return 0;

@@ -108,7 +108,7 @@ static long bucket_thin(__u32 i, void *context)
 	for (int k = 0; k < BUCKET_SLOTS; k++) {
 		struct connection *c = &b->slot[k];
 
-		if (c->id == 0 || c->id == SLOT_CLAIMED || c->status & CONNECTION_DEAD || c->children || reached(now, c->expires))
+		if (c->id == 0 || c->id == SLOT_CLAIMED || c->status & CONNECTION_DEAD || has_children(c) || reached(now, c->expires))
 			continue;
 		if (to_drop_entry(c, now)) {
 			connection_drop(c, now, false);

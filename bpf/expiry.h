@@ -41,7 +41,7 @@ static __noinline int bucket_visit(__u32 number, struct head *h, __u32 now)
 			if (slot_reuse(c, now, &due))
 				continue;
 		} else if (reached(now, due)) {
-			if (c->children) {
+			if (has_children(c)) {
 				__u32 later = now + ((TEMPLATE_RETRY_SECONDS * parameters.hertz) >> TICK_SHIFT);
 
 				c->control = later - now;	/* IPVS: its timeout from now on */

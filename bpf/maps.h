@@ -25,6 +25,7 @@ SHARED_ARRAY(summaries, struct summary, MAX_SET_UNITS);
 SHARED_ARRAY(servers, struct server, MAX_SERVERS);
 SHARED_ARRAY(server_stats, struct server_count, MAX_SERVERS);	/* times the possible CPUs */
 SHARED_ARRAY(service_stats, struct statistics, MAX_SERVICES + 1);	/* the last: of all */
+SHARED_ARRAY(handshakes, struct handshakes, MAX_SERVERS);
 SHARED_ARRAY(buckets, struct bucket, 1);
 SHARED_ARRAY(heads, struct head_line, 1);
 SHARED_ARRAY(devices, struct device, MAX_DEVICES);
@@ -70,6 +71,11 @@ static __always_inline struct statistics *statistics_at(__u32 service)
 static __always_inline struct server *server_at(__u32 number)
 {
 	return bpf_map_lookup_elem(&servers, &number);
+}
+
+static __always_inline struct handshakes *handshakes_at(__u32 server)
+{
+	return bpf_map_lookup_elem(&handshakes, &server);
 }
 
 static __always_inline struct hop *hop_at(__u32 server)

@@ -22,7 +22,7 @@ static __noinline int bucket_clear(__u32 number, struct head *h, __u32 now)
 	for (int i = 0; i < BUCKET_SLOTS; i++) {
 		struct connection *c = &b->slot[i];
 
-		if (c->id == 0 || c->id == SLOT_CLAIMED || c->status & CONNECTION_DEAD || c->children || available(c->server))
+		if (c->id == 0 || c->id == SLOT_CLAIMED || c->status & CONNECTION_DEAD || has_children(c) || available(c->server))
 			continue;
 		connection_drop(c, now, true);
 		visit_by(h, now + GRACE_TICKS);

@@ -257,6 +257,22 @@ struct server_count {
 	__u64 bytes;
 };
 
+#define HANDSHAKE_CLOCK_SHIFT 10	/* a unit of time is so many bits of nanoseconds: 1.024 us */
+#define HANDSHAKE_FIRST_SHIFT 3		/* the first octave but one is 16 units to 32, the last all above 68 s */
+#define HANDSHAKE_OCTAVES 24
+#define HANDSHAKES_TIMED 128		/* of a server's, between two turns of the estimator */
+#define HANDSHAKES_SPACING 64		/* then one in so many */
+
+/* Handshakes of clients with a real server, at its number (handshake.h). */
+struct handshakes {
+	/* data plane */
+	__u64 begun, completed, failed;
+	__u64 last_begun, last_completed;
+	__u64 rate_begun, rate_completed;
+	__u64 pad;
+	__u64 time[HANDSHAKE_OCTAVES];	/* timed ones that completed, by the time they took: twice as long each */
+};
+
 /* What a service has counted, by its number, and all together, at MAX_SERVICES (estimator.h). */
 struct statistics {
 	/* data plane */
@@ -288,7 +304,10 @@ struct connection {
 	__u32 expires;		/* tick */
 	__u32 status;		/* state in the low byte (STATE_MASK), enum connection_flag above */
 	__u32 control;		/* 1 + place of its template, 0: none; of a template: its timeout in ticks */
-	__u32 children;		/* of a template */
+	union {
+		__u32 children;	/* of a template */
+		__u32 begun;	/* of a connection: when its handshake began (handshake.h) */
+	};
 	__u16 server_port;
 	__u16 pad;
 };

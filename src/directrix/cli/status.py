@@ -81,6 +81,9 @@ def as_json(status: Status | None) -> dict[str, object]:
     """The status as plain data; `{"up": false}` if there is none."""
     if status is None:
         return {"up": False}
+    from directrix.cli.health import as_object
+    from directrix.lvs import endpoint
+
     return {
         "up": True,
         "table": "xdp",
@@ -99,6 +102,11 @@ def as_json(status: Status | None) -> dict[str, object]:
                 "mac": hop.mac,
             }
             for hop in status.hops
+        ],
+        "handshakes": [
+            {"service": str(key), "server": endpoint(*server), **as_object(one)}
+            for key, servers in status.handshakes.items()
+            for server, one in servers.items()
         ],
         "program": {"hash": status.program, "current": status.current},
     }

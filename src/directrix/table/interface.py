@@ -30,7 +30,11 @@ from directrix.lvs import (
 )
 from directrix.lvs.daemon import DaemonRole, SyncDaemon
 from directrix.lvs.errors import InvalidRequest, NotSupportedYet
+from directrix.lvs.handshakes import Handshakes
 from directrix.lvs.sysctls import INERT, SysctlValue
+
+HandshakesByServer = Mapping[ServiceKey, Mapping[tuple[Address, int], Handshakes]]
+"""Handshakes of clients, by service and by address and port of the real server."""
 
 
 class Table(abc.ABC):
@@ -118,6 +122,14 @@ class Table(abc.ABC):
     @abc.abstractmethod
     def totals(self) -> tuple[Counters, Rates]:
         """Counters and rates of the whole table."""
+
+    def handshakes(self) -> HandshakesByServer | None:
+        """What clients' handshakes tell of each real server's health.
+
+        Counted since the server was added, kept with it while it is away as its connections are; `zero` leaves them.
+        None: this make does not watch them (the kernel's IPVS).
+        """
+        return None
 
     @abc.abstractmethod
     def timeouts(self) -> Timeouts:

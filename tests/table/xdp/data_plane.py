@@ -34,6 +34,7 @@ from directrix.lvs import (
     Timeouts,
     VirtualService,
 )
+from directrix.lvs.handshakes import UNIT
 from directrix.lvs.service import default_netmask
 from directrix.lvs.sysctls import DEFAULTS
 from directrix.system import namespaces
@@ -275,6 +276,7 @@ class DataPlane:
         _wipe(self.heads, 0, len(self.heads))
         _wipe(maps.servers.bytes, 0, servers * layout.SERVER.size)
         _wipe(maps.hops.bytes, 0, servers * layout.HOP.size)
+        _wipe(maps.handshakes.bytes, 0, servers * layout.HANDSHAKES.size)
         for cpu in range(maps.cpus):
             row = cpu * layout.MAX_SERVERS * layout.SERVER_COUNT.size
             _wipe(maps.server_stats.bytes, row, servers * layout.SERVER_COUNT.size)
@@ -377,11 +379,14 @@ class DataPlane:
         layout.CONNECTION.pack_into(self.maps.buckets.bytes, at, **values)
 
     def age(self, seconds: float) -> None:
-        """As if this time had passed, for every deadline in the table."""
+        """As if this time had passed, for every deadline and every handshake in the table."""
         ticks = self.ticks.from_seconds(seconds)
+        units = int(seconds / UNIT)
         for at, raw in self.slots():
             if not raw[8] & layout.CONNECTION_DEAD:
                 self.set_field(at, expires=(raw[7] - ticks) & 0xFFFFFFFF)
+                if not raw[4]:  # a template counts its children there
+                    self.set_field(at, children=(raw[10] - units) & 0xFFFFFFFF)
         self.visit_all()
 
     def age_datagrams(self, seconds: float) -> None:

@@ -50,9 +50,12 @@ class Btf:
         return 8 if entry["kind"] == "PTR" else self.size(entry["type_id"])
 
     def fields(self, name: str) -> dict[str, tuple[int, int]]:
-        """Offset and size of each field."""
+        """Offset and size of each field; of a union without a name it is known by its first."""
         return {
-            member["name"]: (member["bits_offset"] // 8, self.size(member["type_id"]))
+            (member["name"] if member["name"] != "(anon)" else self.types[member["type_id"]]["members"][0]["name"]): (
+                member["bits_offset"] // 8,
+                self.size(member["type_id"]),
+            )
             for member in self.named(name, "STRUCT")["members"]
         }
 
@@ -110,7 +113,7 @@ def test_every_record_of_python_is_known_here() -> None:
         "service_key", "parameters", "front", "service", "server_set", "set_entry", "hop", "server", "server_count",
         "statistics", "connection", "device", "vlan_key", "summary", "locality_key", "locality", "replicas",
         "fwmarks", "fwmark_rule", "fwmark_prefix", "fwmark_run", "fwmark_range",
-        "sysctls", "defence",
+        "sysctls", "defence", "handshakes",
     }  # fmt: skip
 
 

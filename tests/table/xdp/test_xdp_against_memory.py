@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -158,7 +158,19 @@ class Both:
             )
             for state in table.services()
         }
-        return services, set(table.marks()), table.totals(), sorted(_entry(c) for c in table.connections())
+        entries = sorted(_entry(c) for c in table.connections())
+        return services, _handshakes(table), set(table.marks()), table.totals(), entries
+
+
+def _handshakes(table: Table) -> object:
+    """What clients' handshakes tell, but for the times that the completed ones took."""
+    found = table.handshakes()
+    assert found is not None
+    return {
+        (key, server): (replace(one, times=()), sum(one.times))
+        for key, servers in found.items()
+        for server, one in servers.items()
+    }
 
 
 def _entry(c: Connection) -> tuple[object, ...]:

@@ -16,6 +16,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from directrix.lvs import Address, Connection, ConnectionFlags, ForwardingMethod
+from directrix.lvs.handshakes import half_open
 from directrix.lvs.sctp import SctpState
 from directrix.lvs.tcp import TcpState
 from directrix.lvs.udp import UdpState
@@ -49,9 +50,9 @@ class Key(NamedTuple):
 class Entry:
     """A connection or a template.
 
-    `timeout` is what the next refresh gives it, in seconds; `expires` the time it ends.
-    `template` made this connection; `children` counts the connections a template made; `packets`
-    those a connection has had.
+    `timeout` is what the next refresh gives it, in seconds; `expires` the time it ends; `begun` when
+    its handshake began, infinity if it isn't timed. `template` made this connection; `children`
+    counts the connections a template made; `packets` those a connection has had.
     """
 
     key: Key
@@ -66,6 +67,7 @@ class Entry:
     packets: int = 0
     expires: float = math.inf
     due: float = math.inf
+    begun: float = 0.0
 
     @property
     def is_template(self) -> bool:
@@ -76,8 +78,10 @@ class Entry:
         """The state as listings print it."""
         return self.state.label if isinstance(self.state, SctpState) else self.state.name
 
-    def enter(self, state: TcpState | SctpState) -> None:
-        """Go over to a state, and be counted as it is: active or inactive."""
+    def enter(self, state: TcpState | SctpState, now: float) -> None:
+        """Go over to a state, and be counted as it is: active or inactive, half-open or not."""
+        if isinstance(self.state, (TcpState, SctpState)):
+            self.begun = self.destination.handshakes.moved(self.state, state, self.begun, now)
         self.state = state
         if state.active and self.flags & ConnectionFlags.INACTIVE:
             self.flags &= ~ConnectionFlags.INACTIVE
@@ -109,6 +113,8 @@ class Entry:
         else:
             self.destination.active -= 1
         self.destination.relieved()
+        if isinstance(self.state, (TcpState, SctpState)) and half_open(self.state):
+            self.destination.handshakes.failed += 1
         if self.template is not None:
             self.template.children -= 1
 

@@ -19,7 +19,7 @@ from directrix.lvs import (
 from directrix.lvs.errors import InvalidRequest, NoSuchService, ServerExists, ServiceExists
 from directrix.lvs.sysctls import DEFAULTS, SysctlValue
 from directrix.lvs.sysctls import check as check_sysctls
-from directrix.table.interface import Table, check_address, check_netmask, check_server
+from directrix.table.interface import HandshakesByServer, Table, check_address, check_netmask, check_server
 from directrix.table.marks import MarkRules
 from directrix.table.memory.destination import Destination
 from directrix.table.memory.service import Service, check_names
@@ -110,6 +110,12 @@ class Control(Table):
 
     def totals(self) -> tuple[Counters, Rates]:
         return self._totals.counters, self._totals.rates
+
+    def handshakes(self) -> HandshakesByServer:
+        return {
+            key: {d.server.key: d.handshakes.value() for d in service.destinations}
+            for key, service in self._services.items()
+        }
 
     def sysctls(self) -> dict[str, SysctlValue]:
         return dict(self._sysctls)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from directrix.lvs import Address, RealServer, ServerState
+from directrix.table.memory.handshakes import HandshakeCounts
 from directrix.table.memory.statistics import Statistics
 
 
@@ -26,6 +27,7 @@ class Destination:
     statistics: Statistics = field(default_factory=Statistics)
     service_statistics: Statistics = field(default_factory=Statistics)
     last_weight: int = 0
+    handshakes: HandshakeCounts = field(default_factory=HandshakeCounts)
 
     @property
     def address(self) -> Address:

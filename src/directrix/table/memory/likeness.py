@@ -148,7 +148,7 @@ class Likeness(MemoryTable):
         )
         self._connections.add(entry)
         if isinstance(entry.state, TcpState | SctpState):
-            entry.enter(entry.state)
+            entry.enter(entry.state, 0.0)
         entry.expires = connection.expires + 0.5  # what is listed is rounded down
         entry.due = entry.expires
         self._connections.follow(entry)

@@ -216,6 +216,7 @@ class MemoryTable(Control):
             service.statistics.tick()
             for destination in service.destinations:
                 destination.statistics.tick()
+                destination.handshakes.tick()
 
     def _receive(self, entry: Entry, packet: Packet) -> None:
         """Count a packet and let it change its connection."""
@@ -225,11 +226,11 @@ class MemoryTable(Control):
         if isinstance(entry.state, TcpState):
             secure = self._sysctls["secure_tcp"] in (2, 3)
             state = tcp.next_state(entry.state, packet.tcp_flags, secure=secure)
-            entry.enter(state)
+            entry.enter(state, self._now)
             entry.timeout = tcp.timeout(state, self._timeouts)
         elif isinstance(entry.state, SctpState):
             association = sctp.next_state(entry.state, packet.sctp_event)
-            entry.enter(association)
+            entry.enter(association, self._now)
             entry.timeout = sctp.timeout(association)
         else:
             entry.timeout = udp.timeout(self._timeouts)

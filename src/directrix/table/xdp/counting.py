@@ -17,7 +17,7 @@ from directrix.table.xdp.layout import Record
 from directrix.table.xdp.maps import ACCOUNT, Maps
 
 _FRONT, _SERVER, _STATISTICS = layout.FRONT, layout.SERVER, layout.STATISTICS
-_COUNT = layout.SERVER_COUNT
+_COUNT, _HANDSHAKES = layout.SERVER_COUNT, layout.HANDSHAKES
 _WHAT = ("connections", "packets", "bytes")
 _ALL = layout.MAX_SERVICES
 """The number that the sum has among services."""
@@ -72,6 +72,8 @@ class Counting:
         _FRONT.pack_into(self._maps.front.bytes, 0, forwarded=forwarded)
         for row in self._rows(number):
             self._maps.server_stats.bytes[row : row + _COUNT.size] = bytes(_COUNT.size)
+        start = number * _HANDSHAKES.size
+        self._maps.handshakes.bytes[start : start + _HANDSHAKES.size] = bytes(_HANDSHAKES.size)
 
     def server_leaves(self, number: int) -> None:
         """A server's figures stand still from now on; what it has counted is its service's."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from directrix.lvs.errors import InvalidRequest, TableError
 from directrix.system.links import Link
+from directrix.table.interface import HandshakesByServer
 from directrix.table.xdp import attachment, handover, layout, libbpf, loader, pins
 from directrix.table.xdp.attachment import Attachment
 from directrix.table.xdp.host import check_host
@@ -44,6 +45,7 @@ class Status:
     attachments: tuple[tuple[Attachment, bool], ...]
     verdicts: tuple[tuple[Verdict, int], ...]
     hops: tuple[Hop, ...]
+    handshakes: HandshakesByServer
     program: str
     current: bool
 
@@ -219,6 +221,7 @@ def status() -> Status | None:
         table.look_up_hops()
         hops = tuple(_hops(table))
         forwarded = table.forwarded()
+        handshakes = table.handshakes()
     finally:
         table.close()
     maps = Maps(place)
@@ -240,6 +243,7 @@ def status() -> Status | None:
             attachments=tuple((known, attachment.is_there(known)) for known in attachment.from_record(record)),
             verdicts=tuple((verdict, found[verdict.name]) for verdict in VERDICTS),
             hops=hops,
+            handshakes=handshakes,
             program=record.get("program", ""),
             current=record.get("program") == loader.object_hash(),
         )

@@ -162,7 +162,8 @@ class Insight:
             at = (control - 1) * layout.CONNECTION.size
             template = self._known(layout.CONNECTION.whole.unpack_from(self._maps.buckets.bytes, at))
         timeout = round(self._ticks.to_seconds(control)) if raw[_C["kind"]] else 0
-        return Known(connection, self._member(raw[_C["server"]]), template, raw[_C["children"]], timeout)
+        children = raw[_C["children"]] if raw[_C["kind"]] else 0  # a connection has its handshake's time there
+        return Known(connection, self._member(raw[_C["server"]]), template, children, timeout)
 
     def _places(self, wanted: bytes, addresses: bytes) -> tuple[int, int]:
         """The two buckets of a key: place_of() in connection.h."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from directrix.lvs import handshakes
 from directrix.lvs.sysctls import DEFAULTS
 
 LAYOUT_VERSION = 2
@@ -164,6 +165,19 @@ SERVER = _record(
 )
 
 SERVER_COUNT = _record("server_count", "packets:Q bytes:Q")
+
+HANDSHAKE_CLOCK_SHIFT = handshakes.CLOCK_SHIFT
+HANDSHAKE_FIRST_SHIFT = handshakes.FIRST_SHIFT
+HANDSHAKE_OCTAVES = handshakes.OCTAVES
+HANDSHAKES_TIMED = handshakes.TIMED
+HANDSHAKES_SPACING = handshakes.SPACING
+
+HANDSHAKES = _record(
+    "handshakes",
+    "begun:Q completed:Q failed:Q last_begun:Q last_completed:Q rate_begun:Q rate_completed:Q pad:Q "
+    f"time:{HANDSHAKE_OCTAVES * 8}s",
+    aligned={"time": 8},
+)
 
 STATISTICS = _record(
     "statistics",

@@ -98,6 +98,11 @@ class Maps:
         return self._shared("server_stats", self.cpus * layout.MAX_SERVERS * layout.SERVER_COUNT.size)
 
     @cached_property
+    def handshakes(self) -> Shared:
+        """struct handshakes by server number."""
+        return self._shared("handshakes", layout.MAX_SERVERS * layout.HANDSHAKES.size)
+
+    @cached_property
     def service_stats(self) -> Shared:
         """struct statistics by service number; the last is of all."""
         return self._shared("service_stats", (layout.MAX_SERVICES + 1) * layout.STATISTICS.size)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address
 from socket import ntohs
 from typing import TypeVar
 
 from directrix.lvs import (
+    Address,
     ForwardingMethod,
     RealServer,
     SchedulerFlags,
@@ -15,6 +17,7 @@ from directrix.lvs import (
     ServiceState,
     VirtualService,
 )
+from directrix.lvs.handshakes import Handshakes
 from directrix.table.xdp import layout
 from directrix.table.xdp.counting import Counting, figures
 from directrix.table.xdp.keys import key_from
@@ -23,6 +26,7 @@ from directrix.table.xdp.sets import Sets
 
 _SERVICE = layout.SERVICE
 _SERVER = layout.SERVER
+_HANDSHAKES = layout.HANDSHAKES
 _S = _SERVER.places
 _ATTEMPTS = 3
 """Enough where the estimator is at work for less than a millisecond every two seconds."""
@@ -81,6 +85,24 @@ class Reader:
             counts = (raw[_S["active"]], raw[_S["inactive"]], raw[_S["persistent"]])
             servers.append(ServerState(real_server(raw), *counts, *figures(raw, _SERVER)))
         return ServiceState(self.virtual_service(number), tuple(servers), *self._counting.service(number))
+
+    def handshakes(self, number: int) -> dict[tuple[Address, int], Handshakes]:
+        """Handshakes with the real servers of a service."""
+        return {
+            server.key: self._handshakes(server_number) for server_number, server in self.service_and_numbers(number)[1]
+        }
+
+    def _handshakes(self, server: int) -> Handshakes:
+        raw = _HANDSHAKES.whole.unpack_from(self._maps.handshakes.bytes, server * _HANDSHAKES.size)
+        place = _HANDSHAKES.places
+        return Handshakes(
+            begun=raw[place["begun"]],
+            completed=raw[place["completed"]],
+            failed=raw[place["failed"]],
+            recent_begun=raw[place["rate_begun"]] / 1024,
+            recent_completed=raw[place["rate_completed"]] / 1024,
+            times=struct.unpack(f"={layout.HANDSHAKE_OCTAVES}Q", raw[place["time"]]),
+        )
 
     def service_and_set(self, number: int) -> tuple[VirtualService, int, list[int]]:
         """A service, the first unit of its set, and the numbers of its real servers, newest first."""

@@ -44,7 +44,7 @@ from directrix.lvs.service import PERSISTENCE_ENGINES
 from directrix.lvs.sysctls import SysctlValue
 from directrix.lvs.sysctls import check as check_sysctls
 from directrix.system.local_address import is_here
-from directrix.table.interface import Table, check_address, check_netmask, check_server
+from directrix.table.interface import HandshakesByServer, Table, check_address, check_netmask, check_server
 from directrix.table.marks import MarkRules
 from directrix.table.xdp import connections, layout, libbpf, removal, sysctls
 from directrix.table.xdp.clock import Ticks, timeout_ticks
@@ -528,6 +528,13 @@ class XdpTable(Table):
 
     def totals(self) -> tuple[Counters, Rates]:
         return self._counting.totals()
+
+    def handshakes(self) -> HandshakesByServer:
+        def read() -> HandshakesByServer:
+            numbers = self._reader.service_numbers()
+            return {self._reader.virtual_service(n).key: self._reader.handshakes(n) for n in numbers}
+
+        return self._reader.at_rest(read)
 
     # Timeouts and connections.
 

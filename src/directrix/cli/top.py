@@ -1,0 +1,90 @@
+"""`directrix top`: the table as a live view."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from directrix.top.model import Action
+    from directrix.top.sample import Sample
+
+HELP = "watch services, real servers, rates and handshakes live, and quiesce servers"
+
+_LEAST_INTERVAL = 0.1
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of `directrix top`."""
+    parser.description = (
+        "Watch the table: services and real servers, connections, rates with sparklines, the share of connections that "
+        "complete and the time it takes them. Keys sort, filter, open and close services, quiesce real servers and "
+        "bring them back; `h` shows them all. Without a terminal, frames are written as plain text."
+    )
+    parser.add_argument(
+        "-d", "--interval", type=float, default=2.0, metavar="SECONDS", help="between frames (default 2)"
+    )
+    parser.add_argument("-n", "--rounds", type=int, metavar="NUMBER", help="end after so many frames")
+    parser.add_argument("-b", "--batch", action="store_true", help="write frames as plain text, without end or -n")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit status: 0; 2 for an interval or a number that makes no sense."""
+    if not _LEAST_INTERVAL <= args.interval <= 86400:
+        print(f"directrix top: -d takes {_LEAST_INTERVAL} to 86400 seconds, not {args.interval:g}", file=sys.stderr)
+        return 2
+    if args.rounds is not None and args.rounds < 1:
+        print(f"directrix top: -n takes 1 or more, not {args.rounds}", file=sys.stderr)
+        return 2
+    if args.batch or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        from shutil import get_terminal_size
+
+        from directrix.top.running import batch
+
+        batch(_sample, _write, get_terminal_size((80, 24)).columns, args.interval, args.rounds)
+        return 0
+    from directrix.top.running import live
+    from directrix.top.terminal import screen
+
+    with screen() as ours:
+        live(ours, _sample, _act, args.interval, args.rounds)
+    return 0
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _sample() -> Sample:
+    """The table as it is now: opened each time, so that one which comes, goes or is made anew is seen."""
+    import time
+    from contextlib import closing
+
+    from directrix.health import memory
+    from directrix.table import absences
+    from directrix.table.opening import open_table
+    from directrix.top.sample import take
+
+    remembered = memory.read(absences.directory_here())
+    with closing(open_table(create=False)) as table:
+        return take(table, remembered, absences.clock(), time.strftime("%H:%M:%S"))
+
+
+def _act(action: Action) -> None:
+    from contextlib import closing
+
+    from directrix.table import absences
+    from directrix.table.opening import open_table
+    from directrix.top.model import Do
+
+    if action.row is None or action.row[1] is None:
+        return
+    key, server = action.row[0], action.row[1]
+    directory = absences.directory_here()
+    with closing(open_table(create=False)) as table:
+        if action.do is Do.QUIESCE:
+            absences.take_out(table, directory, key, server, absences.clock())
+        elif action.do is Do.BRING_BACK:
+            absences.bring_back(table, directory, key, [server])

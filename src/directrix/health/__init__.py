@@ -1,0 +1,1 @@
+"""Passive health: which real server is to be taken out because its clients' connections don't complete."""

@@ -1,0 +1,207 @@
+"""From a model and a sample to lines of text: pure, for any width and height."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from directrix.health.rule import By, Standing
+from directrix.lvs import Rates, endpoint
+from directrix.lvs.handshakes import Handshakes, together
+from directrix.top.model import HELP, Asking, Model, Row, Sort, rows, selected_index
+from directrix.top.sample import History, RowKey, Sample, ServerRow, ServiceRow
+from directrix.top.text import duration, fit, percent, short, sparkline
+
+
+class Style(enum.Enum):
+    """How a line is shown where the terminal can."""
+
+    PLAIN = enum.auto()
+    TITLE = enum.auto()
+    HEAD = enum.auto()
+    SERVICE = enum.auto()
+    SELECTED = enum.auto()
+    BAD = enum.auto()
+    DIM = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line, not longer than the view is wide."""
+
+    text: str
+    style: Style = Style.PLAIN
+
+
+_COLUMNS: Final = (
+    ("STATE", 6),
+    ("WGT", 6),
+    ("ACTIV", 6),
+    ("INACT", 6),
+    ("CON/S", 6),
+    ("PKT/S", 6),
+    ("BYT/S", 6),
+    ("DONE", 5),
+    ("TIME", 6),
+)
+_FIXED: Final = sum(width for _, width in _COLUMNS)
+_SORTED: Final = {
+    Sort.ACTIVE: "ACTIV",
+    Sort.CONNECTIONS: "CON/S",
+    Sort.PACKETS: "PKT/S",
+    Sort.BYTES: "BYT/S",
+    Sort.SHARE: "DONE",
+}
+_LEAST_NAME, _LEAST_SPARK = 14, 5
+_AROUND: Final = 4
+"""Lines that are no rows: two of figures, the heads, and the last one."""
+
+_KEYS = "q quit  h help  / filter  enter open  tacpbd sort  z quiesce  w back"
+
+
+def state_word(row: ServerRow) -> str:
+    """How a real server stands, in five letters or less."""
+    if row.state.server.weight == 0:
+        return "out" if row.absence and row.absence.by is By.RULE and not row.absence.trial else "quiet"
+    if row.standing in (Standing.POOR, Standing.SPARED):
+        return "POOR"
+    return "trial" if row.standing is Standing.TRIAL else "ok"
+
+
+def frame(
+    model: Model,
+    sample: Sample,
+    history: History,
+    columns: int,
+    height: int | None = None,
+    *,
+    unicode: bool = True,
+    interval: float | None = None,
+) -> list[Line]:
+    """The whole view in so many columns and lines; without a height all rows, and no last line for keys."""
+    shown = rows(model, sample)
+    lines = [*_summary(model, sample, history, columns, unicode=unicode, interval=interval)]
+    if model.help:
+        lines += [Line(text) for text in HELP]
+        if height is not None:
+            lines = [*_filled(lines, height - 1), Line("any key goes back", Style.DIM)]
+        return _cut(lines, columns)
+    width = _name_width(shown, columns)
+    spark = max(columns - _FIXED - width - 1, 0)
+    lines.append(Line(_heads(model, width, spark), Style.HEAD))
+    at = selected_index(model, [key for key, _ in shown])
+    first, last = _window(len(shown), at, None if height is None else max(height - _AROUND, 1))
+    for place in range(first, last):
+        key, row = shown[place]
+        text = _row_text(row, width, model) + " " + sparkline(history.of(key), spark, unicode=unicode)
+        selected = height is not None and place == at
+        lines.append(Line(text, Style.SELECTED if selected else _row_style(row)))
+    if not shown:
+        lines.append(Line("  nothing fits the filter" if sample.services else "  no virtual services", Style.DIM))
+    if height is not None:
+        lines = [*_filled(lines, height - 1), _last(model, len(shown), last)]
+    return _cut(lines, columns)
+
+
+def _cut(lines: Sequence[Line], columns: int) -> list[Line]:
+    return [Line(line.text[:columns].rstrip(), line.style) for line in lines]
+
+
+def _filled(lines: list[Line], height: int) -> list[Line]:
+    """Exactly so many lines."""
+    return [*lines[:height], *[Line("")] * (height - len(lines))]
+
+
+def _window(count: int, at: int, room: int | None) -> tuple[int, int]:
+    """Which rows are shown so that the selected one is among them."""
+    if room is None or count <= room:
+        return 0, count
+    first = min(max(at - room // 2, 0), count - room)
+    return first, first + room
+
+
+def _summary(
+    model: Model, sample: Sample, history: History, columns: int, *, unicode: bool, interval: float | None
+) -> list[Line]:
+    servers = [row for service in sample.services for row in service.servers]
+    title = f"directrix top  {sample.clock}  {len(sample.services)} services, {len(servers)} real servers"
+    if interval is not None:
+        title += f"  every {interval:g} s"
+    if model.filter:
+        title += f"  filter: {model.filter}"
+    rates = sample.totals[1]
+    seen = [service.handshakes for service in sample.services if service.handshakes is not None]
+    figures = [
+        f"active {short(sum(row.state.active for row in servers))}",
+        f"inactive {short(sum(row.state.inactive for row in servers))}",
+        f"conn/s {short(rates.connections)}",
+        f"pkt/s {short(rates.in_packets)}",
+        f"bytes/s {short(rates.in_bytes)}",
+        f"done {percent(together(seen).recent_share)}",
+    ]
+    text = "  ".join(figures) + " "
+    return [
+        Line(title[:columns].ljust(columns) if columns else "", Style.TITLE),
+        Line(text + sparkline(history.of(None), max(columns - len(text), 0), unicode=unicode)),
+    ]
+
+
+def _name(row: Row) -> str:
+    return str(row.state.service.key) if isinstance(row, ServiceRow) else endpoint(*row.state.server.key)
+
+
+def _name_width(shown: Sequence[tuple[RowKey, Row]], columns: int) -> int:
+    longest = max((len(_name(row)) + 2 for _, row in shown), default=0)
+    most = columns - _FIXED - 1 - _LEAST_SPARK
+    return max(min(longest, most), _LEAST_NAME)
+
+
+def _heads(model: Model, width: int, spark: int) -> str:
+    marked = _SORTED.get(model.sort)
+    heads = "".join((f">{head}" if head == marked else head).rjust(columns) for head, columns in _COLUMNS)
+    over_sparks = "PKT/S".rjust(spark) if spark >= _LEAST_SPARK else ""
+    return f"{fit('SERVER', width)}{heads} {over_sparks}"
+
+
+def _row_text(row: Row, width: int, model: Model) -> str:
+    if isinstance(row, ServiceRow):
+        mark = "+" if row.state.service.key in model.collapsed else "-"
+        name = f"{mark} " + fit(_name(row), width - 2)
+        active = sum(one.state.active for one in row.servers)
+        inactive = sum(one.state.inactive for one in row.servers)
+        state, weight = row.state.service.scheduler[:5], ""
+    else:
+        name = "  " + fit(_name(row), width - 2)
+        active, inactive = row.state.active, row.state.inactive
+        state, weight = state_word(row), short(row.state.server.weight)
+    cells = [state, weight, short(active), short(inactive), *_figures(row.state.rates, row.handshakes)]
+    return name + "".join(cell.rjust(columns) for cell, (_, columns) in zip(cells, _COLUMNS, strict=True))
+
+
+def _figures(rates: Rates, handshakes: Handshakes | None) -> list[str]:
+    seen = handshakes or Handshakes()
+    counts = [short(rates.connections), short(rates.in_packets), short(rates.in_bytes)]
+    return [*counts, percent(seen.recent_share), duration(seen.quantile(0.5))]
+
+
+def _row_style(row: Row) -> Style:
+    if isinstance(row, ServiceRow):
+        return Style.SERVICE
+    word = state_word(row)
+    return Style.BAD if word in ("POOR", "out") else Style.DIM if word == "quiet" else Style.PLAIN
+
+
+def _last(model: Model, count: int, last: int) -> Line:
+    if model.asking is Asking.FILTER:
+        return Line(f"filter: {model.typed}_", Style.HEAD)
+    if model.selected is not None and model.selected[1] is not None and model.asking is not Asking.NOTHING:
+        name = endpoint(*model.selected[1])
+        if model.asking is Asking.QUIESCE:
+            return Line(f"quiesce {name}: no new connections, weight 0? (y/n)", Style.HEAD)
+        return Line(f"bring {name} back with the weight it had? (y/n)", Style.HEAD)
+    if model.message:
+        return Line(model.message, Style.HEAD)
+    more = f"  {count - last} more below" if last < count else ""
+    return Line(_KEYS + more, Style.DIM)
