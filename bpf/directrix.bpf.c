@@ -433,7 +433,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	if (hop_due(&hop->checked, now) || hop->state != HOP_RESOLVED)
 		state = hop_look_up(skb, number, &next);
 	if (state == HOP_LOCAL) {
-		count_forwarded(cpu, number, p.length);
+		count_forwarded(cpu, number, p.length, p.kind);
 		count_verdict(cpu, LOCAL);
 		return place == TC_BEHIND_XDP ? bpf_redirect(device, BPF_F_INGRESS) : TC_ACT_UNSPEC;
 	}
