@@ -171,8 +171,12 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 	if (verdict != CONTINUE)
 		return xdp_end(verdict);
 	hop = hop_at(number);
-	if (hop->state != HOP_RESOLVED || !tags_fit(hop, tags, foreign, ifindex) || hop_due(&hop->asked, now))
-		return hand_up(ctx, device);
+	if (hop->state != HOP_RESOLVED || !tags_fit(hop, tags, foreign, ifindex) || hop_due(&hop->asked, now)) {
+		if (hop->state != HOP_LOCAL)
+			return hand_up(ctx, device);
+		count_forwarded(bpf_get_smp_processor_id(), number, p->length, way == COMPLETE ? p->kind : KIND_WHOLE);
+		return xdp_end(LOCAL);	/* generic XDP would see it again if tc gave it back to the device */
+	}
 	if (hop->wire != ifindex) {
 		struct device *way = device_at(hop->wire);
 

@@ -18,7 +18,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def results() -> list[instructions.Result]:
-    return instructions.measure(["directrix"])
+    return instructions.measure(["directrix", "schedulers"])
 
 
 def test_no_packet_is_lost(results: list[instructions.Result]) -> None:

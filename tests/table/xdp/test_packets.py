@@ -347,8 +347,8 @@ DROPPED = [
 
 HANDED_UP = [
     Case("no route", SYN4, "handed_up", tc="no_route", prepare=no_route),
-    Case("for this host as a real server", SYN4, "handed_up", tc="local", prepare=here),
-    Case("for this host over IPv6", SYN6, "handed_up", tc="local", prepare=here),
+    Case("for this host as a real server", SYN4, "local", prepare=here),
+    Case("for this host over IPv6", SYN6, "local", prepare=here),
     Case("to real servers in a VLAN", SYN4, "handed_up", tc="forwarded", prepare=servers_in_vlan),
     Case("from a VLAN to real servers outside", tagged(SYN4, 5), "handed_up", tc="not_ours", prepare=vlan_elsewhere),
     Case("VLAN 6 of a host with VLAN 5", tagged(SYN4, 6), "handed_up", tc="not_ours", prepare=know_vlan(5)),
@@ -566,11 +566,11 @@ def test_what_this_host_serves_itself_goes_to_its_own_stack_and_counts_as_forwar
 ) -> None:
     here(plane)
     for _ in range(2):
-        assert plane.verdict_of(plane.xdp, frame)[:2] == ("handed_up", XDP_REDIRECT)
+        assert plane.verdict_of(plane.xdp, frame) == ("local", XDP_PASS, frame)
         assert plane.verdict_of(plane.behind, plane.handed_up(frame)) == ("local", TC_REDIRECT, frame)
         assert plane.verdict_of(plane.tc, frame) == ("local", TC_UNSPEC, frame)
     assert layout.HOP_LOCAL in {plane.hop(number, "state") for number in plane.numbers()}
-    assert plane.table.totals()[0].in_packets == 4
+    assert plane.table.totals()[0].in_packets == 6
 
 
 # -- no server: the answer
