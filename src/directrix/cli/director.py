@@ -19,39 +19,13 @@ NOT_STARTED = 3
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words of `directrix director`."""
+    from directrix.cli.host_commands import declare
     from directrix.vips.preparing import METHODS
 
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="director_command", required=True)
-    start = commands.add_parser(
-        "start",
-        help="make this host the director of VIPs",
-        description="Make this host the director of VIPs. Done again it mends what is missing.",
+    start, _, status = declare(
+        parser, "director_command", "the director of", METHODS, "how its services forward (default: direct)"
     )
-    stop = commands.add_parser(
-        "stop",
-        help="put back what was there before",
-        description="Put back exactly what was there before; without --vip, for every VIP that was started.",
-    )
-    status = commands.add_parser(
-        "status",
-        help="show what is as it must be and what is missing",
-        description="Hold this host against what a director must be; without --vip, for every VIP started.",
-    )
-    for command in (start, stop, status):
-        command.add_argument(
-            "-v",
-            "--vip",
-            action="extend",
-            nargs="+",
-            metavar="VIP",
-            default=[],
-            required=command is start,
-            help="the virtual addresses, IPv4 or IPv6",
-        )
     for command in (start, status):
-        command.add_argument(
-            "-m", "--method", choices=METHODS, default="", help="how its services forward (default: direct)"
-        )
         command.add_argument(
             "-i",
             "--interface",
@@ -59,9 +33,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
             default="",
             help="which carries the VIP; otherwise the one in its network, or of the default route",
         )
-    for command in (start, stop):
-        command.add_argument("-n", "--dry-run", action="store_true", help="print the commands, and change nothing")
-    status.add_argument("-j", "--json", action="store_true", help="as JSON")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import argparse
+
     from directrix.system.facts.fact import FactStatus
     from directrix.system.facts.keeping import Done
 
@@ -25,6 +27,48 @@ _PACKAGES = {
 """The packages that have the programs we run."""
 
 _GREEN, _RED, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"
+
+
+def declare(
+    parser: argparse.ArgumentParser, dest: str, role: str, methods: Sequence[str], method_help: str
+) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser, argparse.ArgumentParser]:
+    """Declare start, stop and status with the words they share; gives the three, for what is one command's alone.
+
+    `role` is what the host is made, with its preposition: `a real server for`.
+    """
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest=dest, required=True)
+    start = commands.add_parser(
+        "start",
+        help=f"make this host {role} VIPs",
+        description=f"Make this host {role} VIPs. Done again it mends what is missing.",
+    )
+    stop = commands.add_parser(
+        "stop",
+        help="put back what was there before",
+        description="Put back exactly what was there before; without --vip, for every VIP that was started.",
+    )
+    status = commands.add_parser(
+        "status",
+        help="show what is as it must be and what is missing",
+        description=f"Hold this host against what {role} VIPs must be; without --vip, for every VIP started.",
+    )
+    for command in (start, stop, status):
+        command.add_argument(
+            "-v",
+            "--vip",
+            action="extend",
+            nargs="+",
+            metavar="VIP",
+            default=[],
+            required=command is start,
+            help="the virtual addresses, IPv4 or IPv6",
+        )
+    for command in (start, status):
+        command.add_argument("-m", "--method", choices=tuple(methods), default="", help=method_help)
+    for command in (start, stop):
+        command.add_argument("-n", "--dry-run", action="store_true", help="print the commands, and change nothing")
+    status.add_argument("-j", "--json", action="store_true", help="as JSON")
+    return start, stop, status
 
 
 def guarded(name: str, run: Callable[[], int]) -> int:

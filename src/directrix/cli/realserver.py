@@ -18,36 +18,14 @@ NOT_STARTED = 3
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words of `directrix realserver`."""
+    from directrix.cli.host_commands import declare
     from directrix.realserver.methods import METHODS
     from directrix.realserver.persistence import DEFAULT, MANAGERS
 
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="realserver_command", required=True)
-    start = commands.add_parser(
-        "start",
-        help="make this host a real server for VIPs",
-        description="Make this host a real server for VIPs. Done again it mends what is missing.",
-    )
-    stop = commands.add_parser(
-        "stop",
-        help="put back what was there before",
-        description="Put back exactly what was there before; without --vip, for every VIP that was started.",
-    )
-    status = commands.add_parser(
-        "status",
-        help="show what is as it must be and what is missing",
-        description="Hold this host against what a real server must be; without --vip, for every VIP started.",
+    start, stop, status = declare(
+        parser, "realserver_command", "a real server for", tuple(METHODS), "how the host takes packets for the VIP"
     )
     for command in (start, stop, status):
-        command.add_argument(
-            "-v",
-            "--vip",
-            action="extend",
-            nargs="+",
-            metavar="VIP",
-            default=[],
-            required=command is start,
-            help="the virtual addresses, IPv4 or IPv6",
-        )
         command.add_argument(
             "--host",
             action="append",
@@ -56,9 +34,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
             help="do it on this host, over ssh, with its words for a host (user@name, a name of ssh_config)",
         )
     for command in (start, status):
-        command.add_argument(
-            "-m", "--method", choices=tuple(METHODS), default="", help="how the host takes packets for the VIP"
-        )
         command.add_argument(
             "-i",
             "--interface",
@@ -76,9 +51,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"keep it over boots, by files of {DEFAULT} or of what the host sets its network up with",
     )
     stop.add_argument("--persist", action="store_true", help="take away what would start it at the next boot, too")
-    for command in (start, stop):
-        command.add_argument("-n", "--dry-run", action="store_true", help="print the commands, and change nothing")
-    status.add_argument("-j", "--json", action="store_true", help="as JSON")
 
 
 def run(args: argparse.Namespace) -> int:
