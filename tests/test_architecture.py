@@ -17,6 +17,7 @@ FLOORS = {
     "cli": 5,
     "ipvsadm": 4,
     "marks": 4,
+    "draining": 4,
     "director": 4,
     "doctor": 4,
     "web": 4,

@@ -24,7 +24,7 @@ EXIT_INTERRUPTED = 130
 EXIT_PIPE_CLOSED = 141
 
 GROUPS = {
-    "the table": ("ipvsadm", "sysctl", "mark", "up", "down", "status"),
+    "the table": ("ipvsadm", "sysctl", "mark", "drain", "admit", "up", "down", "status"),
     "a cluster": ("run", "config"),
     "hosts of a cluster": ("realserver", "director", "doctor"),
     "whole clusters": ("lab",),
