@@ -59,10 +59,8 @@ def weight_lines(weights: Sequence[Remembered]) -> list[str]:
     """The same for people."""
     if not weights:
         return []
-    said = [
-        f"  {one.service} -> {one.server}: {'on its way to' if one.admitting else 'drained; it had'} weight {one.weight}"
-        for one in weights
-    ]
+    how = {True: "on its way to", False: "drained; it had"}
+    said = [f"  {one.service} -> {one.server}: {how[one.admitting]} weight {one.weight}" for one in weights]
     return ["Leaving and coming back", *said]
 
 

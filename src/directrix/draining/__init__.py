@@ -1,1 +1,1 @@
-"""Real servers leave and come back without anybody noticing: drained before they go, with a weight that grows when back."""
+"""Real servers leave and come back without pain: drained before they go, with a growing weight when they return."""

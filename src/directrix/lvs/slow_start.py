@@ -47,4 +47,4 @@ class SlowStart:
         if elapsed >= self.over:
             return None
         steps = min(self.target - self.start, MOST_STEPS) or 1
-        return min((int(max(elapsed, 0.0) * steps / self.over) + 1) * self.over / steps, self.over)
+        return min(max(elapsed, 0.0) + self.over / steps, self.over)
