@@ -30,6 +30,7 @@
 #include "icmp.h"
 #include "removal.h"
 #include "draining.h"
+#include "trace.h"
 
 char _license[] SEC("license") = "GPL";
 
@@ -227,8 +228,7 @@ static __noinline int xdp_quick6(struct xdp_md *ctx)
 }
 
 /* Host traffic meets these few lines and no more: no stack, no saved registers. */
-SEC("xdp.frags")
-int directrix_xdp(struct xdp_md *ctx)
+static __always_inline int xdp_director(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 
@@ -239,6 +239,13 @@ int directrix_xdp(struct xdp_md *ctx)
 	if (!quick4_tcp_or_udp(data + sizeof(struct ethhdr)))
 		return xdp_complete(ctx);
 	return xdp_quick(ctx);
+}
+
+SEC("xdp.frags")
+int directrix_xdp(struct xdp_md *ctx)
+{
+	trace_xdp(ctx);
+	return trace_end(xdp_director(ctx));
 }
 
 enum tc_place { TC_ALONE, TC_BEHIND_XDP, TC_IP };
@@ -301,6 +308,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	struct bpf_redir_neigh next = {};
 	__be16 protocol = skb->protocol;
 	struct frame frame = { .context = skb };
+	int state = HOP_UNKNOWN;	/* as looked up now */
 	struct connection *c;
 	void *data, *end;
 	enum verdict verdict;
@@ -349,15 +357,20 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	}
 	if (verdict != CONTINUE)
 		return tc_end(cpu, verdict, place);
+	hop = hop_at(number);
+	if (hop_due(&hop->checked, now) || hop->state != HOP_RESOLVED)
+		state = hop_look_up(skb, number, &next);
+	if (state == HOP_LOCAL) {
+		count_forwarded(cpu, number, p.length);
+		count_verdict(cpu, LOCAL);
+		return place == TC_BEHIND_XDP ? bpf_redirect(device, BPF_F_INGRESS) : TC_ACT_UNSPEC;
+	}
 	if (place == TC_IP) {
 		if (bpf_skb_change_head(skb, sizeof(struct ethhdr), 0) ||
 		    bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol, sizeof(protocol), 0))
 			return tc_end(cpu, NO_ROUTE, place);
 	}
-	hop = hop_at(number);
-	if (hop_due(&hop->checked, now) || hop->state != HOP_RESOLVED) {
-		int state = hop_look_up(skb, number, &next);
-
+	if (state != HOP_UNKNOWN) {
 		if (state == HOP_NO_ROUTE || (tags && !tags_fit(hop, tags, true, device)))
 			return tc_end(cpu, NO_ROUTE, place);
 		/* with two tags the kernel would not know the packet for IP: if it can, it goes the short way */
@@ -382,19 +395,22 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 SEC("tc")
 int directrix_tc(struct __sk_buff *skb)
 {
-	return tc_director(skb, TC_ALONE);
+	trace_tc(skb, TRACE_TC);
+	return trace_end(tc_director(skb, TC_ALONE));
 }
 
 SEC("tc")
 int directrix_tc_behind(struct __sk_buff *skb)
 {
-	return tc_director(skb, TC_BEHIND_XDP);
+	trace_tc(skb, TRACE_TC_BEHIND);
+	return trace_end(tc_director(skb, TC_BEHIND_XDP));
 }
 
 SEC("tc")
 int directrix_tc_ip(struct __sk_buff *skb)
 {
-	return tc_director(skb, TC_IP);
+	trace_tc(skb, TRACE_TC_IP);
+	return trace_end(tc_director(skb, TC_IP));
 }
 
 SEC("tc")

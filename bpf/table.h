@@ -188,13 +188,14 @@ struct summary {
 
 #define CURSOR_AT_HEAD 0xffffffffU
 
-enum server_flag { SERVER_AVAILABLE = 1 };
+enum server_flag { SERVER_AVAILABLE = 1, SERVER_LOCAL = 2 };	/* LOCAL: its address is this host's */
 
 enum hop_state {
 	HOP_UNKNOWN,		/* not looked up yet */
 	HOP_RESOLVED,
 	HOP_UNRESOLVED,		/* route known, no neighbour yet */
 	HOP_NO_ROUTE,
+	HOP_LOCAL,		/* this host */
 };
 
 /*

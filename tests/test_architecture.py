@@ -18,6 +18,8 @@ FLOORS = {
     "ipvsadm": 4,
     "marks": 4,
     "draining": 4,
+    "explain": 4,
+    "trace": 4,
     "director": 4,
     "doctor": 4,
     "web": 4,

@@ -34,6 +34,7 @@ def command_line() -> Command:
     from directrix.lab.breaks import BREAKS
     from directrix.lab.ready_made import ready_made
     from directrix.table.opening import MAKES
+    from directrix.trace.words import WORDS as FILTER_WORDS
 
     breaks = Argument(Kind.WORD, tuple(BREAKS))
     labs = tuple(path.stem for path in ready_made())
@@ -43,6 +44,7 @@ def command_line() -> Command:
         ("directrix", "lab", "break", "what"): breaks,
         ("directrix", "lab", "heal", "what"): breaks,
         ("directrix", "doctor", "only"): Argument(Kind.WORD, tuple(CHECKS)),
+        ("directrix", "trace", "filter"): Argument(Kind.WORD, FILTER_WORDS),
     }
     commands = []
     for name in NAMES:

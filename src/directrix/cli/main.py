@@ -25,6 +25,7 @@ EXIT_PIPE_CLOSED = 141
 
 GROUPS = {
     "the table": ("ipvsadm", "sysctl", "mark", "drain", "admit", "up", "down", "status"),
+    "why": ("explain", "trace"),
     "a cluster": ("run", "config"),
     "hosts of a cluster": ("realserver", "director", "doctor"),
     "whole clusters": ("lab",),
@@ -34,7 +35,7 @@ GROUPS = {
 
 NAMES = tuple(name for names in GROUPS.values() for name in names)
 
-OF_OUR_TABLE = ("up", "down")
+OF_OUR_TABLE = ("up", "down", "trace")
 """Subcommands about what the kernel's IPVS does not have: programs at interfaces."""
 
 USAGE = "directrix [--table auto|xdp|ipvs] COMMAND [WORDS…]"
@@ -165,12 +166,19 @@ def guarded(run: Callable[[], int]) -> int:
         discard_output()
         return EXIT_PIPE_CLOSED
     except OSError as error:
-        print(f"directrix: {error}", file=sys.stderr)
+        print(f"directrix: {in_words(error)}", file=sys.stderr)
         try:
             sys.stdout.flush()
         except OSError:
             discard_output()
         return EXIT_REFUSED
+
+
+def in_words(error: OSError) -> str:
+    """An error of the system without Python's number before it and quotes behind it."""
+    if not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
 
 
 def discard_output() -> None:

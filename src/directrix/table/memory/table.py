@@ -29,7 +29,7 @@ from directrix.lvs import (
     udp,
 )
 from directrix.lvs.errors import NotSupportedYet
-from directrix.lvs.sctp import SctpEvent, SctpState
+from directrix.lvs.sctp import SctpChunk, SctpState
 from directrix.lvs.tcp import TcpFlags, TcpState
 from directrix.lvs.udp import UdpState
 from directrix.scheduling import Flow
@@ -95,6 +95,36 @@ class MemoryTable(Control):
             self._connections.remove(entry)
         local = entry.method is ForwardingMethod.LOCAL
         return Verdict(VerdictName.LOCAL if local else VerdictName.FORWARDED, entry.destination.server)
+
+    def service_of(self, packet: Packet) -> Service | None:
+        """The service that a packet is for."""
+        return self._service_for(packet)
+
+    def connection_of(self, packet: Packet) -> Entry | None:
+        """The connection that a packet belongs to."""
+        return self._connections.connection(
+            Key(packet.protocol, packet.client, packet.client_port, packet.virtual, packet.virtual_port)
+        )
+
+    def opens(self, packet: Packet) -> bool:
+        """Whether a packet may start a connection, if it has none."""
+        return self._opens(packet)
+
+    def starts_over(self, entry: Entry, packet: Packet) -> bool:
+        """Whether a packet starts a new connection in place of its old one."""
+        return self._gives_way(entry, packet)
+
+    def template_key_of(self, packet: Packet) -> Key | None:
+        """The key of the template of a packet's client; None if the packet is for no persistent service."""
+        service = self._service_for(packet)
+        if service is None or not service.definition.persistence:
+            return None
+        return _template_key(service.definition.key, service.definition.netmask, packet)
+
+    def template_of(self, packet: Packet) -> Entry | None:
+        """The valid template of a packet's client."""
+        key = self.template_key_of(packet)
+        return self._connections.template(key) if key is not None else None
 
     def delete_server(self, key: ServiceKey, address: Address, port: int) -> None:
         super().delete_server(key, address, port)
@@ -222,7 +252,7 @@ class MemoryTable(Control):
         if packet.protocol is Protocol.TCP:
             return tcp.opens(packet.tcp_flags, sloppy=bool(self._sysctls["sloppy_tcp"]))
         if packet.protocol is Protocol.SCTP:
-            return sctp.opens(packet.sctp_event, sloppy=bool(self._sysctls["sloppy_sctp"]))
+            return sctp.opens(packet.sctp_chunks[0], sloppy=bool(self._sysctls["sloppy_sctp"]))
         return True
 
     def _service_for(self, packet: Packet) -> Service | None:
@@ -290,7 +320,9 @@ class MemoryTable(Control):
 
     def _gives_way(self, entry: Entry, packet: Packet) -> bool:
         """Whether a packet's connection ends and the packet is directed anew."""
-        asks = bool(packet.tcp_flags & TcpFlags.SYN) or packet.sctp_event is SctpEvent.INIT
+        asks = bool(packet.tcp_flags & TcpFlags.SYN) or (
+            packet.protocol is Protocol.SCTP and packet.sctp_chunks[0] == SctpChunk.INIT
+        )
         expire = bool(self._sysctls["expire_nodest_conn"])
         if not entry.destination.available:
             return expire or (asks and not packet.tcp_flags & TcpFlags.RST)

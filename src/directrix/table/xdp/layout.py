@@ -51,7 +51,7 @@ CURSOR_AT_HEAD = 0xFFFFFFFF
 
 SERVICE_PERSISTENT = 0x01
 SERVICE_ONE_PACKET = 0x04
-SERVER_AVAILABLE = 0x01
+SERVER_AVAILABLE, SERVER_LOCAL = 0x01, 0x02
 DEVICE_REDIRECT = 0x01
 CONNECTION_ACTIVE = 0x100
 CONNECTION_TEMPLATE = 0x200
@@ -221,5 +221,5 @@ SCHEDULERS = (
 )
 """Schedulers by their number in the data plane."""
 
-HOP_UNKNOWN, HOP_RESOLVED, HOP_UNRESOLVED, HOP_NO_ROUTE = range(4)
-HOP_STATES = ("unknown", "resolved", "no neighbour yet", "no route")
+HOP_UNKNOWN, HOP_RESOLVED, HOP_UNRESOLVED, HOP_NO_ROUTE, HOP_LOCAL = range(5)
+HOP_STATES = ("unknown", "resolved", "no neighbour yet", "no route", "this host")

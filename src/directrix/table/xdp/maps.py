@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import struct
 from functools import cached_property
 
 from directrix.table.xdp import layout, libbpf
@@ -48,13 +49,13 @@ class Maps:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._descriptors: list[int] = []
+        self._descriptors: dict[str, int] = {}
 
     def descriptor(self, name: str) -> int:
-        """A descriptor of a pinned map or program, closed with this object."""
-        fd = libbpf.get(self._place.pins / name)
-        self._descriptors.append(fd)
-        return fd
+        """The descriptor of a pinned map or program, opened once and closed with this object."""
+        if name not in self._descriptors:
+            self._descriptors[name] = libbpf.get(self._place.pins / name)
+        return self._descriptors[name]
 
     def _shared(self, name: str, size: int) -> Shared:
         fd = libbpf.get(self._place.pins / name)
@@ -146,6 +147,11 @@ class Maps:
         """A number fixed when the table was made."""
         return layout.PARAMETERS.get(memoryview(self._parameters), 0, name)
 
+    def parameter_bytes(self, name: str) -> bytes:
+        """The same of one that is no number."""
+        start = layout.PARAMETERS.offsets[name]
+        return self._parameters[start : start + struct.calcsize(layout.PARAMETERS.formats[name])]
+
     @cached_property
     def cpus(self) -> int:
         """Possible CPUs."""
@@ -153,6 +159,6 @@ class Maps:
 
     def close(self) -> None:
         """Give descriptors back now, and mappings as soon as nobody looks at them any more."""
-        for fd in self._descriptors:
+        for fd in self._descriptors.values():
             os.close(fd)
         self.__dict__.clear()

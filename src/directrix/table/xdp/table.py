@@ -44,6 +44,7 @@ from directrix.lvs.errors import (
 from directrix.lvs.service import PERSISTENCE_ENGINES
 from directrix.lvs.sysctls import SysctlValue
 from directrix.lvs.sysctls import check as check_sysctls
+from directrix.system.local_address import is_here
 from directrix.table.interface import Table, check_address, check_netmask, check_server
 from directrix.table.marks import MarkRules
 from directrix.table.xdp import connections, layout, libbpf, removal, sysctls
@@ -426,7 +427,8 @@ class XdpTable(Table):
             draft = self._draft(service)
             draft.add(number, server.weight)
             self._drafts[service] = draft
-            self._set_server_flags(number, layout.SERVER_AVAILABLE)
+            here = layout.SERVER_LOCAL if is_here(server.address) else 0
+            self._set_server_flags(number, layout.SERVER_AVAILABLE | here)
 
     def edit_server(self, key: ServiceKey, server: RealServer) -> None:
         with self._changing() as index:
