@@ -29,6 +29,7 @@
 #include "forward_direct.h"
 #include "icmp.h"
 #include "removal.h"
+#include "draining.h"
 #include "trace.h"
 #include "unusual.h"
 
@@ -546,4 +547,17 @@ int directrix_clear(struct __sk_buff *skb)
 	removal.now = ticks();
 	bpf_loop(removal.lines, line_clear, &removal, 0);
 	return 0;
+}
+
+/* Run by user space for one real server, with the first fields of struct draining in the packet; returns how many: see draining.h. */
+SEC("tc")
+int directrix_drain(struct __sk_buff *skb)
+{
+	struct draining draining = {};
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &draining, 5 * sizeof(__u32)))
+		return -1;
+	draining.now = ticks();
+	bpf_loop(draining.lines, line_drain, &draining, 0);
+	return draining.found;
 }

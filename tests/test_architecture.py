@@ -17,6 +17,7 @@ FLOORS = {
     "cli": 5,
     "ipvsadm": 4,
     "marks": 4,
+    "draining": 4,
     "explain": 4,
     "trace": 4,
     "director": 4,

@@ -507,3 +507,20 @@ class TableContract:
             table.add_service(a_service())
         table.commit()
         assert [state.service for state in table.services()] == [a_service()]
+
+    # -- the connections of one real server
+
+    @pytest.mark.parametrize("operation", ["count_connections", "end_connections", "forget_clients"])
+    def test_connections_are_those_of_a_real_server_that_is_there(self, table: Table, operation: str) -> None:
+        act = getattr(table, operation)
+        server = a_server()
+        with refused(errno.ESRCH):
+            act(HTTP, *server.key)
+        table.add_service(a_service())
+        with refused(errno.ENOENT):
+            act(HTTP, *server.key)
+        table.add_server(HTTP, server)
+        with refused(errno.ENOENT):
+            act(HTTP, server.address, 81)
+        assert not act(HTTP, *server.key)
+        assert servers(table) == [server]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from directrix.draining.remembering import Remembered
     from directrix.table.xdp.director import Status
 
 HELP = "show what is attached where, packets by verdict, and how full the table is"
@@ -27,22 +29,47 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit status: 0, or 3 if there is no table."""
-    from directrix.table.opening import IPVS, make_in_force
+    from directrix.table.opening import IPVS, XDP, make_in_force
 
     if make_in_force() == IPVS:
         return show_ipvs(args.json)
     from directrix.table.xdp import director
 
     status = director.status()
+    weights = [] if status is None else remembered(XDP)
     if args.json:
         import json
 
-        print(json.dumps(as_json(status), indent=2))
+        print(json.dumps(as_json(status, weights), indent=2))
     elif status is None:
         print("there is no table in this network namespace; the first service makes one", file=sys.stderr)
     else:
-        print("\n".join(lines(status, everything=args.all)))
+        print("\n".join([*lines(status, everything=args.all), *weight_lines(weights)]))
     return NOT_UP if status is None else 0
+
+
+def remembered(make: str) -> list[Remembered]:
+    """The real servers that are drained or being admitted."""
+    from directrix.draining.remembering import weights_here
+
+    return weights_here(make).all()
+
+
+def weight_lines(weights: Sequence[Remembered]) -> list[str]:
+    """The same for people."""
+    if not weights:
+        return []
+    how = {True: "on its way to", False: "drained; it had"}
+    said = [f"  {one.service} -> {one.server}: {how[one.admitting]} weight {one.weight}" for one in weights]
+    return ["Leaving and coming back", *said]
+
+
+def weight_objects(weights: Sequence[Remembered]) -> list[dict[str, object]]:
+    """The same as plain data."""
+    return [
+        {"service": one.service, "server": one.server, "weight": one.weight, "admitting": one.admitting}
+        for one in weights
+    ]
 
 
 def show_ipvs(as_json: bool) -> int:
@@ -51,7 +78,7 @@ def show_ipvs(as_json: bool) -> int:
     from contextlib import closing
     from dataclasses import asdict
 
-    from directrix.table.opening import open_table
+    from directrix.table.opening import IPVS, open_table
 
     with closing(open_table(create=False)) as table:
         services, (counters, rates), daemons = table.services(), table.totals(), table.daemons()
@@ -62,10 +89,11 @@ def show_ipvs(as_json: bool) -> int:
         "persistent": sum(server.persistent for server in servers),
     }
     roles = [daemon.role.name.lower() for daemon in daemons]
+    weights = remembered(IPVS)
     if as_json:
         known = {"up": True, "table": "ipvs", "services": len(services), "real_servers": len(servers)}
         counts = {"connections": connections, "totals": asdict(counters), "rates": asdict(rates), "daemons": roles}
-        print(json.dumps({**known, **counts}, indent=2))
+        print(json.dumps({**known, **counts, "leaving": weight_objects(weights)}, indent=2))
         return 0
     print(f"Table\n  the kernel's IPVS: {len(services):,} services, {len(servers):,} real servers")
     print("Connections\n  " + ", ".join(f"{count:,} {kind}" for kind, count in connections.items()))
@@ -74,10 +102,11 @@ def show_ipvs(as_json: bool) -> int:
     print(f"  {counters.out_packets:,} out, {counters.out_bytes:,} bytes; {rates.out_packets:,} a second")
     if roles:
         print("Synchronization\n  " + ", ".join(roles))
+    print("".join(f"{line}\n" for line in weight_lines(weights)), end="")
     return 0
 
 
-def as_json(status: Status | None) -> dict[str, object]:
+def as_json(status: Status | None, weights: Sequence[Remembered] = ()) -> dict[str, object]:
     """The status as plain data; `{"up": false}` if there is none."""
     if status is None:
         return {"up": False}
@@ -108,6 +137,7 @@ def as_json(status: Status | None) -> dict[str, object]:
             for key, servers in status.handshakes.items()
             for server, one in servers.items()
         ],
+        "leaving": weight_objects(weights),
         "program": {"hash": status.program, "current": status.current},
     }
 

@@ -94,6 +94,13 @@ class NotSupportedYet(TableError):
         super().__init__(_errno.EOPNOTSUPP, f"{what} is not supported by this table yet")
 
 
+class UnknownToIpvs(TableError):
+    """EOPNOTSUPP: the kernel's IPVS has no means for this; directrix's own table has."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(_errno.EOPNOTSUPP, f"{what} is beyond the kernel's IPVS; directrix's own table can do it")
+
+
 class TableUnavailable(Exception):
     """The table can't be reached at all: no privilege, no BPF, kernel too old, nothing loaded.
 

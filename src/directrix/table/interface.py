@@ -20,6 +20,7 @@ from directrix.lvs import (
     ForwardingMethod,
     MarkMatch,
     MarkRule,
+    Protocol,
     Rates,
     RealServer,
     ServiceKey,
@@ -29,7 +30,7 @@ from directrix.lvs import (
     VirtualService,
 )
 from directrix.lvs.daemon import DaemonRole, SyncDaemon
-from directrix.lvs.errors import InvalidRequest, NotSupportedYet
+from directrix.lvs.errors import InvalidRequest, NotSupportedYet, UnknownToIpvs
 from directrix.lvs.handshakes import Handshakes
 from directrix.lvs.sysctls import INERT, SysctlValue
 
@@ -142,6 +143,42 @@ class Table(abc.ABC):
     @abc.abstractmethod
     def connections(self) -> Iterator[Connection]:
         """All live connection entries and templates, in no particular order."""
+
+    def count_connections(self, key: ServiceKey, address: Address, port: int, protocol: Protocol | None = None) -> int:
+        """How many live connections, of a protocol or all, a real server has; templates are none.
+
+        Services by address have connections of one protocol, which listings count already. This tells those of a
+        firewall-mark service apart.
+
+        Raises:
+            NoSuchService, NoSuchServer: as IPVS.
+        """
+        raise UnknownToIpvs("telling the protocols of a real server's connections apart")
+
+    def end_connections(self, key: ServiceKey, address: Address, port: int, protocol: Protocol | None = None) -> int:
+        """End the connections of a real server, of a protocol or all, at once; answers how many.
+
+        It stays what it is otherwise, weight included. A packet of an ended connection is as one that never had any:
+        a UDP datagram is scheduled anew, a TCP segment without SYN is left to the host, which resets. A template goes
+        with the last connection it controls. It is what expire_nodest_conn does on removal, without the removal.
+
+        Raises:
+            NoSuchService, NoSuchServer: as IPVS.
+            UnknownToIpvs: this make can't.
+        """
+        raise UnknownToIpvs("ending a real server's connections")
+
+    def forget_clients(self, key: ServiceKey, address: Address, port: int) -> None:
+        """Have no template lead to a real server any more: its clients' next connections are scheduled anew.
+
+        Connections stay. A template ends at once, or, if it controls connections, when the last of them has; till
+        then it is listed with impossible ports, as IPVS lists one that expire_quiescent_template has voided.
+
+        Raises:
+            NoSuchService, NoSuchServer: as IPVS.
+            UnknownToIpvs: this make can't.
+        """
+        raise UnknownToIpvs("ending a real server's persistence templates")
 
     @abc.abstractmethod
     def marks(self) -> list[MarkRule]:

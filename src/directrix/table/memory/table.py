@@ -178,6 +178,26 @@ class MemoryTable(Control):
             if entry in self._connections and not entry.destination.available and not entry.children:
                 self._connections.drop(entry, always=True)
 
+    def _bound_to(self, key: ServiceKey, address: Address, port: int) -> list[Entry]:
+        destination = self._find(key).find(address, port)
+        return [entry for entry in self._connections if entry.destination is destination]
+
+    def count_connections(self, key: ServiceKey, address: Address, port: int, protocol: Protocol | None = None) -> int:
+        return sum(_is_connection(entry, protocol) for entry in self._bound_to(key, address, port))
+
+    def end_connections(self, key: ServiceKey, address: Address, port: int, protocol: Protocol | None = None) -> int:
+        ending = [entry for entry in self._bound_to(key, address, port) if _is_connection(entry, protocol)]
+        for entry in ending:
+            self._connections.drop(entry, always=True)
+        return len(ending)
+
+    def forget_clients(self, key: ServiceKey, address: Address, port: int) -> None:
+        for entry in self._bound_to(key, address, port):
+            if entry.is_template:
+                self._connections.invalidate(entry)
+                if not entry.children:
+                    self._connections.remove(entry)
+
     def expire(self, now: float) -> None:
         """End what has run out until `now`: connections, templates, removed real servers; drop_entry's share."""
         while self._next_thinning <= now:
@@ -362,6 +382,10 @@ class MemoryTable(Control):
         if destination is not None:
             _check_method(destination)
         return destination
+
+
+def _is_connection(entry: Entry, protocol: Protocol | None) -> bool:
+    return not entry.is_template and protocol in (None, entry.key.protocol)
 
 
 def _check_method(destination: Destination) -> None:

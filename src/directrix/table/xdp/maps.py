@@ -31,7 +31,9 @@ ACCOUNT = "account"
 """Name of the pin of the program that takes one server's counters down."""
 CLEAR = "clear"
 """Name of the pin of the program that ends connections of removed servers."""
-PROGRAMS = {LOOK: "directrix_look", ACCOUNT: "directrix_account", CLEAR: "directrix_clear"}
+DRAIN = "drain"
+"""Name of the pin of the program that counts and ends connections of one real server."""
+PROGRAMS = {LOOK: "directrix_look", ACCOUNT: "directrix_account", CLEAR: "directrix_clear", DRAIN: "directrix_drain"}
 """The programs that user space runs, by the names of their pins."""
 
 

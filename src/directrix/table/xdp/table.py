@@ -22,6 +22,7 @@ from directrix.lvs import (
     ForwardingMethod,
     MarkMatch,
     MarkRule,
+    Protocol,
     Rates,
     RealServer,
     ServiceKey,
@@ -50,6 +51,7 @@ from directrix.table.xdp import connections, layout, libbpf, removal, sysctls
 from directrix.table.xdp.clock import Ticks, timeout_ticks
 from directrix.table.xdp.counting import Counting
 from directrix.table.xdp.draft import Draft
+from directrix.table.xdp.draining import Draining
 from directrix.table.xdp.index import ServiceIndex
 from directrix.table.xdp.keys import address_bytes, key_bytes, key_from
 from directrix.table.xdp.maps import LOOK, Maps
@@ -85,6 +87,7 @@ class XdpTable(Table):
         self._maps = Maps(place)
         self._sets = Sets(self._maps)
         self._counting = Counting(self._maps)
+        self._draining = Draining(self._maps)
         self._reader = Reader(self._maps, self._sets, self._counting)
         self._marks = Marks(self._maps)
         self._index = ServiceIndex(self._maps, self._marks.of)
@@ -565,6 +568,26 @@ class XdpTable(Table):
 
     def connections(self) -> Iterator[Connection]:
         return connections.listing(self._maps, self._ticks)
+
+    # The connections of one real server.
+
+    def _server_of(self, index: _Index, key: ServiceKey, address: Address, port: int) -> int:
+        number = index.servers.get(self._find(index, key), {}).get(_identity(address, port))
+        if number is None:
+            raise NoSuchServer(endpoint(address, port))
+        return number
+
+    def count_connections(self, key: ServiceKey, address: Address, port: int, protocol: Protocol | None = None) -> int:
+        with self._changing_nothing():
+            return self._draining.count(self._server_of(self._known, key, address, port), protocol)
+
+    def end_connections(self, key: ServiceKey, address: Address, port: int, protocol: Protocol | None = None) -> int:
+        with self._changing_nothing():
+            return self._draining.end(self._server_of(self._known, key, address, port), protocol)
+
+    def forget_clients(self, key: ServiceKey, address: Address, port: int) -> None:
+        with self._changing_nothing():
+            self._draining.forget(self._server_of(self._known, key, address, port))
 
     def look_up_hops(self) -> None:
         """Have the data plane look up now where each real server's frames go."""

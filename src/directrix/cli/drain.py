@@ -1,0 +1,174 @@
+"""`directrix drain`: takes a real server out of service without pain."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from directrix.cli.server_words import describe_server, duration
+
+if TYPE_CHECKING:
+    from directrix.draining.course import Progress
+    from directrix.draining.leaving import Leaver
+
+HELP = "drain a real server: nothing new to it, what it has goes on until it ends"
+
+MISUSE = 2
+LEFT = 3
+"""Exit status where time was up and connections were left, as asked."""
+
+_EXPIRE, _KEEP = "expire", "keep"
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of `directrix drain`."""
+    parser.description = (
+        "Set a real server's weight to 0, so that it gets no new connections, and show what is left of those it has, "
+        "until none is or time is up. Exit status 3 if connections are left then."
+    )
+    describe_server(parser)
+    parser.add_argument("--deadline", type=duration, metavar="TIME", help="wait no longer than this: 90s, 10m, 1h30m")
+    parser.add_argument(
+        "--then", choices=(_EXPIRE, _KEEP), default=_KEEP, help="at the deadline end what is left, or keep it (default)"
+    )
+    parser.add_argument("--udp-now", action="store_true", help="send UDP flows to other real servers at once")
+    parser.add_argument("--undo", action="store_true", help="give the real server back the weight it had")
+    parser.add_argument("-j", "--json", action="store_true", help="each look as a line of JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit status: 0, 1 for a refusal, 2 for misuse, 3 if connections are left at the deadline."""
+    from directrix.cli.server_words import BadServer, read_server
+
+    try:
+        key, address, port = read_server(args)
+    except BadServer as bad:
+        return _misuse(str(bad))
+    if args.then == _EXPIRE and args.deadline is None and not args.undo:
+        return _misuse("--then expire needs a --deadline; 0 ends all connections at once")
+    if args.undo and (args.deadline is not None or args.udp_now or args.then == _EXPIRE):
+        return _misuse("--undo stands alone beside the real server")
+    from contextlib import closing
+
+    from directrix.draining.leaving import Leaver
+    from directrix.draining.remembering import weights_here
+    from directrix.table.opening import make_in_force, open_table
+
+    weights = weights_here(make_in_force())
+    with closing(open_table(create=False)) as table:
+        leaver = Leaver(table, weights, key, address, port)
+        if args.undo:
+            weight = leaver.undo()
+            print(f"{_name(leaver)} has weight {weight} again")
+            return 0
+        return _drain(leaver, args)
+
+
+def _misuse(reason: str) -> int:
+    print(f"directrix drain: {reason}", file=sys.stderr)
+    return MISUSE
+
+
+def _drain(leaver: Leaver, args: argparse.Namespace) -> int:
+    from directrix.lvs import Protocol
+    from directrix.system.signals import Terminated, ending_in_order
+
+    if args.then == _EXPIRE or args.udp_now:
+        leaver.check_ending()
+    try:
+        with ending_in_order():
+            leaver.quiesce()
+            if not leaver.release_clients():
+                print(
+                    "directrix drain: clients that persistence keeps there go on coming; the kernel's IPVS sends them "
+                    "elsewhere after: sysctl -w net.ipv4.vs.expire_quiescent_template=1",
+                    file=sys.stderr,
+                )
+            if args.udp_now:
+                leaver.end(Protocol.UDP)
+            telling = _Telling(args.json)
+            last = leaver.watch(args.deadline, telling.tell, time.monotonic, time.sleep)
+            telling.end()
+            return _over(leaver, last, expire=args.then == _EXPIRE, as_json=args.json)
+    except Terminated as terminated:
+        _interrupted(leaver)
+        return terminated.status
+
+
+def _over(leaver: Leaver, last: Progress, *, expire: bool, as_json: bool) -> int:
+    from directrix.draining.course import Stage
+    from directrix.draining.durations import write_duration
+    from directrix.draining.telling import connections_in_words
+
+    if last.stage is Stage.REMOVED:
+        print(f"directrix drain: somebody has removed {_name(leaver)} meanwhile", file=sys.stderr)
+        return 1
+    if last.stage is Stage.REWEIGHTED:
+        print(
+            f"directrix drain: somebody has given {_name(leaver)} the weight {last.seen.weight} meanwhile",
+            file=sys.stderr,
+        )
+        return 1
+    status, left, said = 0, last.seen.left, f"is drained, after {write_duration(last.elapsed)}"
+    if last.stage is Stage.TIME_UP and expire:
+        leaver.release_clients()
+        ended = leaver.end()
+        said = f"is drained: time was up, {connections_in_words(ended)} ended"
+        if as_json:
+            print(json.dumps({"stage": "expired", "ended": ended}), flush=True)
+    elif last.stage is Stage.TIME_UP:
+        status, said = LEFT, f"gets nothing new; time is up, {connections_in_words(left)} left"
+    if not as_json:
+        print(f"{_name(leaver)} {said}")
+    return status
+
+
+def _interrupted(leaver: Leaver) -> None:
+    from directrix.cli.server_words import server_in_words
+    from directrix.draining.looking import look
+    from directrix.draining.telling import connections_in_words
+
+    seen = look(leaver.table, leaver.key, leaver.address, leaver.port)
+    if seen.weight != 0:
+        return
+    words = server_in_words(leaver.key, leaver.address, leaver.port)
+    print(
+        f"\n{_name(leaver)} stays at weight 0, with {connections_in_words(seen.left)} left; what it had comes back by\n"
+        f"  directrix drain {words} --undo",
+        file=sys.stderr,
+    )
+
+
+def _name(leaver: Leaver) -> str:
+    from directrix.lvs.addresses import endpoint
+
+    return f"{leaver.key} -> {endpoint(leaver.address, leaver.port)}"
+
+
+class _Telling:
+    """Each look on a terminal's one line; elsewhere a line now and then; or each as a line of JSON."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._live = not as_json and sys.stderr.isatty()
+        self._told = -_SECONDS_BETWEEN_LINES
+
+    def tell(self, progress: Progress) -> None:
+        from directrix.draining.course import Stage
+        from directrix.draining.telling import as_object, line
+
+        if self._as_json:
+            print(json.dumps(as_object(progress)), flush=True)
+        elif self._live:
+            print(f"\r\x1b[K{line(progress)}", end="", file=sys.stderr, flush=True)
+        elif progress.stage is not Stage.GOING or progress.elapsed - self._told >= _SECONDS_BETWEEN_LINES:
+            self._told = progress.elapsed
+            print(line(progress), file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        if self._live:
+            print(file=sys.stderr)

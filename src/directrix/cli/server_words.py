@@ -1,0 +1,89 @@
+"""The words that name one real server of one service, as `directrix drain` and its like take them: ipvsadm's own."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from directrix.lvs import Address, ServiceKey
+
+_SERVICES = ("--tcp-service", "--udp-service", "--sctp-service", "--fwmark-service")
+
+
+class BadServer(Exception):
+    """The words name no real server; says why."""
+
+
+class _Keep(argparse.Action):
+    """Keeps an option with its text, in the order given, for ipvsadm's parser."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        words = namespace.words = getattr(namespace, "words", [])
+        words += [self.option_strings[-1], *([] if self.nargs == 0 else [str(values)])]
+
+
+def describe_server(parser: argparse.ArgumentParser) -> None:
+    """Declare the words."""
+    keep: dict[str, Any] = {"action": _Keep, "default": argparse.SUPPRESS}
+    parser.add_argument("-t", "--tcp-service", metavar="VIP:PORT", help="of this TCP service", **keep)
+    parser.add_argument("-u", "--udp-service", metavar="VIP:PORT", help="of this UDP service", **keep)
+    parser.add_argument("--sctp-service", metavar="VIP:PORT", help="of this SCTP service", **keep)
+    parser.add_argument("-f", "--fwmark-service", metavar="MARK", help="of the service of this firewall mark", **keep)
+    parser.add_argument("-6", "--ipv6", nargs=0, help="after -f: of its IPv6 service", **keep)
+    parser.add_argument(
+        "-r", "--real-server", metavar="RIP[:PORT]", help="the real server; without a port, of the service's", **keep
+    )
+
+
+def read_server(args: argparse.Namespace) -> tuple[ServiceKey, Address, int]:
+    """Service, address and port.
+
+    Raises:
+        BadServer: the words name none.
+    """
+    from directrix.ipvsadm.errors import Refusal
+    from directrix.ipvsadm.names import Names
+    from directrix.ipvsadm.parser import parse
+
+    words: list[str] = getattr(args, "words", [])
+    if not any(word in _SERVICES for word in words):
+        raise BadServer("which service? Say -t, -u, --sctp-service or -f")
+    if "--real-server" not in words:
+        raise BadServer("which real server? Say -r")
+    try:
+        request = parse(["--delete-server", *words], Names())
+    except Refusal as refusal:
+        raise BadServer(refusal.message.rstrip()) from None
+    assert request.server_address is not None
+    return request.key(), request.server_address, request.server_port
+
+
+def server_in_words(key: ServiceKey, address: Address, port: int) -> str:
+    """The options that name it, to be typed again."""
+    from directrix.lvs import Family
+    from directrix.lvs.addresses import endpoint
+
+    if key.protocol is None or key.address is None:
+        service = f"-f {key.fwmark}{' -6' if key.family is Family.INET6 else ''}"
+    else:
+        option = {"TCP": "-t", "UDP": "-u"}.get(key.protocol.name, "--sctp-service")
+        service = f"{option} {endpoint(key.address, key.port)}"
+    return f"{service} -r {endpoint(address, port)}"
+
+
+def duration(text: str) -> float:
+    """A length of time, for argparse."""
+    from directrix.draining.durations import read_duration
+
+    try:
+        return read_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
