@@ -27,6 +27,7 @@
 
 #include "expiry.h"
 #include "forward_direct.h"
+#include "forward_tunnel.h"
 #include "icmp.h"
 #include "removal.h"
 
@@ -140,7 +141,12 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 	if (verdict != CONTINUE)
 		return xdp_end(verdict);
 	hop = hop_at(number);
-	if (hop->state != HOP_RESOLVED || !tags_fit(hop, tags, foreign, ifindex) || hop_due(&hop->asked, now))
+	if (hop->state != HOP_RESOLVED) {
+		int sent = hop->state == HOP_TUNNEL && !tags ? xdp_tunnel(ctx, number, p->length, now) : 0;
+
+		return sent ? sent : hand_up(ctx, device);
+	}
+	if (!tags_fit(hop, tags, foreign, ifindex) || hop_due(&hop->asked, now))
 		return hand_up(ctx, device);
 	if (hop->wire != ifindex) {
 		struct device *way = device_at(hop->wire);
@@ -305,6 +311,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	enum verdict verdict;
 	struct packet p;
 	struct hop *hop;
+	bool due;
 
 	if (place == TC_BEHIND_XDP) {
 		device = take_up(skb);
@@ -344,7 +351,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	verdict = direct(&p, false, c, now, &number);
 	if (verdict == NO_SERVER && place != TC_IP && !tags) {
 		count_verdict(cpu, NO_SERVER);
-		return answer_unreachable(skb, &p, now, device);
+		return answer(skb, &p, now, device, ANSWER_UNREACHABLE, 0);
 	}
 	if (verdict != CONTINUE)
 		return tc_end(cpu, verdict, place);
@@ -354,9 +361,13 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 			return tc_end(cpu, NO_ROUTE, place);
 	}
 	hop = hop_at(number);
-	if (hop_due(&hop->checked, now) || hop->state != HOP_RESOLVED) {
-		int state = hop_look_up(skb, number, &next);
+	due = hop_due(&hop->checked, now);
+	if (due || hop->state != HOP_RESOLVED) {
+		int state;
 
+		if (hop->flags & SERVER_TUNNEL)
+			return tags ? tc_end(cpu, NO_ROUTE, place) : tc_tunnel(skb, &p, number, place == TC_IP ? 0 : device, due);
+		state = hop_look_up(skb, number, &next);
 		if (state == HOP_NO_ROUTE || (tags && !tags_fit(hop, tags, true, device)))
 			return tc_end(cpu, NO_ROUTE, place);
 		/* with two tags the kernel would not know the packet for IP: if it can, it goes the short way */

@@ -45,7 +45,7 @@ from directrix.lvs.sysctls import SysctlValue
 from directrix.lvs.sysctls import check as check_sysctls
 from directrix.table.interface import Table, check_address, check_netmask, check_server
 from directrix.table.marks import MarkRules
-from directrix.table.xdp import connections, layout, libbpf, removal, sysctls
+from directrix.table.xdp import connections, layout, libbpf, removal, sysctls, tunnels
 from directrix.table.xdp.clock import Ticks, timeout_ticks
 from directrix.table.xdp.counting import Counting
 from directrix.table.xdp.draft import Draft
@@ -386,7 +386,7 @@ class XdpTable(Table):
 
     def _check(self, key: ServiceKey, server: RealServer) -> None:
         check_server(key, server)
-        if server.method is not ForwardingMethod.DIRECT:
+        if server.method not in (ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL):
             raise NotSupportedYet(f"the forwarding method {server.method.name.lower()}")
 
     def vet_server(self, key: ServiceKey, server: RealServer) -> None:
@@ -423,7 +423,7 @@ class XdpTable(Table):
             draft = self._draft(service)
             draft.add(number, server.weight)
             self._drafts[service] = draft
-            self._set_server_flags(number, layout.SERVER_AVAILABLE)
+            self._open_way(number, server)
 
     def edit_server(self, key: ServiceKey, server: RealServer) -> None:
         with self._changing() as index:
@@ -434,6 +434,7 @@ class XdpTable(Table):
                 raise NoSuchServer(f"{server.address}:{server.port}")
             self._reopen(number, server)
             self._set_server(number, **_server_values(server))
+            self._open_way(number, server)
             draft = self._draft(service)
             draft.edit(number, server.weight)
             self._drafts[service] = draft
@@ -454,6 +455,18 @@ class XdpTable(Table):
         """A full server takes connections again when its upper threshold goes or rises (IPVS)."""
         if server.upper_threshold == 0 or server.upper_threshold > self._server_number(number, "upper_threshold"):
             self._set_server(number, overload=0)
+
+    def _open_way(self, number: int, server: RealServer) -> None:
+        """Let packets go to a server, by its method. The data plane looks the next hop up anew if that has changed."""
+        start, words = number * layout.HOP.size, self._maps.hops.words
+        tunnel = server.method is ForwardingMethod.TUNNEL
+        if tunnel:
+            layout.HOP.pack_into(self._maps.hops.bytes, start, outer=tunnels.outer_source(server.address))
+        before = words[start // 4]
+        self._set_server_flags(number, layout.SERVER_AVAILABLE | (layout.SERVER_TUNNEL if tunnel else 0))
+        state = start + layout.HOP.offsets["state"]
+        if tunnel or before & layout.SERVER_TUNNEL or words[state // 4] == layout.HOP_TUNNEL:
+            words[state // 4] = layout.HOP_UNKNOWN
 
     def _set_server_flags(self, number: int, flags: int) -> None:
         self._maps.hops.words[number * layout.HOP.size // 4] = flags
@@ -594,6 +607,7 @@ def _server_values(server: RealServer) -> dict[str, int | bytes]:
         "weight": server.weight,
         "upper_threshold": server.upper_threshold,
         "lower_threshold": server.lower_threshold,
+        **tunnels.fields(server),
     }
     if server.weight:
         values["last_weight"] = server.weight
