@@ -141,8 +141,8 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 	if (verdict != CONTINUE)
 		return xdp_end(verdict);
 	hop = hop_at(number);
-	if (hop->state != HOP_RESOLVED) {
-		int sent = hop->state == HOP_TUNNEL && !tags ? xdp_tunnel(ctx, number, p->length, now) : 0;
+	if (__builtin_expect(hop->state != HOP_RESOLVED, 0)) {
+		int sent = hop->state == HOP_TUNNEL && !tags ? xdp_tunnel(ctx, number) : 0;
 
 		return sent ? sent : hand_up(ctx, device);
 	}

@@ -39,6 +39,7 @@ enum { TUNNEL_CSUM = 1, TUNNEL_REMCSUM = 2 };
 /* What the packet that goes in tells of itself. */
 struct inner {
 	__u32 length;
+	__u16 id;		/* for an outer header without DF */
 	__u8 version;		/* 4 or 6 */
 	__u8 tos;
 	__u8 ttl;		/* as it will be */
@@ -107,6 +108,12 @@ static __always_inline bool inner_sum6(const struct ipv6hdr *ip, void *end, stru
 	return true;
 }
 
+/* As good an identification as the inner one, and another for every client, for all tunnelled packets share their addresses. */
+static __always_inline __u16 outer_id(const struct iphdr *ip)
+{
+	return ip->id ^ ip->saddr ^ ip->saddr >> 16;
+}
+
 /* What the outer header needs to know of the inner; TTL is counted down, the sum that of the packet afterwards. */
 static __always_inline bool inner_read(void *l3, void *end, __be16 protocol, bool sum, struct inner *inner)
 {
@@ -116,6 +123,8 @@ static __always_inline bool inner_read(void *l3, void *end, __be16 protocol, boo
 		if ((void *)(ip + 1) > end)
 			return false;
 		inner->version = 4;
+		inner->length = bpf_ntohs(ip->tot_len);
+		inner->id = outer_id(ip);
 		inner->tos = ip->tos;
 		inner->ttl = ip->ttl - 1;
 		inner->df = !!(ip->frag_off & bpf_htons(0x4000));
@@ -128,6 +137,8 @@ static __always_inline bool inner_read(void *l3, void *end, __be16 protocol, boo
 		if ((void *)(ip + 1) > end)
 			return false;
 		inner->version = 6;
+		inner->length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
+		inner->id = bpf_get_prandom_u32();
 		inner->tos = bpf_ntohs(*(__be16 *)ip) >> 4;
 		inner->ttl = ip->hop_limit - 1;
 		inner->df = 0;
@@ -207,7 +218,7 @@ static __always_inline void outer4_write(struct iphdr *ip, const struct inner *i
 	__u64 sum;
 
 	word[0] = bpf_htonl(0x45000000 | outer_tos(inner->tos) << 16 | length);
-	word[1] = df ? bpf_htonl(0x4000) : bpf_get_prandom_u32() & bpf_htonl(0xffff0000);
+	word[1] = df ? bpf_htonl(0x4000) : inner->id;	/* the id is the first half: on a little-endian host the low one */
 	word[2] = bpf_htonl(inner->ttl << 24 | shim->protocol << 16);
 	word[3] = hop->outer[0];
 	word[4] = s->address[0];
@@ -268,31 +279,58 @@ static __always_inline bool checksummed(const struct server *s)
 }
 
 /*
- * Send a packet without tags, of `length` bytes from its IP header on. 0: it is for tc. A global function:
- * direct routing has no part in it.
+ * IPv4 in IPv4, which nearly every tunnel is: the same as xdp_wrap() in as few steps as there can be.
  */
-__noinline int xdp_tunnel(struct xdp_md *ctx, __u32 number, __u32 length, __u32 now)
+static __always_inline int xdp_ipip4(struct xdp_md *ctx, __u32 number, const struct server *s, const struct hop *hop)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct inner inner = { .length = length };
-	struct server *s = server_at(number);
-	struct hop *hop = hop_at(number);
-	struct shim shim;
+	struct iphdr *ip = data + sizeof(struct ethhdr);
+	__u32 word0, word1, word2, length;
+	__u64 sum;
+
+	if ((void *)(ip + 1) > end)
+		return 0;
+	length = bpf_ntohs(ip->tot_len);
+	if (ip->ttl <= 1 || length + sizeof(*ip) > hop->mtu || hop->mtu < MTU_LEAST4 + sizeof(*ip))
+		return 0;
+	word0 = bpf_htonl(0x45000000 | outer_tos(ip->tos) << 16 | (length + sizeof(*ip)));
+	word1 = ip->frag_off & bpf_htons(0x4000) && front.sysctl.pmtu_disc ? bpf_htonl(0x4000) : outer_id(ip);
+	word2 = (ip->ttl - 1) | bpf_htonl(IPPROTO_IPIP << 16);
+	if (bpf_xdp_adjust_head(ctx, -(int)sizeof(*ip)))
+		return 0;
+	data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	ip = data + sizeof(struct ethhdr);
+	if ((void *)(ip + 2) > end)
+		return XDP_DROP;
+	frame_to(data, hop);
+	*(__be16 *)(data + offsetof(struct ethhdr, h_proto)) = bpf_htons(ETH_P_IP);
+	ttl_down4(ip + 1);
+	((__u32 *)ip)[0] = word0;
+	((__u32 *)ip)[1] = word1;
+	sum = (__u64)word0 + word1 + word2 + hop->outer[0] + s->address[0];
+	((__u32 *)ip)[2] = word2 | (__u32)(__u16)~folded(sum) << 16;
+	ip->saddr = hop->outer[0];
+	ip->daddr = s->address[0];
+	count_forwarded(bpf_get_smp_processor_id(), number, length);
+	return XDP_TX;
+}
+
+/* Any tunnel, any families. */
+static __always_inline int xdp_wrap(struct xdp_md *ctx, __u32 number, const struct server *s, struct hop *hop)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct shim shim = {};
+	struct inner inner = {};
 	__be16 protocol;
 
-	if (!s || data + sizeof(struct ethhdr) > end || hop->tags || hop_due(&hop->asked, now))
+	if (data + sizeof(struct ethhdr) > end)
 		return 0;
 	protocol = *(__be16 *)(data + offsetof(struct ethhdr, h_proto));
 	data += sizeof(struct ethhdr);
-	if (!fits(s, hop->mtu, outer_size(s) + shim_size(s), length) ||
-	    !inner_read(data, end, protocol, checksummed(s), &inner))
+	if (!inner_read(data, end, protocol, checksummed(s), &inner) ||
+	    !fits(s, hop->mtu, outer_size(s) + shim_size(s), inner.length))
 		return 0;
-	if (hop->wire != ctx->ingress_ifindex) {
-		struct device *way = device_at(hop->wire);
-
-		if (!way || !(way->flags & DEVICE_REDIRECT))
-			return 0;
-	}
 	shim_make(&inner, s, hop, s->tunnel_type == TUNNEL_GUE ? inner_flow(data, end, protocol) : 0, &shim);
 	if (bpf_xdp_adjust_head(ctx, -(int)(outer_size(s) + shim.size)))
 		return 0;
@@ -331,8 +369,34 @@ __noinline int xdp_tunnel(struct xdp_md *ctx, __u32 number, __u32 length, __u32 
 		ttl_down4(data);
 	else
 		((struct ipv6hdr *)data)->hop_limit--;
-	count_forwarded(bpf_get_smp_processor_id(), number, length);
+	count_forwarded(bpf_get_smp_processor_id(), number, inner.length);
 	return hop->wire == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
+}
+
+/*
+ * Send a packet without tags. 0: it is for tc. A global function: direct routing has no part in it, and it
+ * asks for nothing that direct routing would have to keep at hand.
+ */
+__noinline int xdp_tunnel(struct xdp_md *ctx, __u32 number)
+{
+	struct server *s = server_at(number);
+	struct hop *hop = hop_at(number);
+
+	if (!s || hop->tags || hop_due(&hop->asked, ticks()))
+		return 0;
+	if (hop->wire == ctx->ingress_ifindex) {
+		void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+
+		if (s->tunnel_type == TUNNEL_IPIP && s->family == 4 && data + sizeof(struct ethhdr) <= end &&
+		    *(__be16 *)(data + offsetof(struct ethhdr, h_proto)) == bpf_htons(ETH_P_IP))
+			return xdp_ipip4(ctx, number, s, hop);
+	} else {
+		struct device *way = device_at(hop->wire);
+
+		if (!way || !(way->flags & DEVICE_REDIRECT))
+			return 0;
+	}
+	return xdp_wrap(ctx, number, s, hop);
 }
 
 /* The same at tc: an end for every packet. */
@@ -434,7 +498,6 @@ __noinline int tc_tunnel(struct __sk_buff *skb, const struct packet *p, __u32 nu
 		if (state == HOP_NO_ROUTE)
 			return tc_tunnel_end(NO_ROUTE);
 	}
-	inner.length = p->length;
 	if (!inner_read(data + ETH_HLEN, end, skb->protocol, checksummed(s) && !skb->gso_size, &inner)) {
 		count_verdict(bpf_get_smp_processor_id(), TIME_EXCEEDED);
 		return device ? answer(skb, p, ticks(), device, ANSWER_TIME_EXCEEDED, 0) : TC_ACT_SHOT;

@@ -137,6 +137,13 @@ if wanted directrix; then
   cost directrix_not_ours_port pass_port -P 81 -D $OTHER
   cost directrix_not_ours_address pass_address -d $DIP -D $OTHER
   cost directrix_other_host pass_other_host -D $OTHER
+  for kind in ipip "gre --tun-csum" "gue --tun-port 6080 --tun-csum"; do
+    { echo "-A -t $VIP:80 -s rr"; echo "-a -t $VIP:80 -r 10.0.1.1:80 -i -w 1 --tun-type $kind"; } >/tmp/rules
+    directrix ipvsadm -C
+    directrix ipvsadm -R </tmp/rules
+    cost "directrix_${kind%% *}_syn" drop $new
+    cost "directrix_${kind%% *}_established" drop
+  done
   measure spin -N directrix_clock -B spin_idle
 fi
 if wanted schedulers; then
