@@ -32,6 +32,7 @@ GOALS = {
     "directrix_established_1": ESTABLISHED,
     "directrix_established_1k": ESTABLISHED,
     "directrix_established_16k": ESTABLISHED,
+    "directrix_established_after_trace": ESTABLISHED,
     "directrix_syn": NEW,
     "directrix_syn_16k": NEW,
     "directrix_ipip_established": TUNNEL,

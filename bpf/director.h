@@ -227,6 +227,7 @@ static __always_inline void count_forwarded(__u32 cpu, __u32 number, __u32 lengt
 	__u32 row = cpu * MAX_SERVERS + number;
 	struct server_count *n = bpf_map_lookup_elem(&server_stats, &row);
 
+	note_server(number);
 	if (n) {
 		n->packets++;
 		n->bytes += length;

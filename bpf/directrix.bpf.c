@@ -30,6 +30,7 @@
 #include "forward_tunnel.h"
 #include "icmp.h"
 #include "removal.h"
+#include "trace.h"
 
 char _license[] SEC("license") = "GPL";
 
@@ -142,7 +143,7 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 		return xdp_end(verdict);
 	hop = hop_at(number);
 	if (__builtin_expect(hop->state != HOP_RESOLVED, 0)) {
-		int sent = hop->state == HOP_TUNNEL && !tags ? xdp_tunnel(ctx, number) : 0;
+		int sent = hop->state == HOP_TUNNEL && !tags ? xdp_tunnel(ctx, number % MAX_SERVERS) : 0;
 
 		return sent ? sent : hand_up(ctx, device);
 	}
@@ -232,8 +233,7 @@ static __noinline int xdp_quick6(struct xdp_md *ctx)
 }
 
 /* Host traffic meets these few lines and no more: no stack, no saved registers. */
-SEC("xdp.frags")
-int directrix_xdp(struct xdp_md *ctx)
+static __always_inline int xdp_director(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 
@@ -244,6 +244,13 @@ int directrix_xdp(struct xdp_md *ctx)
 	if (!quick4_tcp_or_udp(data + sizeof(struct ethhdr)))
 		return xdp_complete(ctx);
 	return xdp_quick(ctx);
+}
+
+SEC("xdp.frags")
+int directrix_xdp(struct xdp_md *ctx)
+{
+	trace_xdp(ctx);
+	return trace_end(xdp_director(ctx));
 }
 
 enum tc_place { TC_ALONE, TC_BEHIND_XDP, TC_IP };
@@ -392,19 +399,22 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 SEC("tc")
 int directrix_tc(struct __sk_buff *skb)
 {
-	return tc_director(skb, TC_ALONE);
+	trace_tc(skb, TRACE_TC);
+	return trace_end(tc_director(skb, TC_ALONE));
 }
 
 SEC("tc")
 int directrix_tc_behind(struct __sk_buff *skb)
 {
-	return tc_director(skb, TC_BEHIND_XDP);
+	trace_tc(skb, TRACE_TC_BEHIND);
+	return trace_end(tc_director(skb, TC_BEHIND_XDP));
 }
 
 SEC("tc")
 int directrix_tc_ip(struct __sk_buff *skb)
 {
-	return tc_director(skb, TC_IP);
+	trace_tc(skb, TRACE_TC_IP);
+	return trace_end(tc_director(skb, TC_IP));
 }
 
 SEC("tc")

@@ -173,8 +173,11 @@ static __always_inline __u16 outer_check(const struct inner *inner, const struct
 	if (shim->protocol == IPPROTO_UDP) {
 		sum += shim->word[2];
 		sum += bpf_htonl(IPPROTO_UDP + inner->length + shim->size);
-		for (int i = 0; i < 4; i++)
-			sum += (__u64)s->address[i] + hop->outer[i];
+		if (s->family == 4)
+			sum += (__u64)s->address[0] + hop->outer[0];
+		else
+			for (int i = 0; i < 4; i++)
+				sum += (__u64)s->address[i] + hop->outer[i];
 	}
 	check = ~folded(sum);
 	return shim->protocol == IPPROTO_UDP && !check ? 0xffff : check;
@@ -208,6 +211,14 @@ static __always_inline void shim_make(const struct inner *inner, const struct se
 	} else {
 		shim->protocol = inner->version == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 	}
+}
+
+/* As folded(), of a header of five words. */
+static __always_inline __u16 header_folded(__u64 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum + (sum >> 16);
 }
 
 static __always_inline void outer4_write(struct iphdr *ip, const struct inner *inner, const struct server *s,
@@ -279,39 +290,40 @@ static __always_inline bool checksummed(const struct server *s)
 }
 
 /*
- * IPv4 in IPv4, which nearly every tunnel is: the same as xdp_wrap() in as few steps as there can be.
+ * IPv4 in IPv4, which nearly every tunnel is: the same as xdp_wrap() in as few steps as there can be, out of
+ * the hop alone.
  */
-static __always_inline int xdp_ipip4(struct xdp_md *ctx, __u32 number, const struct server *s, const struct hop *hop)
+static __always_inline int xdp_ipip4(struct xdp_md *ctx, __u32 number, const struct hop *hop)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct iphdr *ip = data + sizeof(struct ethhdr);
-	__u32 word0, word1, word2, length;
+	__u32 word[5], length;
 	__u64 sum;
 
 	if ((void *)(ip + 1) > end)
 		return 0;
 	length = bpf_ntohs(ip->tot_len);
-	if (ip->ttl <= 1 || length + sizeof(*ip) > hop->mtu || hop->mtu < MTU_LEAST4 + sizeof(*ip))
+	if (ip->ttl <= 1 || length + sizeof(*ip) > hop->mtu)
 		return 0;
-	word0 = bpf_htonl(0x45000000 | outer_tos(ip->tos) << 16 | (length + sizeof(*ip)));
-	word1 = ip->frag_off & bpf_htons(0x4000) && front.sysctl.pmtu_disc ? bpf_htonl(0x4000) : outer_id(ip);
-	word2 = (ip->ttl - 1) | bpf_htonl(IPPROTO_IPIP << 16);
+	word[0] = bpf_htonl(0x45000000 | outer_tos(ip->tos) << 16 | (length + sizeof(*ip)));
+	word[1] = ip->frag_off & bpf_htons(0x4000) && front.sysctl.pmtu_disc ? bpf_htonl(0x4000) : outer_id(ip);
+	word[2] = (ip->ttl - 1) | bpf_htonl(IPPROTO_IPIP << 16);
+	word[3] = hop->outer[0];
+	word[4] = hop->outer[1];
+	sum = (__u64)word[0] + word[1] + word[2] + word[3] + word[4];
+	word[2] |= (__u32)(__u16)~header_folded(sum) << 16;
 	if (bpf_xdp_adjust_head(ctx, -(int)sizeof(*ip)))
 		return 0;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
-	ip = data + sizeof(struct ethhdr);
-	if ((void *)(ip + 2) > end)
+	if (data + sizeof(struct ethhdr) + 2 * sizeof(*ip) > end)
 		return XDP_DROP;
 	frame_to(data, hop);
 	*(__be16 *)(data + offsetof(struct ethhdr, h_proto)) = bpf_htons(ETH_P_IP);
-	ttl_down4(ip + 1);
-	((__u32 *)ip)[0] = word0;
-	((__u32 *)ip)[1] = word1;
-	sum = (__u64)word0 + word1 + word2 + hop->outer[0] + s->address[0];
-	((__u32 *)ip)[2] = word2 | (__u32)(__u16)~folded(sum) << 16;
-	ip->saddr = hop->outer[0];
-	ip->daddr = s->address[0];
+	data += sizeof(struct ethhdr);
+	for (int i = 0; i < 5; i++)
+		((__u32 *)data)[i] = word[i];
+	ttl_down4(data + sizeof(*ip));
 	count_forwarded(bpf_get_smp_processor_id(), number, length);
 	return XDP_TX;
 }
@@ -379,24 +391,24 @@ static __always_inline int xdp_wrap(struct xdp_md *ctx, __u32 number, const stru
  */
 __noinline int xdp_tunnel(struct xdp_md *ctx, __u32 number)
 {
-	struct server *s = server_at(number);
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct hop *hop = hop_at(number);
+	struct server *s;
 
-	if (!s || hop->tags || hop_due(&hop->asked, ticks()))
+	if (hop->tags || hop_due(&hop->asked, ticks()) || data + sizeof(struct ethhdr) > end)
 		return 0;
 	if (hop->wire == ctx->ingress_ifindex) {
-		void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-
-		if (s->tunnel_type == TUNNEL_IPIP && s->family == 4 && data + sizeof(struct ethhdr) <= end &&
+		if (hop->flags & SERVER_IPIP4 &&
 		    *(__be16 *)(data + offsetof(struct ethhdr, h_proto)) == bpf_htons(ETH_P_IP))
-			return xdp_ipip4(ctx, number, s, hop);
+			return xdp_ipip4(ctx, number, hop);
 	} else {
 		struct device *way = device_at(hop->wire);
 
 		if (!way || !(way->flags & DEVICE_REDIRECT))
 			return 0;
 	}
-	return xdp_wrap(ctx, number, s, hop);
+	s = server_at(number);
+	return s ? xdp_wrap(ctx, number, s, hop) : 0;
 }
 
 /* The same at tc: an end for every packet. */
@@ -507,6 +519,7 @@ __noinline int tc_tunnel(struct __sk_buff *skb, const struct packet *p, __u32 nu
 	if (!fits(s, mtu, overhead, 0))
 		return tc_tunnel_end(NO_ROUTE);
 	if (p->length + overhead > mtu && !skb->gso_size) {
+		skb_ttl_down(skb, &inner);	/* the error quotes it so */
 		count_verdict(bpf_get_smp_processor_id(), TOO_BIG);
 		return device ? answer(skb, p, ticks(), device, ANSWER_TOO_BIG, mtu - overhead) : TC_ACT_SHOT;
 	}

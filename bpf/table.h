@@ -188,7 +188,7 @@ struct summary {
 
 #define CURSOR_AT_HEAD 0xffffffffU
 
-enum server_flag { SERVER_AVAILABLE = 1, SERVER_TUNNEL = 2 /* its method */ };
+enum server_flag { SERVER_AVAILABLE = 1, SERVER_TUNNEL = 2 /* its method */, SERVER_IPIP4 = 4 /* and that over IPv4 */ };
 
 enum hop_state {
 	HOP_UNKNOWN,		/* not looked up yet */
@@ -214,7 +214,9 @@ struct hop {
 	__u32 asked;		/* tick when XDP last handed a packet up for a look-up */
 	__s16 answer;		/* of the last bpf_fib_lookup() */
 	__u16 mtu;		/* of the route */
-	__u32 outer[4];		/* a tunnel's: source address; user space's first, then the route's, where the kernel tells it */
+	/* A tunnel's source address: user space's first, then the route's, where the kernel tells it. Behind
+	 * one of IPv4 stands the real server's. */
+	__u32 outer[4];
 };
 
 /* A real server of one service. */

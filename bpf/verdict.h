@@ -30,8 +30,17 @@ enum verdict {
 	VERDICT_LAST,
 };
 
+#ifdef TRACE	/* see trace.h */
+static void note_verdict(__u32 verdict);
+static void note_server(__u32 number);
+#else
+static __always_inline void note_verdict(__u32 verdict) {}
+static __always_inline void note_server(__u32 number) {}
+#endif
+
 static __always_inline void count_verdict(__u32 cpu, enum verdict verdict)
 {
+	note_verdict(verdict);
 	front.verdicts[cpu % MAX_CPUS][verdict % VERDICTS]++;
 }
 

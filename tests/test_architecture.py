@@ -17,6 +17,8 @@ FLOORS = {
     "cli": 5,
     "ipvsadm": 4,
     "marks": 4,
+    "explain": 4,
+    "trace": 4,
     "director": 4,
     "doctor": 4,
     "web": 4,

@@ -32,18 +32,25 @@ def tree(tmp_path: Path) -> Path:
 
 
 def test_the_object_is_made_where_the_package_looks_for_it(compiler: dict[str, Any], tree: Path) -> None:
-    target = compiler["build"](tree)
+    [target] = compiler["build"](tree)
     assert target == tree / "src/directrix/table/xdp/directrix.bpf.o"
     assert target.read_bytes().startswith(b"\x7fELF")
     assert [path.name for path in target.parent.iterdir()] == ["directrix.bpf.o"]
 
 
 def test_the_object_does_not_tell_where_it_was_built(compiler: dict[str, Any], tree: Path) -> None:
-    assert str(tree).encode() not in compiler["build"](tree).read_bytes()
+    assert str(tree).encode() not in compiler["build"](tree)[0].read_bytes()
+
+
+def test_every_source_that_ends_so_has_an_object(compiler: dict[str, Any], tree: Path) -> None:
+    (tree / "bpf" / "other.bpf.c").write_text('#include "directrix.bpf.c"\n')
+    targets = compiler["build"](tree)
+    assert [path.name for path in targets] == ["directrix.bpf.o", "other.bpf.o"]
+    assert all(path.read_bytes().startswith(b"\x7fELF") for path in targets)
 
 
 def test_only_a_newer_source_brings_a_new_object(compiler: dict[str, Any], tree: Path) -> None:
-    target = compiler["build"](tree)
+    [target] = compiler["build"](tree)
     before = target.stat().st_mtime_ns
     compiler["build"](tree)
     assert target.stat().st_mtime_ns == before
@@ -55,7 +62,7 @@ def test_only_a_newer_source_brings_a_new_object(compiler: dict[str, Any], tree:
 
 
 def test_a_source_with_a_mistake_is_refused_and_the_old_object_stays(compiler: dict[str, Any], tree: Path) -> None:
-    target = compiler["build"](tree)
+    [target] = compiler["build"](tree)
     old = target.read_bytes()
     header = tree / "bpf" / "part.h"
     header.write_text("#define ANSWER unheard_of\n")

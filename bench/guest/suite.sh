@@ -137,6 +137,16 @@ if wanted directrix; then
   cost directrix_not_ours_port pass_port -P 81 -D $OTHER
   cost directrix_not_ours_address pass_address -d $DIP -D $OTHER
   cost directrix_other_host pass_other_host -D $OTHER
+  : >/tmp/traced
+  directrix trace tcp --rate 1 --for 30 >/tmp/traced 2>&1 &
+  until grep -q 'tracing;' /tmp/traced; do
+    sleep 1
+    ! grep -E 'FAILED|directrix' /tmp/traced || fail "directrix trace"
+  done
+  cost directrix_established_traced drop
+  wait
+  tail -n 2 /tmp/traced
+  cost directrix_established_after_trace drop
   for kind in ipip "gre --tun-csum" "gue --tun-port 6080 --tun-csum"; do
     { echo "-A -t $VIP:80 -s rr"; echo "-a -t $VIP:80 -r 10.0.1.1:80 -i -w 1 --tun-type $kind"; } >/tmp/rules
     directrix ipvsadm -C

@@ -68,6 +68,13 @@ def test_a_command_is_followed_by_its_own_commands_and_options(complete: Complet
     assert complete("directrix completion ") == ["bash", "zsh", "fish"]
 
 
+def test_packets_to_explain_and_filters_of_a_trace_have_their_words(complete: Complete) -> None:
+    assert complete("directrix explain ") == ["tcp", "udp", "sctp"]
+    assert "lo" in complete("directrix explain tcp 192.0.2.1:1 10.0.0.1:80 --in l")
+    assert complete("directrix trace v") == ["verdict"]
+    assert "--snaplen" in complete("directrix trace --")
+
+
 def test_every_option_of_ipvsadm_is_offered(complete: Complete) -> None:
     assert set(complete("directrix ipvsadm --")) == {f"--{option.long}" for option in OPTIONS}
     assert complete("directrix ipvsadm --edit-") == ["--edit-service", "--edit-server"]

@@ -10,12 +10,15 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 TESTS = HERE.parent
-sys.path[:0] = [str(HERE / part) for part in ("traffic", "choices", "selftest")]
+sys.path[:0] = [str(HERE / part) for part in ("traffic", "choices", "selftest", "checks")]
 sys.path[:0] = [str(TESTS / "table" / "xdp"), str(TESTS.parent / "src")]
 
+import checks_here  # noqa: E402
+import checks_scenario  # noqa: E402
 import choice_plane  # noqa: E402
 import host_half  # noqa: E402
 import machine  # noqa: E402
+import test_checks_transcripts as checks  # noqa: E402
 import test_choices  # noqa: E402
 import test_ipvsadm_transcripts as commands  # noqa: E402
 import test_selftest as selftest  # noqa: E402
@@ -111,6 +114,11 @@ def _play_selftest(names: list[str]) -> Iterator[Played]:
         yield Played(name, selftest.ask_directrix())
 
 
+def _play_checks(names: list[str]) -> Iterator[Played]:
+    for name in names:
+        yield Played(name, checks_here.play(checks_scenario.read(checks_scenario.SCENARIOS / f"{name}.txt")))
+
+
 def _by_stem(excused: dict[str, str]) -> dict[str, str]:
     return {name.removesuffix(".txt"): reason for name, reason in excused.items()}
 
@@ -133,5 +141,6 @@ SUITES = (
         _choose_on_the_data_plane,
         _by_stem(test_choices.DELIBERATE),
     ),
+    Suite("checks", HERE / "checks", HERE / "checks" / "checks_guest.py", _play_checks, _by_stem(checks.DELIBERATE)),
     Suite("selftest", HERE / "selftest", HERE / "selftest" / "selftest_guest.py", _play_selftest, {}),
 )

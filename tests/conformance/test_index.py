@@ -9,7 +9,7 @@ import pytest
 from scenario import HERE
 
 TESTS = HERE.parent
-DIRECTORIES = {"commands": HERE, "traffic": HERE / "traffic", "choices": HERE / "choices"}
+DIRECTORIES = {"commands": HERE, "traffic": HERE / "traffic", "choices": HERE / "choices", "checks": HERE / "checks"}
 SCENARIOS = {
     *(f"{suite}/{path.stem}" for suite, where in DIRECTORIES.items() for path in (where / "scenarios").glob("*.txt")),
     "selftest/direct_routing",

@@ -30,13 +30,21 @@ def command_line() -> Command:
     """All words of `directrix`, read from its subcommands."""
     from directrix.cli.grammar import Argument, Command, Kind, Option, from_parser, ipvsadm_command
     from directrix.cli.main import NAMES, subcommand
+    from directrix.doctor.registry import CHECKS
+    from directrix.lab.breaks import BREAKS
     from directrix.lab.ready_made import ready_made
     from directrix.table.opening import MAKES
+    from directrix.trace.words import WORDS as FILTER_WORDS
 
+    breaks = Argument(Kind.WORD, tuple(BREAKS))
     labs = tuple(path.stem for path in ready_made())
     known: dict[tuple[str, ...], Argument] = {
         ("directrix", "lab", "up", "lab"): Argument(Kind.FILE, labs),
         ("directrix", "lab", "show", "lab"): Argument(Kind.WORD, labs),
+        ("directrix", "lab", "break", "what"): breaks,
+        ("directrix", "lab", "heal", "what"): breaks,
+        ("directrix", "doctor", "only"): Argument(Kind.WORD, tuple(CHECKS)),
+        ("directrix", "trace", "filter"): Argument(Kind.WORD, FILTER_WORDS),
     }
     commands = []
     for name in NAMES:

@@ -47,6 +47,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     execute.add_argument("host", metavar="HOST")
     execute.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND…")
 
+    breaking = commands.add_parser(
+        "break",
+        help="break something in a lab on purpose",
+        description="Break something in a lab on purpose, to see what `directrix doctor` says; without a name, list "
+        "what can be broken.",
+    )
+    breaking.add_argument("what", nargs="?", metavar="BREAK", help="what to break")
+    breaking.add_argument("--lab", metavar="NAME", help="which lab; not needed if there is but one")
+    breaking.add_argument("--host", metavar="HOST", help="on this host; otherwise on the first one of the right role")
+
+    healing = commands.add_parser(
+        "heal", help="undo what was broken", description="Undo what was broken: what is named, or everything."
+    )
+    healing.add_argument("what", nargs="*", metavar="BREAK", help="what to undo")
+    healing.add_argument("--lab", metavar="NAME", help="which lab; not needed if there is but one")
+
     commands.add_parser(
         "demo",
         help="see a cluster at work, in a minute",
@@ -66,6 +82,8 @@ def run(args: argparse.Namespace) -> int:
         "list": _list,
         "show": _show,
         "exec": _exec,
+        "break": _break,
+        "heal": _heal,
         "demo": _demo,
     }
     try:
@@ -119,6 +137,8 @@ def _status(args: argparse.Namespace) -> int:
         return 0
     for lab in labs:
         print(f"{lab.name}: {lab.state}" + (f"; {lab.title}" if lab.title else ""))
+        for each in lab.broken:
+            print(f"  BROKEN: {each}")
         if lab.vips:
             print(f"  VIPs: {' '.join(lab.vips)}")
         for host in lab.hosts:
@@ -159,6 +179,39 @@ def _exec(args: argparse.Namespace) -> int:
     except OSError as error:
         _complain(f"{command[0]}: {error.strerror}")
         return NOT_EXECUTABLE
+
+
+def _break(args: argparse.Namespace) -> int:
+    from directrix.lab.breaking import break_lab
+    from directrix.lab.breaks import BREAKS
+    from directrix.lab.choosing import choose_lab
+    from directrix.lab.reading import suggest
+
+    if args.what is None:
+        width = max(map(len, BREAKS)) + 2
+        for known in BREAKS.values():
+            print(f"{known.name:<{width}}{known.help}: {known.seen}")
+        return 0
+    if args.what not in BREAKS:
+        raise LabError(
+            f"nothing is called {args.what!r} that could be broken{suggest(args.what, BREAKS)}",
+            "`directrix lab break` lists what can be",
+        )
+    kind = BREAKS[args.what]
+    made = break_lab(choose_lab(args.lab), kind, args.host)
+    if sys.stderr.isatty():
+        print(f"on {made.host}: {kind.help}; {kind.seen}\nundo it: directrix lab heal {made.name}", file=sys.stderr)
+    return 0
+
+
+def _heal(args: argparse.Namespace) -> int:
+    from directrix.lab.breaking import heal_lab
+    from directrix.lab.choosing import choose_lab
+
+    for healed in heal_lab(choose_lab(args.lab), tuple(args.what)):
+        if sys.stderr.isatty():
+            print(f"undone: {healed.name} on {healed.host}", file=sys.stderr)
+    return 0
 
 
 def _demo(args: argparse.Namespace) -> int:

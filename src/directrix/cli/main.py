@@ -25,8 +25,9 @@ EXIT_PIPE_CLOSED = 141
 
 GROUPS = {
     "the table": ("ipvsadm", "sysctl", "mark", "up", "down", "status"),
+    "why": ("explain", "trace"),
     "a cluster": ("run", "config"),
-    "hosts of a cluster": ("realserver", "director"),
+    "hosts of a cluster": ("realserver", "director", "doctor"),
     "whole clusters": ("lab",),
     "the shell": ("install-names", "completion"),
 }
@@ -34,7 +35,7 @@ GROUPS = {
 
 NAMES = tuple(name for names in GROUPS.values() for name in names)
 
-OF_OUR_TABLE = ("up", "down")
+OF_OUR_TABLE = ("up", "down", "trace")
 """Subcommands about what the kernel's IPVS does not have: programs at interfaces."""
 
 USAGE = "directrix [--table auto|xdp|ipvs] COMMAND [WORDS…]"

@@ -22,6 +22,11 @@ def own_command(words: Sequence[str]) -> list[str]:
     return [sys.executable, "-P", "-m", "directrix", *words[1:]] if words[0] == "directrix" else list(words)
 
 
+def in_shell(command: str) -> str:
+    """A shell command in which `directrix` means this very directrix, on the PATH or not."""
+    return f'directrix() {{ {shlex.join(own_command(["directrix"]))} "$@"; }}\n{command}'
+
+
 def run_own(words: Sequence[str], *, text: str = "") -> str:
     """Run a command where we are, `directrix` meaning this one; gives back what it said. See `commands.run`.
 

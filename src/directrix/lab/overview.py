@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from directrix.lab import state
+from directrix.lab import breaking, state
 from directrix.lab.privilege import require_root
 from directrix.system import namespaces
 
@@ -23,7 +23,10 @@ class HostOverview:
 
 @dataclass(frozen=True, slots=True)
 class LabOverview:
-    """A lab as it is now. `state` is `up`, or `incomplete`: being built, or left over from a crash."""
+    """A lab as it is now. `state` is `up`, or `incomplete`: being built, or left over from a crash.
+
+    `broken` is what `directrix lab break` broke, each as `BREAK on HOST`.
+    """
 
     name: str
     state: str
@@ -31,6 +34,7 @@ class LabOverview:
     source: str
     vips: tuple[str, ...]
     hosts: tuple[HostOverview, ...]
+    broken: tuple[str, ...] = ()
 
 
 def overview() -> list[LabOverview]:
@@ -49,7 +53,8 @@ def _lab(name: str) -> LabOverview:
         return LabOverview(name, "incomplete", "", "", (), ())
     hosts = tuple(_host(host) for host in known.hosts)
     whole = known.complete and all(host.present for host in hosts)
-    return LabOverview(name, "up" if whole else "incomplete", known.title, known.source, known.vips, hosts)
+    broken = tuple(f"{each.name} on {each.host}" for each in breaking.broken(name))
+    return LabOverview(name, "up" if whole else "incomplete", known.title, known.source, known.vips, hosts, broken)
 
 
 def _host(host: state.HostState) -> HostOverview:

@@ -1,7 +1,7 @@
 """The scheduling algorithms, one a file, as readable Python."""
 
 from directrix.scheduling.registry import ALGORITHMS, NO_SCHEDULER, Algorithm, algorithm, scheduler
-from directrix.scheduling.scheduler import Candidate, Flow, Scheduler
+from directrix.scheduling.scheduler import Candidate, Flow, Position, Scheduler
 
 __all__ = [
     "ALGORITHMS",
@@ -9,6 +9,7 @@ __all__ = [
     "Algorithm",
     "Candidate",
     "Flow",
+    "Position",
     "Scheduler",
     "algorithm",
     "scheduler",

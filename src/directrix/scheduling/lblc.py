@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Generic
 
 from directrix.scheduling.locality import LocalityCache
-from directrix.scheduling.scheduler import C, Candidate, Flow, Scheduler
+from directrix.scheduling.scheduler import C, Candidate, Flow, Position, Scheduler
 from directrix.scheduling.wlc import least_loaded
 
 
@@ -41,6 +41,14 @@ class LocalityBasedLeastConnection(Scheduler[C]):
         if candidate is not None:
             self.cache.put(flow.destination, _Assigned(candidate, flow.now))
         return candidate
+
+    def position(self, flow: Flow) -> Position[C]:
+        known = self.cache.peek(flow.destination)
+        return Position() if known is None else Position(members=(known.candidate,))
+
+    def resume(self, position: Position[C], flow: Flow) -> None:
+        if position.members:
+            self.cache.put(flow.destination, _Assigned(position.members[0], flow.now))
 
     def _good(self, candidate: C) -> bool:
         return candidate.weight > 0 and candidate in self._candidates and not overburdened(candidate, self._candidates)

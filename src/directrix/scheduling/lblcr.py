@@ -12,7 +12,7 @@ from typing import Generic
 
 from directrix.scheduling.lblc import overburdened
 from directrix.scheduling.locality import LocalityCache
-from directrix.scheduling.scheduler import C, Flow, Scheduler
+from directrix.scheduling.scheduler import C, Flow, Position, Scheduler
 from directrix.scheduling.wlc import least_loaded, relative_overhead
 
 
@@ -50,6 +50,15 @@ class LocalityBasedLeastConnectionWithReplication(Scheduler[C]):
             known.members.insert(0, candidate)
             known.last_change = flow.now
         return candidate
+
+    def position(self, flow: Flow) -> Position[C]:
+        known = self.cache.peek(flow.destination)
+        return Position() if known is None else Position(members=tuple(known.members), last_change=known.last_change)
+
+    def resume(self, position: Position[C], flow: Flow) -> None:
+        if position.members:
+            members = list(position.members)
+            self.cache.put(flow.destination, _Replicas(members, flow.now, position.last_change))
 
     def _shrink(self, known: _Replicas[C], now: float) -> None:
         if len(known.members) == 1 or now <= known.last_change + self.cache.expiration:

@@ -79,6 +79,10 @@ class LocalityCache(Generic[E]):
             entry.last_use = now
         return entry
 
+    def peek(self, address: Address) -> E | None:
+        """The entry of an address, of use or not."""
+        return self._chain(address).get(address)
+
     def put(self, address: Address, entry: E) -> None:
         """Remember this of an address, instead of what was; a full cache takes in no new address."""
         chain = self._chain(address)

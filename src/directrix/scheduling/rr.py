@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from directrix.scheduling.scheduler import C, Flow, Scheduler, usable
+from directrix.scheduling.scheduler import C, Flow, Position, Scheduler, usable
 
 
 class RoundRobin(Scheduler[C]):
@@ -23,6 +23,12 @@ class RoundRobin(Scheduler[C]):
                 self._last = candidate
                 return candidate
         return None
+
+    def position(self, flow: Flow) -> Position[C]:
+        return Position(self._last)
+
+    def resume(self, position: Position[C], flow: Flow) -> None:
+        self._last = position.last
 
     def removed(self, candidate: C, index: int) -> None:
         """Step back one, so that the one after the removed is next; None stands before the first."""

@@ -48,6 +48,9 @@ class Candidate(Protocol):
 C = TypeVar("C", bound=Candidate)
 """What the service that uses a scheduler keeps of a real server."""
 
+M = TypeVar("M")
+"""What somebody else keeps of one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Flow:
@@ -63,6 +66,23 @@ class Flow:
     source_port: int
     destination: Address
     now: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Position(Generic[M]):
+    """Where a scheduler stands: what its algorithm remembers between picks, as far as it matters to one connection.
+
+    Attributes:
+        last: the real server picked last (`rr`, `wrr`); None where the walk begins at the head.
+        level: what `wrr` asks of a weight in this lap.
+        members: who has the connection's destination (`lblc`, `lblcr`), newest first; empty if nobody.
+        last_change: when members last came or went, in seconds as `Flow.now`.
+    """
+
+    last: M | None = None
+    level: int = 0
+    members: tuple[M, ...] = ()
+    last_change: float = 0.0
 
 
 class Scheduler(abc.ABC, Generic[C]):
@@ -84,6 +104,13 @@ class Scheduler(abc.ABC, Generic[C]):
     @abc.abstractmethod
     def pick(self, flow: Flow) -> C | None:
         """The real server for a new connection, or None if there is none to be had."""
+
+    def position(self, flow: Flow) -> Position[C]:
+        """Where the algorithm stands, as far as it matters to this connection."""
+        return Position()
+
+    def resume(self, position: Position[C], flow: Flow) -> None:
+        """Go on where another one stands, as far as it matters to this connection."""
 
     def added(self) -> None:
         """A real server was put at the head of the list."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from directrix.scheduling.scheduler import C, Flow, Scheduler
+from directrix.scheduling.scheduler import C, Flow, Position, Scheduler
 
 HEAD = -1
 """The place before the first real server, where a walk starts."""
@@ -66,6 +66,13 @@ class WeightedRoundRobin(Scheduler[C]):
                     return None
                 wrapped = True
             lowest = self._level <= self._step
+
+    def position(self, flow: Flow) -> Position[C]:
+        return Position(None if self._place == HEAD else self._candidates[self._place], self._level)
+
+    def resume(self, position: Position[C], flow: Flow) -> None:
+        self._place = HEAD if position.last is None else self._candidates.index(position.last)
+        self._level = position.level
 
     def added(self) -> None:
         self._changed()

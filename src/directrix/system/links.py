@@ -22,6 +22,7 @@ class Link:
         parent: name of the device below (VLAN), empty if none or in another namespace.
         vlan: VLAN id, if it is a VLAN device.
         mtu: in bytes.
+        carrier: whether there is somebody at the other end of the wire; only of a device that is up.
     """
 
     index: int
@@ -34,6 +35,7 @@ class Link:
     parent: str = ""
     vlan: int = 0
     mtu: int = 1500
+    carrier: bool = True
 
 
 def _mac(text: str) -> bytes:
@@ -64,6 +66,7 @@ def links() -> list[Link]:
                 parent=entry.get("link", ""),
                 vlan=info.get("info_data", {}).get("id", 0) if info.get("info_kind") == "vlan" else 0,
                 mtu=entry.get("mtu", 1500),
+                carrier="LOWER_UP" in entry.get("flags", ()),
             )
         )
     return sorted(found, key=lambda link: link.index)

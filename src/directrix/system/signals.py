@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -38,6 +38,25 @@ def ending_in_order() -> Iterator[None]:
             signal.signal(number, end)
     try:
         yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def noting_the_end() -> Iterator[Callable[[], bool]]:
+    """Within a `with` block SIGINT, SIGTERM and SIGHUP interrupt nothing but waiting.
+
+    Gives a function that tells whether one came. A signal that is being ignored (nohup) stays so. For the main
+    thread only.
+    """
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in _ENDING}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield lambda: bool(came)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

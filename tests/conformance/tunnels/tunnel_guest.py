@@ -50,6 +50,8 @@ class Wire:
             if path.exists():
                 path.write_text(value)
         subprocess.run(["ip", "-batch", "-"], input=_NETWORK, text=True, check=True, env=ENVIRONMENT)
+        # A device without offloads gets checksums that are whole.
+        subprocess.run(["ethtool", "-K", "wire", "tx", "off"], check=True, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
         self._socket.bind(("far", _ETH_P_ALL))
 

@@ -71,6 +71,11 @@ class Entry:
     def is_template(self) -> bool:
         return bool(self.flags & ConnectionFlags.TEMPLATE)
 
+    @property
+    def state_name(self) -> str:
+        """The state as listings print it."""
+        return self.state.label if isinstance(self.state, SctpState) else self.state.name
+
     def enter(self, state: TcpState | SctpState) -> None:
         """Go over to a state, and be counted as it is: active or inactive."""
         self.state = state
@@ -117,7 +122,7 @@ class Entry:
             self.key.virtual_port,
             self.destination.server.address,
             self.server_port,
-            self.state.label if isinstance(self.state, SctpState) else self.state.name,
+            self.state_name,
             max(0, math.floor(self.expires - now)),
             self.flags,
         )
@@ -185,6 +190,10 @@ class Connections:
         entry.expires = now + entry.timeout
         if entry.expires < entry.due:
             self._schedule(entry)
+
+    def follow(self, entry: Entry) -> None:
+        """See to it that an entry with a deadline of its own ends then."""
+        self._schedule(entry)
 
     def _schedule(self, entry: Entry) -> None:
         entry.due = entry.expires

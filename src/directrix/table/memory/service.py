@@ -6,7 +6,7 @@ from directrix import scheduling
 from directrix.lvs import Address, RealServer, ServiceState, VirtualService
 from directrix.lvs.errors import NoSuchScheduler, NoSuchServer
 from directrix.lvs.service import PERSISTENCE_ENGINES
-from directrix.scheduling import NO_SCHEDULER, Flow, Scheduler
+from directrix.scheduling import NO_SCHEDULER, Flow, Position, Scheduler
 from directrix.scheduling.lblc import LocalityBasedLeastConnection
 from directrix.scheduling.lblcr import LocalityBasedLeastConnectionWithReplication
 from directrix.table.memory.destination import Destination
@@ -45,6 +45,15 @@ class Service:
     def pick(self, flow: Flow) -> Destination | None:
         """A real server for a new connection, by the service's scheduler."""
         return self._scheduler.pick(flow) if self._scheduler else None
+
+    def position(self, flow: Flow) -> Position[Destination]:
+        """Where the scheduler stands, as far as it matters to this connection."""
+        return Position() if self._scheduler is None else self._scheduler.position(flow)
+
+    def resume(self, position: Position[Destination], flow: Flow) -> None:
+        """Have the scheduler go on where another one stands."""
+        if self._scheduler is not None:
+            self._scheduler.resume(position, flow)
 
     def expire_localities(self, seconds: int) -> None:
         """After how long its scheduler, `lblc` or `lblcr`, forgets or shrinks what was unused or unchanged."""

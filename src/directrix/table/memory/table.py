@@ -96,6 +96,36 @@ class MemoryTable(Control):
         local = entry.method is ForwardingMethod.LOCAL
         return Verdict(VerdictName.LOCAL if local else VerdictName.FORWARDED, entry.destination.server)
 
+    def service_of(self, packet: Packet) -> Service | None:
+        """The service that a packet is for."""
+        return self._service_for(packet)
+
+    def connection_of(self, packet: Packet) -> Entry | None:
+        """The connection that a packet belongs to."""
+        return self._connections.connection(
+            Key(packet.protocol, packet.client, packet.client_port, packet.virtual, packet.virtual_port)
+        )
+
+    def opens(self, packet: Packet) -> bool:
+        """Whether a packet may start a connection, if it has none."""
+        return self._opens(packet)
+
+    def starts_over(self, entry: Entry, packet: Packet) -> bool:
+        """Whether a packet starts a new connection in place of its old one."""
+        return self._gives_way(entry, packet)
+
+    def template_key_of(self, packet: Packet) -> Key | None:
+        """The key of the template of a packet's client; None if the packet is for no persistent service."""
+        service = self._service_for(packet)
+        if service is None or not service.definition.persistence:
+            return None
+        return _template_key(service.definition.key, service.definition.netmask, packet)
+
+    def template_of(self, packet: Packet) -> Entry | None:
+        """The valid template of a packet's client."""
+        key = self.template_key_of(packet)
+        return self._connections.template(key) if key is not None else None
+
     def delete_server(self, key: ServiceKey, address: Address, port: int) -> None:
         super().delete_server(key, address, port)
         self._clear_removed()

@@ -12,7 +12,7 @@ import errno
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from directrix.lvs.errors import InvalidRequest, TableUnavailable
@@ -157,6 +157,26 @@ def attach(data_plane: libbpf.Object, link: Link, wanted: str, before: Attachmen
     if before and before.hook != "tc":
         detach(before)
     return done
+
+
+def program_of(known: Attachment, link_type: str) -> str:
+    """The name of the program that is attached to a device of this type."""
+    if known.hook != "tc":
+        return "directrix_xdp"
+    return "directrix_tc_ip" if link_type in _IP_TYPES else "directrix_tc"
+
+
+def exchange(known: Attachment, fd: int) -> Attachment:
+    """Put a program, given as a descriptor, in place of ours at a device; packets meet the one or the other.
+
+    Raises:
+        OSError: the device is gone, or somebody else's XDP program is there.
+    """
+    if known.hook == "tc":
+        libbpf.tc_attach(known.ifindex, fd)
+    else:
+        libbpf.xdp_exchange(known.ifindex, fd, _XDP_MODES[known.hook], libbpf.xdp_program(known.ifindex))
+    return replace(known, program=libbpf.program_id(fd))
 
 
 def _attach_tc(data_plane: libbpf.Object, link: Link, before: Attachment | None) -> Attachment:

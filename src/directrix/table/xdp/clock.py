@@ -44,6 +44,12 @@ class Ticks:
         return difference * (1 << _SHIFT) / self.hertz
 
 
+def current_tick(front: memoryview, ticks: Ticks) -> int:
+    """The tick it is: the last one the table's clock has noted in struct front, and what has passed since."""
+    passed = time.monotonic_ns() - layout.FRONT.get(front, 0, "now_ns")
+    return layout.FRONT.get(front, 0, "now") + ticks.from_seconds(max(passed, 0) / 1e9) & 0xFFFFFFFF
+
+
 def timeout_ticks(timeouts: Timeouts, ticks: Ticks) -> bytes:
     """front.timeout: ticks by state."""
     values = [0] * layout.STATES

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from socket import ntohs
 
 from directrix.lvs import Address, Connection, ConnectionFlags, Protocol, sctp, tcp
 from directrix.table.xdp import layout
-from directrix.table.xdp.clock import Ticks
+from directrix.table.xdp.clock import Ticks, current_tick
 from directrix.table.xdp.maps import Maps
 
 _CONNECTION = layout.CONNECTION
@@ -21,23 +20,16 @@ def listing(maps: Maps, ticks: Ticks) -> Iterator[Connection]:
     """Every live connection and template, in the order of the table's slots."""
     shared = maps.buckets.bytes
     size = maps.parameter("buckets") * layout.BUCKET_SIZE
-    now = _now(maps, ticks)
+    now = current_tick(maps.front.bytes, ticks)
     for start in range(0, size, _CHUNK):
         chunk = bytes(shared[start : min(start + _CHUNK, size)])
         if not any(chunk):
             continue
         for raw in _CONNECTION.whole.iter_unpack(chunk):
             if raw[3] and not raw[8] & layout.CONNECTION_DEAD:
-                entry = _entry(maps, ticks, now, raw)
-                if entry is not None:
-                    yield entry
-
-
-def _now(maps: Maps, ticks: Ticks) -> int:
-    """The tick it is: the last one the table's clock has noted, and what has passed since."""
-    front = maps.front.bytes
-    passed = time.monotonic_ns() - layout.FRONT.get(front, 0, "now_ns")
-    return layout.FRONT.get(front, 0, "now") + ticks.from_seconds(max(passed, 0) / 1e9) & 0xFFFFFFFF
+                found = entry(maps, ticks, now, raw)
+                if found is not None:
+                    yield found
 
 
 def _addresses(family: int, packed: bytes) -> tuple[Address, Address]:
@@ -46,7 +38,7 @@ def _addresses(family: int, packed: bytes) -> tuple[Address, Address]:
     return IPv6Address(packed[:16]), IPv6Address(packed[16:])
 
 
-def _state(protocol: int, number: int) -> str:
+def state_name(protocol: int, number: int) -> str:
     """The name of a connection's state by its number in the data plane."""
     if protocol == Protocol.UDP:
         return "UDP"
@@ -55,7 +47,8 @@ def _state(protocol: int, number: int) -> str:
     return tcp.TcpState(number).name
 
 
-def _entry(maps: Maps, ticks: Ticks, now: int, raw: tuple[int, ...]) -> Connection | None:
+def entry(maps: Maps, ticks: Ticks, now: int, raw: tuple[int, ...]) -> Connection | None:
+    """The live connection or template in an unpacked slot; None if it is past its time."""
     (client_port, port, protocol, family, kind, packed, server, expires, status, _, children, server_port, _) = raw
     left = ticks.until(expires, now)
     template = bool(kind)
@@ -70,7 +63,7 @@ def _entry(maps: Maps, ticks: Ticks, now: int, raw: tuple[int, ...]) -> Connecti
         flags = ConnectionFlags.TEMPLATE
         state = "ASSURED" if status & layout.CONNECTION_ASSURED else "NONE"
     else:
-        state = _state(protocol, status & layout.STATE_MASK)
+        state = state_name(protocol, status & layout.STATE_MASK)
         if not status & layout.CONNECTION_ACTIVE:
             flags |= ConnectionFlags.INACTIVE
     return Connection(

@@ -187,9 +187,20 @@ def take_down() -> bool:
 def attach_to_new_devices(place: pins.Place) -> None:
     """Where the table attached itself, attach it to what came since."""
     record = place.read_record()
+    if record.get("trace"):
+        from directrix.table.xdp import tracing
+
+        if tracing.left_behind(place):
+            renew(record)
     names = [list(pair) for pair in attachment.interface_names()]
     if record.get("automatic") and record.get("interfaces") != names:
         bring_up(hook=record.get("hook", "auto"))
+
+
+def renew(record: dict[str, Any]) -> None:
+    """Put this version's programs in place of those attached."""
+    here = {name for _, name in attachment.interface_names()}
+    bring_up([known.name for known in attachment.from_record(record) if known.name in here])
 
 
 def status() -> Status | None:

@@ -49,6 +49,24 @@ def make(data_plane: libbpf.Object) -> int:
         raise TableUnavailable(f"the devices through which XDP hands packets up can't be made: {error}") from None
 
 
+def program() -> int:
+    """The id of the program at the pair's other end.
+
+    Raises:
+        OSError: the pair is gone.
+    """
+    return libbpf.tc_program_ingress(socket.if_nametoindex(IN))
+
+
+def exchange(fd: int) -> None:
+    """Put a program, given as a descriptor, in place of ours there.
+
+    Raises:
+        OSError: the pair is gone.
+    """
+    libbpf.tc_attach_ingress(socket.if_nametoindex(IN), fd)
+
+
 def remove() -> None:
     """Remove the pair if it is there."""
     with suppress(CommandFailed):

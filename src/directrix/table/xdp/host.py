@@ -10,6 +10,9 @@ from directrix.lvs.errors import TableUnavailable
 OBJECT = Path(__file__).with_name("directrix.bpf.o")
 """The compiled data plane, shipped with the package."""
 
+TRACE_OBJECT = Path(__file__).with_name("trace.bpf.o")
+"""The same with eyes: what is attached while somebody traces."""
+
 OLDEST_KERNEL = (6, 1)
 
 
@@ -25,7 +28,8 @@ def check_host() -> None:
     numbers = tuple(int(part) for part in release.split("-")[0].split(".")[:2] if part.isdigit())
     if numbers < OLDEST_KERNEL:
         raise TableUnavailable(f"the kernel is too old (Linux {release})", "directrix needs Linux 6.1 or newer")
-    if not OBJECT.exists():
-        raise TableUnavailable(
-            f"the compiled data plane is missing ({OBJECT})", "build it: pip install . or scripts/build-bpf"
-        )
+    for compiled in (OBJECT, TRACE_OBJECT):
+        if not compiled.exists():
+            raise TableUnavailable(
+                f"the compiled data plane is missing ({compiled})", "build it: pip install . or scripts/build-bpf"
+            )

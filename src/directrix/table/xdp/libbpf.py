@@ -218,9 +218,20 @@ def tc_attach(ifindex: int, fd: int) -> bool:
 
 def tc_attach_ingress(ifindex: int, fd: int) -> None:
     """Attach to an ingress qdisc that is there, in place of our own program."""
+    _check(_library.bpf_tc_attach(_ingress(ifindex), _tc_options(prog_fd=fd, flags=_TC_REPLACE)), "tc attach")
+
+
+def tc_program_ingress(ifindex: int) -> int:
+    """The id of our program at an ingress qdisc."""
+    options = _tc_options()
+    _check(_library.bpf_tc_query(_ingress(ifindex), options), "tc query")
+    return int(options.prog_id)
+
+
+def _ingress(ifindex: int) -> Any:
     hook = _hook(ifindex)
     hook.attach_point, hook.parent = _TC_CUSTOM, _TC_INGRESS_HANDLE
-    _check(_library.bpf_tc_attach(hook, _tc_options(prog_fd=fd, flags=_TC_REPLACE)), "tc attach")
+    return hook
 
 
 def tc_program(ifindex: int) -> int:
@@ -241,6 +252,34 @@ def tc_remove_hook(ifindex: int) -> None:
     hook = _hook(ifindex)
     hook.attach_point = 3
     _check(_library.bpf_tc_hook_destroy(hook), "tc hook")
+
+
+class Ring:
+    """The reading end of a ring buffer map."""
+
+    def __init__(self, fd: int) -> None:
+        """Read the map with this descriptor, which may be closed afterwards."""
+        self._found: list[bytes] = []
+        self._callback = ffi.callback("ring_buffer_sample_fn", self._take)
+        self._ring = _library.ring_buffer__new(fd, self._callback, ffi.NULL, ffi.NULL)
+        if not self._ring:
+            raise OSError(ffi.errno or errno.EINVAL, "the ring buffer can't be read")
+
+    def _take(self, context: Any, data: Any, size: int) -> int:
+        self._found.append(bytes(ffi.buffer(data, size)))
+        return 0
+
+    def poll(self, milliseconds: int) -> list[bytes]:
+        """The records since the last call; waits for one, so long at most. A signal ends the wait."""
+        result = _library.ring_buffer__poll(self._ring, milliseconds)
+        if result != -errno.EINTR:
+            _check(result, "ring buffer")
+        found, self._found = self._found, []
+        return found
+
+    def close(self) -> None:
+        """Read no more."""
+        _library.ring_buffer__free(self._ring)
 
 
 @dataclass(slots=True)

@@ -99,6 +99,12 @@ int bpf_obj_get_info_by_fd(int bpf_fd, void *info, uint32_t *info_len);
 int bpf_prog_get_fd_by_id(uint32_t id);
 int bpf_prog_test_run_opts(int prog_fd, struct bpf_test_run_opts *opts);
 
+struct ring_buffer;
+typedef int (*ring_buffer_sample_fn)(void *ctx, void *data, size_t size);
+struct ring_buffer *ring_buffer__new(int map_fd, ring_buffer_sample_fn sample_cb, void *ctx, const void *opts);
+int ring_buffer__poll(struct ring_buffer *rb, int timeout_ms);
+void ring_buffer__free(struct ring_buffer *rb);
+
 int bpf_xdp_attach(int ifindex, int prog_fd, uint32_t flags, const struct bpf_xdp_attach_opts *opts);
 int bpf_xdp_detach(int ifindex, uint32_t flags, const struct bpf_xdp_attach_opts *opts);
 int bpf_xdp_query_id(int ifindex, int flags, uint32_t *prog_id);

@@ -22,7 +22,7 @@ from directrix.lvs.sysctls import DEFAULTS
 from directrix.system import namespaces
 from directrix.table.xdp import layout, libbpf, sysctls
 from directrix.table.xdp.clock import Ticks, jiffies_a_second, timeout_ticks
-from directrix.table.xdp.host import OBJECT
+from directrix.table.xdp.host import OBJECT, TRACE_OBJECT
 from directrix.table.xdp.maps import PROGRAMS, Maps, pin_name
 from directrix.table.xdp.pins import Place, all_places, make_room
 
@@ -151,6 +151,32 @@ def loaded(
         if fresh:
             place.unpin()
         raise
+    finally:
+        data_plane.close()
+
+
+@contextmanager
+def traced(place: Place, wanted: bytes, hooks: frozenset[str] = ALL_HOOKS) -> Iterator[libbpf.Object]:
+    """The programs with eyes, loaded over the maps of the table at `place`.
+
+    Args:
+        place: of a table that is loaded.
+        wanted: struct trace_filter.
+        hooks: the programs that are needed.
+
+    Raises:
+        TableUnavailable: it can't be done here; says why.
+    """
+    data_plane = libbpf.Object.open(TRACE_OBJECT)
+    try:
+        data_plane.only(set(hooks))
+        _reuse_maps(place, data_plane)
+        data_plane.set_value(".data.trace_filter", wanted)
+        try:
+            data_plane.load()
+        except OSError as error:
+            raise _explain(error) from None
+        yield data_plane
     finally:
         data_plane.close()
 

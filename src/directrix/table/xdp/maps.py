@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import struct
 from functools import cached_property
 
 from directrix.table.xdp import layout, libbpf
@@ -143,6 +144,11 @@ class Maps:
     def parameter(self, name: str) -> int:
         """A number fixed when the table was made."""
         return layout.PARAMETERS.get(memoryview(self._parameters), 0, name)
+
+    def parameter_bytes(self, name: str) -> bytes:
+        """The same of one that is no number."""
+        start = layout.PARAMETERS.offsets[name]
+        return self._parameters[start : start + struct.calcsize(layout.PARAMETERS.formats[name])]
 
     @cached_property
     def cpus(self) -> int:

@@ -80,20 +80,26 @@ class Reader:
         for server_number in self._sets.numbers(unit):
             raw = _SERVER.whole.unpack_from(self._maps.servers.bytes, server_number * _SERVER.size)
             counts = (raw[_S["active"]], raw[_S["inactive"]], raw[_S["persistent"]])
-            servers.append(ServerState(_real_server(raw), *counts, *figures(raw, _SERVER)))
+            servers.append(ServerState(real_server(raw), *counts, *figures(raw, _SERVER)))
         return ServiceState(self.virtual_service(number), tuple(servers), *self._counting.service(number))
+
+    def service_and_set(self, number: int) -> tuple[VirtualService, int, list[int]]:
+        """A service, the first unit of its set, and the numbers of its real servers, newest first."""
+        unit = _SERVICE.get(self._maps.services.bytes, number * _SERVICE.size, "set")
+        return self.virtual_service(number), unit, self._sets.numbers(unit)
 
     def service_and_numbers(self, number: int) -> tuple[VirtualService, list[tuple[int, RealServer]]]:
         """A service and its real servers with their numbers."""
         unit = _SERVICE.get(self._maps.services.bytes, number * _SERVICE.size, "set")
         servers = self._maps.servers.bytes
         return self.virtual_service(number), [
-            (server, _real_server(_SERVER.whole.unpack_from(servers, server * _SERVER.size)))
+            (server, real_server(_SERVER.whole.unpack_from(servers, server * _SERVER.size)))
             for server in self._sets.numbers(unit)
         ]
 
 
-def _real_server(raw: tuple[int, ...]) -> RealServer:
+def real_server(raw: tuple[int, ...]) -> RealServer:
+    """The real server in an unpacked struct server, as the operator defined it."""
     packed: bytes = raw[_S["address"]]  # type: ignore[assignment]
     return RealServer(
         IPv4Address(packed[:4]) if raw[_S["family"]] == 4 else IPv6Address(packed),

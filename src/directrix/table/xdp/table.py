@@ -459,14 +459,15 @@ class XdpTable(Table):
     def _open_way(self, number: int, server: RealServer) -> None:
         """Let packets go to a server, by its method. The data plane looks the next hop up anew if that has changed."""
         start, words = number * layout.HOP.size, self._maps.hops.words
-        tunnel = server.method is ForwardingMethod.TUNNEL
-        if tunnel:
-            layout.HOP.pack_into(self._maps.hops.bytes, start, outer=tunnels.outer_source(server.address))
-        before = words[start // 4]
-        self._set_server_flags(number, layout.SERVER_AVAILABLE | (layout.SERVER_TUNNEL if tunnel else 0))
-        state = start + layout.HOP.offsets["state"]
-        if tunnel or before & layout.SERVER_TUNNEL or words[state // 4] == layout.HOP_TUNNEL:
-            words[state // 4] = layout.HOP_UNKNOWN
+        flags = layout.SERVER_AVAILABLE | tunnels.flags(server)
+        if flags & layout.SERVER_TUNNEL:
+            layout.HOP.pack_into(self._maps.hops.bytes, start, outer=tunnels.outer_addresses(server.address))
+        self._set_server_flags(number, flags)
+        state = (start + layout.HOP.offsets["state"]) // 4
+        if words[state] in (layout.HOP_RESOLVED, layout.HOP_TUNNEL):
+            resolved = layout.HOP_TUNNEL if flags & layout.SERVER_TUNNEL else layout.HOP_RESOLVED
+            if words[state] != resolved:
+                words[state] = layout.HOP_UNKNOWN
 
     def _set_server_flags(self, number: int, flags: int) -> None:
         self._maps.hops.words[number * layout.HOP.size // 4] = flags

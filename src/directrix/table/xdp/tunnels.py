@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from socket import htons, ntohs
 
-from directrix.lvs import Address, RealServer, Tunnel, TunnelFlags, TunnelType
+from directrix.lvs import Address, ForwardingMethod, RealServer, Tunnel, TunnelFlags, TunnelType
+from directrix.table.xdp import layout
 from directrix.table.xdp.keys import address_bytes
 
 _ANY_PORT = 9
@@ -25,7 +26,21 @@ def tunnel_from(raw: tuple[int, ...], places: Mapping[str, int]) -> Tunnel:
     return Tunnel(TunnelType(kind), ntohs(port), TunnelFlags(flags))
 
 
-def outer_source(address: Address) -> bytes:
+def flags(server: RealServer) -> int:
+    """The flags of its way in struct hop that come from the forwarding method."""
+    if server.method is not ForwardingMethod.TUNNEL:
+        return 0
+    plain = server.tunnel.type is TunnelType.IPIP and server.address.version == 4
+    return layout.SERVER_TUNNEL | (layout.SERVER_IPIP4 if plain else 0)
+
+
+def outer_addresses(address: Address) -> bytes:
+    """The addresses in struct hop of a tunnel to a real server: over IPv4 source and target, over IPv6 the source."""
+    source = _source(address)
+    return (source[:4] + address.packed).ljust(16, b"\0") if address.version == 4 else source
+
+
+def _source(address: Address) -> bytes:
     """The address that this host's packets to another one come from, as the route says; zeros if there is no route.
 
     From Linux 6.7 on the data plane follows the route by itself; before, this is all it knows.

@@ -1,0 +1,362 @@
+"""A virtual service's real servers: what all checks together mean for the table. Pure: values in, actions out.
+
+The rules are keepalived's:
+
+- A real server is **alive** while none of its checkers is down. Alive, it stands in the table with its weight; else
+  it is taken out, or with `inhibit_on_failure` stands there with weight 0, so that its connections go on.
+- Its **weight** is the configured one and what its checkers add (MISC_CHECK, FILE_CHECK, AGENT_CHECK), never below 0.
+  It is kept while the server is down, and counts when it comes back.
+- The service has **quorum** or not. The weights of all servers alive are added up: quorum is gained when the sum
+  reaches `quorum + hysteresis`, lost when it falls below `quorum - hysteresis` or to 0.
+- Without quorum the **sorry server** stands in the table alone (those with `inhibit_on_failure` beside it, with
+  weight 0). Without a sorry server the real servers that are alive stay.
+
+An operator's weight is kept apart from what checks decide: while it is set, it is the server's weight, for quorum too.
+
+Changes come in the order in which they must be done: with quorum lost the real servers leave before the sorry server
+comes, with quorum gained it leaves before they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight, TellQuorum, TellServer
+from directrix.checks.outcome import Outcome, Standing
+
+HEAVIEST = 2147483647
+"""The largest weight IPVS knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckerSettings:
+    """What the pool must know of a checker. `alpha`: it counts as down until it has run."""
+
+    name: str
+    alpha: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """A real server as configured. `inhibit`: inhibit_on_failure."""
+
+    key: ServerKey
+    weight: int = 1
+    inhibit: bool = False
+    checkers: tuple[CheckerSettings, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SorryServer:
+    """The sorry server. `inhibit`: sorry_server_inhibit, it always stands in the table, with weight 0 while not
+    needed.
+    """
+
+    key: ServerKey
+    weight: int = 1
+    inhibit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """A virtual service as configured, as far as checks are concerned.
+
+    `quorum` and `hysteresis` are weights. As keepalived does, a quorum above the weight of all servers together
+    should be lowered to it, and a hysteresis to below the quorum, before they come here.
+    """
+
+    servers: tuple[ServerSettings, ...]
+    quorum: int = 1
+    hysteresis: int = 0
+    sorry: SorryServer | None = None
+    omega: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckerView:
+    """What one checker last meant. `adds`: to the weight. `since`: when it last changed between up and down."""
+
+    up: bool
+    has_run: bool
+    adds: int
+    standing: Standing
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class ServerView:
+    """How a real server stands.
+
+    Attributes:
+        alive: no checker of its is down.
+        in_table: it stands in the table.
+        weight: what weight it has, or would have if it stood there.
+        held: the operator's weight; None if checks decide.
+        since: when `alive` last changed.
+    """
+
+    alive: bool
+    in_table: bool
+    weight: int
+    held: int | None
+    since: float
+    checkers: Mapping[str, CheckerView]
+
+
+@dataclass(slots=True)
+class _Checker:
+    settings: CheckerSettings
+    up: bool
+    since: float
+    has_run: bool = False
+    adds: int = 0
+    standing: Standing = Standing.READY
+
+    def hear(self, weight: int | None, standing: Standing | None) -> None:
+        if weight is not None:
+            self.adds = weight
+        if standing is not None:
+            self.standing = standing
+
+
+@dataclass(slots=True)
+class _Server:
+    settings: ServerSettings
+    checkers: dict[str, _Checker]
+    since: float
+    alive: bool = False
+    held: int | None = None
+
+    @property
+    def fit(self) -> bool:
+        return all(checker.up and checker.standing is not Standing.MAINT for checker in self.checkers.values())
+
+    @property
+    def weight(self) -> int:
+        if self.held is not None:
+            return self.held
+        if any(checker.standing is Standing.DRAIN for checker in self.checkers.values()):
+            return 0
+        total = self.settings.weight + sum(checker.adds for checker in self.checkers.values())
+        return min(max(total, 0), HEAVIEST)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """What stands in the table for a server."""
+
+    weight: int
+    sorry: bool = False
+
+
+class Pool:
+    """The state of one virtual service. `start` comes first, then results as they are known, then `stop`.
+
+    Every method gives the actions that follow, in order. Times are whatever clock the caller uses, in seconds.
+    """
+
+    def __init__(self, settings: PoolSettings) -> None:
+        self.settings = settings
+        self.quorum_up = False
+        self.quorum_since = 0.0
+        """When quorum was last gained or lost."""
+        self.sorry_in = False
+        """The sorry server is in use."""
+        self._servers: dict[ServerKey, _Server] = {}
+        self._table: dict[ServerKey, _Entry] = {}
+
+    def start(self, now: float, known: Iterable[tuple[ServerKey, str, Outcome]] = ()) -> list[Action]:
+        """Fill an empty table. Servers with a checker in alpha mode wait for it.
+
+        `known` is what is known of checkers already: what a FILE_CHECK's file says now, or what was found before the
+        daemon was started again. A server that is known to be down doesn't enter the table first, only to be taken out.
+
+        Raises:
+            KeyError: a server, or its checker, is not configured.
+        """
+        self.quorum_since = now
+        for settings in self.settings.servers:
+            self._servers[settings.key] = _new(settings, now)
+        for key, name, outcome in known:
+            checker = self._servers[key].checkers[name]
+            checker.up, checker.has_run = outcome.ok, True
+            checker.hear(outcome.weight, outcome.standing)
+        for server in self._servers.values():
+            server.alive = server.fit
+        return self._settle() + self._weigh_quorum(now, starting=True)
+
+    def report(
+        self,
+        key: ServerKey,
+        checker: str,
+        up: bool,
+        now: float,
+        *,
+        weight: int | None = None,
+        standing: Standing | None = None,
+    ) -> list[Action]:
+        """A checker has a verdict; `weight` and `standing` as in an `Outcome`.
+
+        Raises:
+            KeyError: the server, or its checker, is not configured.
+        """
+        server = self._servers[key]
+        known = server.checkers[checker]
+        before, first, known.has_run = server.weight, not known.has_run, True
+        known.hear(weight, standing)
+        actions: list[Action] = []
+        if up != known.up:
+            known.up, known.since = up, now
+        elif first and not up and not server.alive:
+            # In alpha mode the server was never up; that it really is down is news all the same.
+            actions.append(TellServer(key, False))
+        return actions + self._changed(server, before, now)
+
+    def hold(self, key: ServerKey, weight: int | None, now: float) -> list[Action]:
+        """The operator sets a server's weight (0 quiesces it), or with None lets the checks decide again.
+
+        Raises:
+            KeyError: there is no such server.
+            ValueError: the weight is out of range.
+        """
+        if weight is not None and not 0 <= weight <= HEAVIEST:
+            raise ValueError(f"weight {weight} is not between 0 and {HEAVIEST}")
+        server = self._servers[key]
+        before, server.held = server.weight, weight
+        return self._changed(server, before, now)
+
+    def stop(self, now: float) -> list[Action]:
+        """Empty the table. With omega, all that were up are told of as down."""
+        actions: list[Action] = []
+        for key, entry in sorted(self._table.items(), key=lambda item: not item[1].sorry):
+            actions.append(Remove(key, entry.sorry))
+            if key in self._servers and not entry.sorry:
+                actions += self._leave(self._servers[key], now, tell=self.settings.omega, stopping=True)
+        self._table = {}
+        self.quorum_up, self.quorum_since, self.sorry_in = False, now, False
+        if self.settings.omega:
+            threshold = self.settings.quorum - self.settings.hysteresis
+            actions.append(TellQuorum(False, 0, threshold, stopping=True))
+        return actions
+
+    def reload(self, settings: PoolSettings, now: float) -> list[Action]:
+        """Go on by other settings. Servers and checkers of the same name keep their state.
+
+        A server that is new enters as at the start; one that is no longer configured leaves, and is told of as down. A
+        new checker in alpha mode doesn't take down a server that is alive: its first result decides.
+        """
+        old, self.settings = self._servers, settings
+        self._servers = {one.key: old.get(one.key) or _new(one, now) for one in settings.servers}
+        if settings.sorry is None:
+            self.sorry_in = False
+        told: list[Action] = []
+        for key, server in old.items():
+            if key not in self._servers:
+                told += self._leave(server, now, tell=key in self._table and not self._table[key].sorry)
+        for configured in settings.servers:
+            if configured.key in old:
+                told += self._resettle(self._servers[configured.key], configured, now)
+        return self._settle() + told + self._weigh_quorum(now)
+
+    @property
+    def live_weight(self) -> int:
+        """The weights of all servers alive, added up."""
+        return sum(server.weight for server in self._servers.values() if server.alive)
+
+    def server(self, key: ServerKey) -> ServerView:
+        """How a real server stands.
+
+        Raises:
+            KeyError: there is no such server.
+        """
+        server = self._servers[key]
+        checkers = {
+            name: CheckerView(one.up, one.has_run, one.adds, one.standing, one.since)
+            for name, one in server.checkers.items()
+        }
+        in_table = key in self._table and not self._table[key].sorry
+        return ServerView(server.alive, in_table, server.weight, server.held, server.since, checkers)
+
+    def table(self) -> dict[ServerKey, int]:
+        """What stands in the table, with weights, the sorry server included."""
+        return {key: entry.weight for key, entry in self._table.items()}
+
+    def _changed(self, server: _Server, before: int, now: float) -> list[Action]:
+        """After a checker or the operator changed something."""
+        if server.fit != server.alive:
+            told = self._turn(server, now)
+            return [*self._settle(), told, *self._weigh_quorum(now)]
+        if server.weight != before:
+            return self._settle() + self._weigh_quorum(now)
+        return []
+
+    def _turn(self, server: _Server, now: float) -> TellServer:
+        server.alive, server.since = not server.alive, now
+        return TellServer(server.settings.key, server.alive)
+
+    def _weigh_quorum(self, now: float, *, starting: bool = False) -> list[Action]:
+        settings, weight = self.settings, self.live_weight
+        threshold = settings.quorum + (-settings.hysteresis if self.quorum_up else settings.hysteresis)
+        gained = not self.quorum_up and weight >= threshold
+        lost = self.quorum_up and (weight == 0 or weight < threshold)
+        wanting = not self.quorum_up and settings.sorry is not None and not self.sorry_in
+        if not (gained or lost or wanting):
+            return []
+        self.quorum_up, self.quorum_since = gained, now
+        self.sorry_in = not gained and settings.sorry is not None
+        return [*self._settle(), TellQuorum(gained, weight, threshold, starting)]
+
+    def _resettle(self, server: _Server, settings: ServerSettings, now: float) -> list[Action]:
+        """A server goes on by other settings."""
+        server.settings = settings
+        old, server.checkers = server.checkers, {}
+        for checker in settings.checkers:
+            known = old.get(checker.name) or _Checker(checker, server.alive or not checker.alpha, now)
+            known.settings = checker
+            server.checkers[checker.name] = known
+        return [self._turn(server, now)] if server.fit != server.alive else []
+
+    def _leave(self, server: _Server, now: float, *, tell: bool, stopping: bool = False) -> list[Action]:
+        """A server goes for good."""
+        was, server.alive, server.since = server.alive, False, now
+        return [TellServer(server.settings.key, False, stopping)] if was and tell else []
+
+    def _wanted(self) -> dict[ServerKey, _Entry]:
+        """What must stand in the table."""
+        wanted = {}
+        for key, server in self._servers.items():
+            if server.alive and not self.sorry_in:
+                wanted[key] = _Entry(server.weight)
+            elif server.settings.inhibit:
+                wanted[key] = _Entry(0)
+        sorry = self.settings.sorry
+        if sorry is not None and self.sorry_in:
+            wanted[sorry.key] = _Entry(sorry.weight, sorry=True)
+        elif sorry is not None and sorry.inhibit and sorry.key not in self._servers:
+            wanted[sorry.key] = _Entry(0, sorry=True)
+        return wanted
+
+    def _settle(self) -> list[Action]:
+        """What leads from the table as it is to what it must be: out first, then in."""
+        old, new = self._table, self._wanted()
+        self._table = new
+        leaving: list[Action] = []
+        coming: list[Action] = []
+        for key, entry in old.items():
+            if key not in new:
+                leaving.append(Remove(key, entry.sorry))
+            elif new[key] != entry:
+                into = coming if new[key].weight else leaving
+                into.append(SetWeight(key, new[key].weight, new[key].sorry))
+        coming += [Add(key, entry.weight, entry.sorry) for key, entry in new.items() if key not in old]
+        return leaving + coming
+
+
+def _new(settings: ServerSettings, now: float) -> _Server:
+    checkers = {one.name: _Checker(one, not one.alpha, now) for one in settings.checkers}
+    if len(checkers) != len(settings.checkers):
+        raise ValueError(f"two checkers of {settings.key} have one name")
+    server = _Server(settings, checkers, now)
+    server.alive = server.fit
+    return server

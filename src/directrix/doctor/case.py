@@ -1,0 +1,306 @@
+"""What is known before a check looks: which host this is, and which virtual services it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from typing import TYPE_CHECKING
+
+from directrix.doctor.finding import Role
+from directrix.doctor.host import Host
+from directrix.doctor.served import Server, Service, services_of
+from directrix.lvs import Address, ForwardingMethod
+from directrix.lvs.errors import TableError, TableUnavailable
+from directrix.system import frames
+from directrix.system.wire import Wire
+
+if TYPE_CHECKING:
+    from directrix.doctor.probing import Knock
+    from directrix.table.xdp.director import Status
+
+LOOPBACK = "lo"
+
+_PATIENCE = 0.3
+"""Seconds to wait for answers of neighbours, who take a millisecond if they are not busy."""
+
+
+class CannotLook(Exception):
+    """A check can't be done here; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a host is on the wire: its address, our interface, our address there, its MAC."""
+
+    host: Address
+    interface: str
+    source: Address
+    mac: bytes
+
+
+@dataclass(slots=True)
+class Case:
+    """One host to be examined.
+
+    Attributes:
+        interface: where to look on the wire, empty for wherever the routes lead.
+        client: an address of a client, if one was named.
+        status: how directrix's own table stands; None if there is none.
+        make: whose table it is: `xdp` or `ipvs`, empty where none can be.
+        trouble: why no table can be looked at, empty if one can.
+        knocks: what was found so far, by host, address and port tried.
+        spares: addresses nobody has, by interface.
+    """
+
+    host: Host
+    role: Role
+    vips: tuple[Address, ...]
+    services: tuple[Service, ...] = ()
+    interface: str = ""
+    client: Address | None = None
+    status: Status | None = None
+    make: str = ""
+    trouble: str = ""
+    knocks: dict[tuple[Address, Address, int], Knock] = field(default_factory=dict)
+    _open: ExitStack = field(default_factory=ExitStack)
+    _wires: dict[str, Wire] = field(default_factory=dict)
+    _places: dict[Address, Place | CannotLook] = field(default_factory=dict)
+    _answers: dict[Address, list[bytes]] = field(default_factory=dict)
+    spares: dict[str, IPv4Address | None] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Give back what was opened."""
+        self._open.close()
+
+    def wire(self, interface: str) -> Wire:
+        """The wire at an interface.
+
+        Raises:
+            CannotLook: it can't be asked on.
+        """
+        if interface not in self._wires:
+            link = self.host.links.get(interface)
+            if link is None:
+                raise CannotLook(f"there is no interface {interface!r}")
+            if link.type != "ether":
+                raise CannotLook(f"{interface} has no Ethernet frames ({link.type})")
+            if not link.up:
+                raise CannotLook(f"{interface} is down")
+            try:
+                self._wires[interface] = self._open.enter_context(Wire(interface))
+            except OSError as error:
+                raise CannotLook(f"no packet socket at {interface}: {error.strerror}") from None
+        return self._wires[interface]
+
+    def own_mac(self, interface: str) -> bytes:
+        """Our MAC at an interface."""
+        return self.host.links[interface].mac
+
+    def asking_address(self, interface: str, other: Address) -> Address | None:
+        """An address of ours to ask from at an interface, never a VIP; None if there is none."""
+        fitting = [
+            carried
+            for carried in self.host.carried
+            if carried.interface == interface
+            and carried.address.version == other.version
+            and carried.address not in self.vips
+            and (carried.prefix < carried.address.max_prefixlen or carried.scope == "global")
+        ]
+        fitting.sort(key=lambda carried: (not carried.reaches(other), carried.scope != "global"))
+        return fitting[0].address if fitting else None
+
+    def place_of(self, address: Address) -> Place:
+        """Where another host of the segment is, asked for on the wire and not looked up.
+
+        Raises:
+            CannotLook: it is not on this segment, nobody answers, or we have no address to ask from.
+        """
+        if address not in self._places:
+            # Who is asked for is mostly one of many: the others are asked for with it.
+            servers = self.servers()
+            self.ask_for(servers if address in servers else [address])
+        found = self._places[address]
+        if isinstance(found, CannotLook):
+            raise found
+        return found
+
+    def way_of(self, address: Address) -> tuple[str, Address]:
+        """The interface on whose wire another host is, and our address there to ask from.
+
+        Raises:
+            CannotLook: it is not on this segment, or we have no address to ask from.
+        """
+        way = self.host.way_to(address)
+        if way is None:
+            raise CannotLook(f"there is no route to {address}")
+        if way.local:
+            raise CannotLook(f"{address} is an address of this host")
+        if way.gateway is not None:
+            raise CannotLook(f"{address} is behind the router {way.gateway}")
+        source = self.asking_address(way.interface, address)
+        if source is None:
+            raise CannotLook(f"{way.interface} has no address but VIPs to ask from")
+        return way.interface, source
+
+    def ask_for(self, addresses: Iterable[Address]) -> dict[Address, list[bytes]]:
+        """Who answers for each of many addresses of other hosts, all asked for at once: every MAC that does.
+
+        Those that can't be asked for are left out.
+        """
+        wanted = list(addresses)
+        groups: dict[tuple[str, Address], list[Address]] = {}
+        for address in wanted:
+            if address in self._answers or address in self._places:
+                continue
+            try:
+                groups.setdefault(self.way_of(address), []).append(address)
+            except CannotLook as reason:
+                self._places[address] = reason
+        for (interface, source), targets in groups.items():
+            try:
+                found = who_answer(self, interface, source, targets)
+            except CannotLook as reason:
+                self._places |= dict.fromkeys(targets, reason)
+                continue
+            self._answers |= found
+            for target, macs in found.items():
+                silent = CannotLook(f"nobody on {interface} answers for {target}")
+                self._places[target] = Place(target, interface, source, macs[0]) if macs else silent
+        return {address: self._answers[address] for address in wanted if address in self._answers}
+
+    def servers(self, method: ForwardingMethod | None = None) -> dict[Address, list[tuple[Service, Server]]]:
+        """Every real server by its address (RIP), with what it serves; of one forwarding method if it is given."""
+        found: dict[Address, list[tuple[Service, Server]]] = {}
+        for service in self.services:
+            for server in service.servers:
+                if method in (None, server.method):
+                    found.setdefault(server.address, []).append((service, server))
+        return found
+
+
+def who_answers(case: Case, interface: str, source: Address, target: Address) -> list[bytes]:
+    """Who says first to have an address: its MAC, nothing if nobody does.
+
+    Raises:
+        CannotLook: it can't be asked on this interface.
+    """
+    return _ask(case, interface, source, [target], tries=3, enough=1)[target]
+
+
+def who_answer(case: Case, interface: str, source: Address, targets: Sequence[Address]) -> dict[Address, list[bytes]]:
+    """All who say to have each of some addresses, within the time.
+
+    Raises:
+        CannotLook: it can't be asked on this interface.
+    """
+    found = _ask(case, interface, source, targets, tries=1, enough=0)
+    silent = [target for target in targets if not found[target]]
+    return found | (_ask(case, interface, source, silent, tries=1, enough=0) if silent else {})
+
+
+def _ask(
+    case: Case, interface: str, source: Address, targets: Sequence[Address], tries: int, enough: int
+) -> dict[Address, list[bytes]]:
+    wire, own = case.wire(interface), case.own_mac(interface)
+    wanted = set(targets)
+    try:
+        answers = wire.ask(
+            [frames.who_has(own, source, target) for target in targets],
+            lambda heard: _told_of(heard) in wanted and heard.link != own,
+            seconds=_PATIENCE,
+            tries=tries,
+            enough=enough,
+        )
+    except OSError as error:
+        raise CannotLook(f"{interface} takes no frames: {error.strerror}") from None
+    found: dict[Address, list[bytes]] = {target: [] for target in targets}
+    for heard in answers:
+        target = _told_of(heard)
+        if target is not None and heard.link not in found[target]:
+            found[target].append(heard.link)
+    return found
+
+
+def _told_of(heard: frames.Heard) -> Address | None:
+    """The address an answer is about: in an ARP reply the sender's, in an advertisement its target."""
+    return {"arp-reply": heard.source, "advertisement": heard.destination}.get(heard.kind)
+
+
+def on_no_wire(host: Host) -> tuple[Address, ...]:
+    """The addresses that stand on `lo`, beside its own, or on a dummy: how a real server carries its VIPs."""
+    places = {LOOPBACK, *(link.name for link in host.links.values() if link.kind == "dummy")}
+    return tuple(
+        carried.address
+        for carried in host.carried
+        if carried.interface in places and not carried.address.is_loopback and not carried.address.is_link_local
+    )
+
+
+def _started() -> list[Address]:
+    """The VIPs that `directrix realserver start` made this host a real server for."""
+    from directrix.realserver.preparing import book, started_vips
+
+    return started_vips(book().read())
+
+
+def make_case(
+    *,
+    role: Role | None = None,
+    vips: Sequence[Address] = (),
+    services: Sequence[Service] = (),
+    interface: str = "",
+    client: Address | None = None,
+) -> Case:
+    """Find out which host this is and what it is about; what is given overrides what is found.
+
+    A host whose table has services is a director; one with a VIP on `lo`, or where `directrix
+    realserver start` was called, a real server; any other a bystander.
+
+    Raises:
+        CommandFailed: the host can't be asked.
+    """
+    host = Host()
+    case = Case(host, role or Role.BYSTANDER, tuple(vips), tuple(services), interface, client)
+    if role in (None, Role.DIRECTOR):
+        served = _ask_table(case)
+        if served:
+            case.role = Role.DIRECTOR
+            case.services = _chosen(served, case) or case.services
+    carried = tuple(dict.fromkeys([*on_no_wire(host), *_started()]))
+    if role is None and case.role is Role.BYSTANDER and carried:
+        case.role = Role.REALSERVER
+    if not case.vips:
+        found = carried if case.role is Role.REALSERVER else ()
+        case.vips = tuple(dict.fromkeys([service.vip for service in case.services] or found))
+    return case
+
+
+def _ask_table(case: Case) -> tuple[Service, ...]:
+    """The services of this host's table; what kind of table it is, or why there is none, goes into the case."""
+    from directrix.table.opening import XDP, make_in_force, open_table
+
+    try:
+        case.make = make_in_force()
+        with closing(open_table(create=False)) as table:
+            served = services_of(table.services(), table.marks() if case.make == XDP else ())
+        if case.make == XDP:
+            from directrix.table.xdp import director
+
+            case.status = director.status()
+    except (TableUnavailable, TableError) as error:
+        case.trouble = str(error)
+        return ()
+    return served
+
+
+def _chosen(served: tuple[Service, ...], case: Case) -> tuple[Service, ...]:
+    """Of a table's services those that the examination is about."""
+    wanted = {(service.protocol, service.vip, service.port) for service in case.services}
+    return tuple(
+        service
+        for service in served
+        if (not case.vips or service.vip in case.vips)
+        and (not wanted or (service.protocol, service.vip, service.port) in wanted)
+    )

@@ -1,0 +1,128 @@
+"""Each real server tried from the director, the way packets of clients reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from directrix.doctor.case import CannotLook, Case, Place
+from directrix.doctor.commands import carry_vip, examine, quiesce, real, redirect
+from directrix.doctor.finding import Check, Finding, Outcome, Remedy, Role, ok, skip
+from directrix.doctor.probing import Reach, echoes, knock, refuses_datagrams
+from directrix.doctor.served import Server, Service
+from directrix.lvs import Address, ForwardingMethod, Protocol
+
+_USUAL = {80: (8080, 8000, 8008, 81, 8081, 8888, 3000, 5000), 8080: (80, 8000, 8081), 443: (8443, 4443), 8443: (443,)}
+"""Other ports on which what belongs on a port is often found; for all, those 8000 and 10000 higher."""
+
+
+def look(case: Case) -> Iterator[Finding]:
+    """Each service at each of its real servers."""
+    served = case.servers(ForwardingMethod.DIRECT)
+    if not served:
+        yield skip("real servers", "none is reached by direct routing")
+    for address, uses in served.items():
+        try:
+            place = case.place_of(address)
+        except CannotLook as reason:
+            yield skip(str(address), str(reason))
+            continue
+        for service, server in uses:
+            try:
+                yield _try(case, place, service, server)
+            except CannotLook as reason:
+                yield skip(_looked_at(service, server), str(reason))
+
+
+def _try(case: Case, place: Place, service: Service, server: Server) -> Finding:
+    if service.protocol is not Protocol.TCP or not service.port:
+        return _datagrams(case, place, service, server)
+    reach = knock(case, place, service.vip, service.port).reach
+    if reach is Reach.ACCEPTED:
+        return ok(_looked_at(service, server), "it takes a connection to the VIP that is sent to its MAC")
+    if reach is Reach.REFUSED:
+        return _refused(case, place, service, server)
+    if reach is Reach.REJECTED:
+        said = "it answers a SYN for the VIP with an ICMP error: a firewall there rejects it"
+        return _wrong(service, server, said, [examine(service, server.address)])
+    if reach is Reach.BOUNCED:
+        said = "it sends the packet on: it does not carry the VIP, and forwards what is not for itself"
+        return _wrong(service, server, said, carry_vip(service.vip, str(server.address)))
+    return _silent(case, place, service, server)
+
+
+def _refused(case: Case, place: Place, service: Service, server: Server) -> Finding:
+    """It has the VIP, and nobody listens there: who listens where?"""
+    on = str(server.address)
+    if knock(case, place, server.address, service.port).reach is Reach.ACCEPTED:
+        said = (
+            f"its service listens on its own address {on} only and not on the VIP; let it listen on all addresses, or "
+            "have packets for the VIP redirected to it"
+        )
+        return _wrong(service, server, said, [redirect(service, None, on)])
+    others = [server.port] if server.port != service.port else []
+    higher = [port for port in (service.port + 8000, service.port + 10_000) if port < 65536]
+    for port in dict.fromkeys([*others, *_USUAL.get(service.port, ()), *higher]):
+        for address in (service.vip, server.address):
+            if knock(case, place, address, port).reach is Reach.ACCEPTED:
+                said = (
+                    f"nobody listens at port {service.port}, but somebody does at {port}; direct routing leaves the "
+                    f"port as it is: let it listen at {service.port}, or have packets redirected to it"
+                )
+                return _wrong(service, server, said, [redirect(service, port, on)])
+    said = f"it has the VIP, but nobody listens at port {service.port}: start the service; until then, take it out"
+    return _wrong(service, server, said, [quiesce(service, server)])
+
+
+def _silent(case: Case, place: Place, service: Service, server: Server) -> Finding:
+    on = server.address
+    if echoes(case, place, service.vip):
+        said = f"it carries the VIP, but a SYN for port {service.port} gets no answer: a firewall there drops it"
+        return _wrong(service, server, said, [examine(service, on)])
+    if _lives(case, place, service, on):
+        said = "it takes nothing for the VIP, though it lives: it does not carry it (or its firewall drops all for it)"
+        return _wrong(service, server, said, [*carry_vip(service.vip, str(on)), examine(service, on)])
+    said = "it answers ARP, and nothing else: a firewall or rp_filter there drops whatever comes from this director"
+    return _wrong(service, server, said, [examine(service, on)])
+
+
+def _datagrams(case: Case, place: Place, service: Service, server: Server) -> Finding:
+    """UDP, SCTP, all ports: a refusal is certain, silence is not; an echo tells whether the VIP is there."""
+    on = server.address
+    if service.protocol is Protocol.UDP and service.port and refuses_datagrams(case, place, service.vip, service.port):
+        if refuses_datagrams(case, place, on, service.port):
+            said = f"it has the VIP, but nobody takes UDP at port {service.port}: start the service"
+            return _wrong(service, server, said, [quiesce(service, server)])
+        said = f"it refuses UDP for the VIP at port {service.port}, though not for its own address {on}"
+        return _wrong(service, server, said, [redirect(service, None, str(on))])
+    if not echoes(case, place, service.vip):
+        if echoes(case, place, on):
+            said = "it answers an echo request for its own address and not for the VIP: it does not carry it"
+            return _wrong(service, server, said, carry_vip(service.vip, str(on)))
+        return skip(_looked_at(service, server), "it answers no echo requests, so nothing can be told of the VIP")
+    return ok(_looked_at(service, server), f"it carries the VIP and does not refuse {service.protocol.name}")
+
+
+def _lives(case: Case, place: Place, service: Service, address: Address) -> bool:
+    return knock(case, place, address, service.port).reach is not Reach.SILENT or echoes(case, place, address)
+
+
+def _wrong(service: Service, server: Server, said: str, remedies: list[Remedy]) -> Finding:
+    """What is wrong with a real server that gets no connections any more hurts no new client."""
+    outcome = Outcome.FAIL if server.weight > 0 else Outcome.WARN
+    left = [each for each in remedies if server.weight > 0 or not each.command.endswith(" -w 0")]
+    return Finding(outcome, _looked_at(service, server), said, tuple(left))
+
+
+def _looked_at(service: Service, server: Server) -> str:
+    return f"{service} → {real(server)}"
+
+
+CHECK = Check(
+    "direct-path",
+    "each real server takes what is sent to it as clients' packets are",
+    "A check of the real server's own address says nothing about direct routing: the packet is for the VIP. One that "
+    "does not carry it, does not listen on it or filters it is a black hole for its share of the clients.",
+    frozenset({Role.DIRECTOR}),
+    look,
+    slow=True,
+)

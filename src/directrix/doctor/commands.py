@@ -1,0 +1,73 @@
+"""The commands that findings advise, as they are typed."""
+
+from __future__ import annotations
+
+import shutil
+
+from directrix.doctor.finding import Remedy
+from directrix.doctor.served import Server, Service
+from directrix.lvs import Address, ForwardingMethod, Protocol
+from directrix.lvs.addresses import endpoint
+
+QUIET = "sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2"
+"""What keeps a real server from answering or asking in the VIP's name."""
+
+_TABLE = "directrix_doctor"
+
+
+def single(address: Address) -> str:
+    """An address as the only one of its network."""
+    return f"{address}/{address.max_prefixlen}"
+
+
+def carry_vip(vip: Address, on: str = "") -> list[Remedy]:
+    """Give a real server its VIP; quiet first, so that it never answers for it."""
+    quiet = [Remedy(QUIET, on, safe=True)] if vip.version == 4 else []
+    return [*quiet, Remedy(f"ip address replace {on_loopback(vip)}", on, safe=True)]
+
+
+def on_loopback(vip: Address) -> str:
+    """A real server's VIP as `directrix realserver start` gives it to lo: never chosen for its own connections."""
+    return f"{single(vip)} dev lo {'scope host' if vip.version == 4 else 'nodad preferred_lft 0'}"
+
+
+def redirect(service: Service, port: int | None = None, on: str = "") -> Remedy:
+    """Have a real server take what is for a service by the RIP, or by another port."""
+    family, protocol = "ip" if service.vip.version == 4 else "ip6", service.protocol.name.lower()
+    target = f"redirect to :{port}" if port else "redirect"
+    if not on and shutil.which("nft") is None and shutil.which("iptables"):
+        program = "iptables" if family == "ip" else "ip6tables"
+        match = f"-d {service.vip} -p {protocol} --dport {service.port}"
+        to = f" --to-ports {port}" if port else ""
+        return Remedy(f"{program} -t nat -I PREROUTING {match} -j REDIRECT{to}", safe=port is None)
+    match = f"{family} daddr {service.vip} {protocol} dport {service.port} {target}"
+    chain = f"chain prerouting {{ type nat hook prerouting priority dstnat; {match}; }};"
+    return Remedy(f"nft 'table {family} {_TABLE} {{ {chain} }}'", on, safe=port is None)
+
+
+def quiesce(service: Service, server: Server) -> Remedy:
+    """Take a real server out of rotation at the director."""
+    return Remedy(f"directrix ipvsadm -e {service.option} -r {real(server)} {method_option(server)} -w 0")
+
+
+def real(server: Server) -> str:
+    """A real server as ipvsadm's `-r` takes it."""
+    return endpoint(server.address, server.port)
+
+
+def method_option(server: Server) -> str:
+    """A forwarding method as ipvsadm's option."""
+    return {ForwardingMethod.MASQUERADE: "-m", ForwardingMethod.TUNNEL: "-i"}.get(server.method, "-g")
+
+
+def examine(service: Service, on: Address, client: Address | None = None) -> Remedy:
+    """Look on a real server itself, and mend there what is safe."""
+    named = f"{'' if service.protocol is Protocol.TCP else f'{service.protocol.name.lower()}:'}{service.destination}"
+    words = f"--role realserver --service {named}" + (f" --client {client}" if client else "")
+    return Remedy(f"directrix doctor {words} --fix --yes", str(on))
+
+
+def set_mtu(address: Address, mtu: int) -> Remedy:
+    """Set the MTU of the interface on which another host has an address."""
+    device = f"$(ip -oneline address show to {address} | awk '{{print $2; exit}}')"
+    return Remedy(f"ip link set dev {device} mtu {mtu}", str(address))

@@ -1,0 +1,312 @@
+"""What the host we are on says of itself: addresses, routes, neighbours, sockets, rules.
+
+Each is read when it is first asked for, and once: all checks see the same host.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+from directrix.doctor.firewall import Ruleset, devices_told, read_ruleset
+from directrix.doctor.iptables import as_entries
+from directrix.lvs import Address
+from directrix.system import links, sysctl
+from directrix.system.commands import CommandFailed, run
+from directrix.system.links import Link
+
+_LISTENING = {"tcp": "0A", "udp": "07"}
+_OF_DEVICES = ("ingress", "egress")
+_CONNECTING = {"01", "02"}
+_INODE = re.compile(r"\bino:(\d+)")
+_SOCKETS = Path("/proc/thread-self/net")
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """An address this host has, on one of its interfaces. `scope` is iproute2's word: global, link, host."""
+
+    interface: str
+    address: Address
+    prefix: int
+    scope: str = "global"
+
+    def reaches(self, other: Address) -> bool:
+        """Whether another address is in its network."""
+        return other.version == self.address.version and other in ip_network(f"{self.address}/{self.prefix}", False)
+
+    def __str__(self) -> str:
+        return f"{self.address}/{self.prefix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where the routing table sends packets for an address. `gateway` is None if it is on the interface's wire."""
+
+    interface: str
+    gateway: Address | None = None
+    source: Address | None = None
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A route: a network, or `default`, and the interface it is reached by."""
+
+    destination: str
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """An entry of the kernel's neighbour table; `mac` is empty while it is not known."""
+
+    address: Address
+    interface: str
+    mac: str
+    states: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A socket that takes connections or datagrams; the unspecified address stands for all of its family.
+
+    An IPv6 socket for all addresses may take IPv4 too: `both` says that it is one.
+    """
+
+    protocol: str
+    address: Address
+    port: int
+    inode: int = 0
+    both: bool = False
+
+    def takes(self, protocol: str, address: Address, port: int) -> bool:
+        """Whether packets to this destination are its."""
+        if (self.protocol, self.port) != (protocol, port):
+            return False
+        if self.address.is_unspecified:
+            return self.address.version == address.version or self.both
+        return self.address == address
+
+
+class Host:
+    """This host, in the network namespace of the caller."""
+
+    @cached_property
+    def carried(self) -> list[Carried]:
+        """Every address it has.
+
+        Raises:
+            CommandFailed: `ip` is not there or failed.
+        """
+        return [
+            Carried(entry["ifname"], ip_address(info["local"]), info["prefixlen"], info.get("scope", "global"))
+            for entry in _json("ip", "-json", "address", "show")
+            for info in entry.get("addr_info", ())
+            if "local" in info
+        ]
+
+    @cached_property
+    def links(self) -> dict[str, Link]:
+        """Its interfaces by name."""
+        return {link.name: link for link in links.links()}
+
+    @cached_property
+    def routes(self) -> list[Destination]:
+        """IPv4 routes that somebody made: not those that come with an address."""
+        return [
+            Destination(entry["dst"], entry["dev"])
+            for entry in _json("ip", "-4", "-json", "route", "show")
+            if "dev" in entry and entry.get("dev") != "lo" and entry.get("protocol") != "kernel"
+        ]
+
+    @cached_property
+    def neighbours(self) -> list[Neighbour]:
+        """The kernel's neighbour table, permanent entries included."""
+        return [
+            Neighbour(ip_address(entry["dst"]), entry["dev"], entry.get("lladdr", ""), tuple(entry.get("state", ())))
+            for entry in _json("ip", "-json", "neighbour", "show")
+            if "dst" in entry and "dev" in entry
+        ]
+
+    @cached_property
+    def listeners(self) -> list[Listener]:
+        """TCP and UDP sockets that wait for whoever comes."""
+        found = []
+        for protocol, state in _LISTENING.items():
+            for family in ("", "6"):
+                for fields in _sockets(protocol + family):
+                    if fields[3] == state:
+                        address, port = _endpoint(fields[1])
+                        inode = int(fields[9])
+                        both = bool(family) and address.is_unspecified
+                        found.append(Listener(protocol, _unmapped(address), port, inode, both))
+        alone = _for_ipv6_alone() if any(each.both for each in found) else set()
+        return [replace(each, both=False) if each.inode in alone else each for each in found]
+
+    @cached_property
+    def connecting(self) -> list[tuple[Address, int]]:
+        """Where TCP connections of this host itself go or try to go: address and port."""
+        found = []
+        for family in ("", "6"):
+            for fields in _sockets(f"tcp{family}"):
+                if fields[3] in _CONNECTING:
+                    address, port = _endpoint(fields[2])
+                    found.append((_unmapped(address), port))
+        return found
+
+    @cached_property
+    def rulesets(self) -> list[Ruleset] | None:
+        """The rules of netfilter: nft's and iptables', of whatever make; None if they can't be listed."""
+        found = []
+        if shutil.which("nft"):
+            try:
+                entries = json.loads(run(["nft", "--json", "list", "ruleset"])).get("nftables", [])
+            except (CommandFailed, ValueError):
+                return None
+            found.append(read_ruleset(_with_devices_told(_with_extensions_told(entries))))
+        for program, family in (("iptables", "ip"), ("ip6tables", "ip6")):
+            # Without nft, whatever make of iptables there is. Beside it, the old one: but to list its tables would
+            # load modules where nobody uses them.
+            tool = f"{program}-legacy" if shutil.which("nft") else program
+            if shutil.which("nft") and not (_SOCKETS / f"{family}_tables_names").exists():
+                continue
+            if shutil.which(f"{tool}-save"):
+                with suppress(CommandFailed):
+                    found.append(read_ruleset(as_entries(run([f"{tool}-save"]), family), tool))
+        return found or None
+
+    def program_of(self, listener: Listener) -> str:
+        """The name of a program that has this socket; empty if it can't be found out."""
+        wanted = f"socket:[{listener.inode}]"
+        for place in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if any(os.readlink(entry) == wanted for entry in (place / "fd").iterdir()):
+                    return (place / "comm").read_text().strip()
+        return ""
+
+    def sysctl(self, key: str) -> str | None:
+        """The value of a kernel parameter; None if there is no such parameter."""
+        return sysctl.read(key)
+
+    def number(self, key: str) -> int:
+        """The same as a number, 0 if there is none."""
+        value = self.sysctl(key)
+        return int(value) if value and value.lstrip("-").isdigit() else 0
+
+    def has(self, address: Address) -> list[Carried]:
+        """Where it has an address."""
+        return [carried for carried in self.carried if carried.address == address]
+
+    def way_to(self, address: Address, source: Address | None = None) -> Way | None:
+        """The route to an address; None if there is none."""
+        if (address, source) not in self._ways:
+            self._ways[(address, source)] = self._look_up(address, source)
+        return self._ways[(address, source)]
+
+    @cached_property
+    def _ways(self) -> dict[tuple[Address, Address | None], Way | None]:
+        return {}
+
+    def _look_up(self, address: Address, source: Address | None) -> Way | None:
+        words = ["ip", "-json", "route", "get", str(address), *(["from", str(source)] if source else [])]
+        try:
+            (entry, *_) = _json(*words)
+        except (CommandFailed, ValueError):
+            return None
+        if entry.get("type") in ("unreachable", "prohibit", "blackhole"):
+            return None
+        gateway, prefsrc = entry.get("gateway"), entry.get("prefsrc")
+        return Way(
+            entry["dev"],
+            ip_address(gateway) if gateway else None,
+            ip_address(prefsrc) if prefsrc else None,
+            entry.get("type") == "local",
+        )
+
+    def default_way(self, version: int) -> Way | None:
+        """The default route of a family; None if there is none."""
+        try:
+            entries = _json("ip", f"-{version}", "-json", "route", "show", "default")
+        except CommandFailed:
+            return None
+        for entry in sorted(entries, key=lambda entry: entry.get("metric", 0)):
+            if "dev" in entry:
+                gateway = entry.get("gateway")
+                return Way(entry["dev"], ip_address(gateway) if gateway else None)
+        return None
+
+
+def _json(*words: str) -> list[dict[str, Any]]:
+    return [entry for entry in json.loads(run(words) or "[]") if entry]
+
+
+def _with_extensions_told(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The listing, with iptables' own words for the tables in which it uses what nft can't name."""
+    kept = entries
+    for program, family in (("iptables-nft", "ip"), ("ip6tables-nft", "ip6")):
+        opaque = any(entry.get("rule", {}).get("family") == family and '"xt"' in json.dumps(entry) for entry in entries)
+        if not opaque or not shutil.which(f"{program}-save"):
+            continue
+        with suppress(CommandFailed):
+            told = as_entries(run([f"{program}-save"]), family)
+            tables = {value["table"] for entry in told for value in entry.values()}
+            kept = [entry for entry in kept if not _is_of(entry, family, tables)] + told
+    return kept
+
+
+def _with_devices_told(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The listing, with the devices of chains that are of some alone."""
+    silent = [each["chain"] for each in entries if each.get("chain", {}).get("hook") in _OF_DEVICES]
+    if any("dev" not in chain for chain in silent):
+        with suppress(CommandFailed):
+            told = devices_told(run(["nft", "list", "ruleset"]))
+            for chain in silent:
+                chain.setdefault("dev", told.get((chain["family"], chain["table"], chain["name"])))
+    return entries
+
+
+def _is_of(entry: dict[str, Any], family: str, tables: set[str]) -> bool:
+    value = next(iter(entry.values()))
+    return value.get("family") == family and value.get("table") in tables
+
+
+def _sockets(name: str) -> Iterator[list[str]]:
+    with suppress(FileNotFoundError):
+        for line in (_SOCKETS / name).read_text().splitlines()[1:]:
+            yield line.split()
+
+
+def _for_ipv6_alone() -> set[int]:
+    """The inodes of IPv6 sockets that don't take IPv4; only ss(8) tells."""
+    try:
+        listed = run(["ss", "-Hltune"])
+    except CommandFailed:
+        return set()
+    return {int(told[1]) for line in listed.splitlines() if "v6only:1" in line and (told := _INODE.search(line))}
+
+
+def _endpoint(text: str) -> tuple[Address, int]:
+    """An endpoint as /proc/net writes it: words of 32 bits in the host's byte order (little-endian), port."""
+    address, port = text.split(":")
+    raw = bytes.fromhex(address)
+    packed = b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4))
+    return ip_address(packed), int(port, 16)
+
+
+_MAPPED = IPv6Network("::ffff:0:0/96")
+
+
+def _unmapped(address: Address) -> Address:
+    if isinstance(address, IPv6Address) and address in _MAPPED:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address

@@ -1,0 +1,55 @@
+"""All checks, in the order in which they are done: from the host itself to the wire, from causes to effects."""
+
+from __future__ import annotations
+
+from directrix.doctor.checks import (
+    announcing,
+    answers,
+    arp_settings,
+    client_here,
+    client_path,
+    clocks,
+    direct_path,
+    fill,
+    filtering,
+    gateway,
+    hooks,
+    kernel,
+    link,
+    listening,
+    mtu,
+    neighbours,
+    own_address,
+    prepared,
+    rp_filter,
+    services,
+    vip,
+)
+
+CHECKS = {
+    check.name: check
+    for check in (
+        kernel.CHECK,
+        link.CHECK,
+        hooks.CHECK,
+        services.CHECK,
+        prepared.CHECK,
+        vip.CHECK,
+        own_address.CHECK,
+        arp_settings.CHECK,
+        listening.CHECK,
+        filtering.CHECK,
+        fill.CHECK,
+        client_here.CHECK,
+        answers.CHECK,
+        neighbours.CHECK,
+        direct_path.CHECK,
+        client_path.CHECK,
+        announcing.CHECK,
+        gateway.CHECK,
+        rp_filter.CHECK,
+        mtu.CHECK,
+        clocks.CHECK,
+    )
+}
+"""By the name `--only` calls it."""

@@ -1,0 +1,1 @@
+"""`directrix explain`: what the director would do with a packet, and why."""

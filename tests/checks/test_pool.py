@@ -1,0 +1,253 @@
+"""A virtual service's pool, as stories: what checks find, and what is done to the table and told to people."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+import pytest
+
+from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight, TellQuorum, TellServer
+from directrix.checks.outcome import Outcome, Standing, failure, success
+from directrix.checks.pool import CheckerSettings, Pool, PoolSettings, ServerSettings, SorryServer
+
+
+def key(name: str) -> ServerKey:
+    """a is 10.0.0.1 …, sorry is 10.0.0.99."""
+    return (IPv4Address("10.0.0.99") if name == "sorry" else IPv4Address(f"10.0.0.{ord(name) - 96}"), 80)
+
+
+def name(server: ServerKey) -> str:
+    last = int(str(server[0]).rpartition(".")[2])
+    return "sorry" if last == 99 else chr(last + 96)
+
+
+def said(actions: list[Action]) -> str:
+    """Actions in shorthand: `+a:1` added with weight 1, `-a` removed, `a:0` weighed, `a up`, `quorum down`."""
+    words = []
+    for action in actions:
+        match action:
+            case Add(server, weight):
+                words.append(f"+{name(server)}:{weight}")
+            case Remove(server):
+                words.append(f"-{name(server)}")
+            case SetWeight(server, weight):
+                words.append(f"{name(server)}:{weight}")
+            case TellServer(server, up, stopping):
+                words.append(f"{name(server)} {'up' if up else 'down'}{' stopping' if stopping else ''}")
+            case TellQuorum(up, starting=starting, stopping=stopping):
+                words.append(
+                    f"quorum {'up' if up else 'down'}{' starting' if starting else ''}{' stopping' if stopping else ''}"
+                )
+    return ", ".join(words)
+
+
+def server(
+    short: str, weight: int = 1, checkers: str = "x", alpha: bool = False, inhibit: bool = False
+) -> ServerSettings:
+    return ServerSettings(key(short), weight, inhibit, tuple(CheckerSettings(one, alpha) for one in checkers))
+
+
+def started(*servers: ServerSettings, **options: object) -> Pool:
+    pool = Pool(PoolSettings(servers, **options))  # type: ignore[arg-type]
+    pool.start(0.0)
+    return pool
+
+
+SORRY = SorryServer(key("sorry"))
+
+
+def test_at_the_start_servers_are_in_but_those_in_alpha_mode() -> None:
+    pool = Pool(PoolSettings((server("a"), server("b", weight=3), server("c", alpha=True))))
+    assert said(pool.start(0.0)) == "+a:1, +b:3, quorum up starting"
+    assert said(pool.report(key("c"), "x", True, 1.0)) == "+c:1, c up"
+
+
+def test_what_is_known_before_the_start_counts_from_the_start() -> None:
+    pool = Pool(PoolSettings((server("a", weight=5, checkers="xy"), server("b"), server("c", alpha=True))))
+    known = [(key("a"), "x", Outcome(True, weight=-3)), (key("b"), "x", failure("")), (key("c"), "x", success())]
+    assert said(pool.start(0.0, known)) == "+a:2, +c:1, quorum up starting"
+    assert said(pool.report(key("b"), "x", False, 1.0)) == ""
+    with pytest.raises(KeyError):
+        Pool(PoolSettings((server("a"),))).start(0.0, [(key("a"), "y", success())])
+
+
+def test_a_server_without_checkers_is_always_in() -> None:
+    assert said(Pool(PoolSettings((server("a", checkers=""),))).start(0.0)) == "+a:1, quorum up starting"
+
+
+def test_a_server_is_out_while_any_checker_is_down() -> None:
+    pool = started(server("a", checkers="xy"), server("b"))
+    assert said(pool.report(key("a"), "x", False, 1.0)) == "-a, a down"
+    assert said(pool.report(key("a"), "y", False, 2.0)) == ""
+    assert said(pool.report(key("a"), "x", True, 3.0)) == ""
+    assert said(pool.report(key("a"), "y", True, 4.0)) == "+a:1, a up"
+    assert said(pool.report(key("a"), "y", True, 5.0)) == ""
+    assert pool.server(key("a")).since == 4.0
+
+
+def test_inhibit_on_failure_keeps_a_server_in_the_table_with_weight_0() -> None:
+    pool = Pool(PoolSettings((server("a", weight=5, inhibit=True), server("b"))))
+    assert said(pool.start(0.0)) == "+a:5, +b:1, quorum up starting"
+    assert said(pool.report(key("a"), "x", False, 1.0)) == "a:0, a down"
+    assert said(pool.report(key("a"), "x", True, 2.0)) == "a:5, a up"
+    waiting = Pool(PoolSettings((server("a", weight=5, inhibit=True, alpha=True), server("b"))))
+    assert said(waiting.start(0.0)) == "+a:0, +b:1, quorum up starting"
+    assert said(waiting.report(key("a"), "x", True, 1.0)) == "a:5, a up"
+
+
+def test_the_first_failure_in_alpha_mode_is_told_though_nothing_changes() -> None:
+    pool = started(server("a", alpha=True), server("b"))
+    assert said(pool.report(key("a"), "x", False, 1.0)) == "a down"
+    assert said(pool.report(key("a"), "x", False, 2.0)) == ""
+
+
+def test_the_last_server_takes_quorum_with_it_and_brings_it_back() -> None:
+    pool = started(server("a"), server("b"))
+    assert said(pool.report(key("a"), "x", False, 1.0)) == "-a, a down"
+    assert said(pool.report(key("b"), "x", False, 2.0)) == "-b, b down, quorum down"
+    assert said(pool.report(key("a"), "x", True, 3.0)) == "+a:1, a up, quorum up"
+    assert pool.quorum_since == 3.0
+
+
+def test_the_sorry_server_comes_when_quorum_is_lost_and_leaves_when_it_is_gained() -> None:
+    pool = started(server("a"), server("b"), quorum=2, sorry=SORRY)
+    assert said(pool.report(key("a"), "x", False, 1.0)) == "-a, a down, -b, +sorry:1, quorum down"
+    assert pool.table() == {key("sorry"): 1}
+    assert said(pool.report(key("b"), "x", False, 2.0)) == "b down"
+    assert said(pool.report(key("b"), "x", True, 3.0)) == "b up"
+    assert said(pool.report(key("a"), "x", True, 4.0)) == "a up, -sorry, +a:1, +b:1, quorum up"
+
+
+def test_with_all_in_alpha_mode_the_sorry_server_begins() -> None:
+    pool = Pool(PoolSettings((server("a", alpha=True), server("b", alpha=True)), sorry=SORRY))
+    assert said(pool.start(0.0)) == "+sorry:1, quorum down starting"
+    assert said(pool.report(key("b"), "x", True, 1.0)) == "b up, -sorry, +b:1, quorum up"
+
+
+def test_without_a_sorry_server_nothing_is_said_at_a_start_without_quorum() -> None:
+    assert said(Pool(PoolSettings((server("a", alpha=True),))).start(0.0)) == ""
+
+
+def test_a_sorry_server_that_is_inhibited_always_stands_in_the_table() -> None:
+    pool = Pool(PoolSettings((server("a"),), sorry=SorryServer(key("sorry"), 7, inhibit=True)))
+    assert said(pool.start(0.0)) == "+a:1, +sorry:0, quorum up starting"
+    assert said(pool.report(key("a"), "x", False, 1.0)) == "-a, a down, sorry:7, quorum down"
+    assert said(pool.report(key("a"), "x", True, 2.0)) == "a up, sorry:0, +a:1, quorum up"
+
+
+def test_servers_that_are_inhibited_stay_beside_the_sorry_server_with_weight_0() -> None:
+    pool = started(server("a", inhibit=True), server("b", inhibit=True), quorum=2, sorry=SORRY)
+    assert said(pool.report(key("a"), "x", False, 1.0)) == "a:0, a down, b:0, +sorry:1, quorum down"
+    assert said(pool.report(key("a"), "x", True, 2.0)) == "a up, -sorry, a:1, b:1, quorum up"
+
+
+def test_the_sorry_server_may_be_one_of_the_real_servers() -> None:
+    pool = started(server("a"), server("b"), quorum=2, sorry=SorryServer(key("a"), 9))
+    assert said(pool.report(key("b"), "x", False, 1.0)) == "-b, b down, a:9, quorum down"
+    assert said(pool.report(key("b"), "x", True, 2.0)) == "b up, a:1, +b:1, quorum up"
+    inhibited = started(
+        server("a", inhibit=True), server("b", inhibit=True), quorum=2, sorry=SorryServer(key("a"), 9, inhibit=True)
+    )
+    assert said(inhibited.report(key("b"), "x", False, 1.0)) == "b:0, b down, a:9, quorum down"
+    assert said(inhibited.report(key("b"), "x", True, 2.0)) == "b up, a:1, b:1, quorum up"
+
+
+def test_hysteresis_dampens_gain_and_loss() -> None:
+    pool = started(*(server(one) for one in "abcde"), quorum=3, hysteresis=1)
+    told = [said(pool.report(key(one), "x", False, 1.0)) for one in "abcd"]
+    assert told == ["-a, a down", "-b, b down", "-c, c down", "-d, d down, quorum down"]
+    told = [said(pool.report(key(one), "x", True, 2.0)) for one in "abcd"]
+    assert told == ["+a:1, a up", "+b:1, b up", "+c:1, c up, quorum up", "+d:1, d up"]
+
+
+def test_weights_that_checkers_add_are_summed_and_never_below_0() -> None:
+    pool = started(server("a", weight=10, checkers="xy"), server("b"))
+    assert said(pool.report(key("a"), "x", True, 1.0, weight=5)) == "a:15"
+    assert said(pool.report(key("a"), "y", True, 2.0, weight=-20)) == "a:0"
+    assert said(pool.report(key("a"), "x", True, 3.0, weight=11)) == "a:1"
+    assert said(pool.report(key("a"), "x", True, 4.0)) == ""
+    assert said(pool.report(key("a"), "y", False, 5.0, weight=0)) == "-a, a down"
+    assert said(pool.report(key("a"), "x", True, 6.0, weight=0)) == ""
+    assert said(pool.report(key("a"), "y", True, 7.0, weight=2)) == "+a:12, a up"
+
+
+def test_a_weight_of_0_is_alive_and_counts_nothing_for_quorum() -> None:
+    pool = started(server("a"), server("b"), quorum=2, sorry=SORRY)
+    assert said(pool.report(key("a"), "x", True, 1.0, weight=-1)) == "a:0, -a, -b, +sorry:1, quorum down"
+    assert pool.server(key("a")).alive
+    assert said(pool.report(key("a"), "x", True, 2.0, weight=0)) == "-sorry, +a:1, +b:1, quorum up"
+
+
+def test_an_agent_drains_and_takes_out_its_server() -> None:
+    pool = started(server("a", weight=4), server("b"))
+    assert said(pool.report(key("a"), "x", True, 1.0, standing=Standing.DRAIN)) == "a:0"
+    assert said(pool.report(key("a"), "x", True, 2.0, weight=8)) == ""
+    assert said(pool.report(key("a"), "x", True, 3.0, standing=Standing.READY)) == "a:12"
+    assert said(pool.report(key("a"), "x", True, 4.0, standing=Standing.MAINT)) == "-a, a down"
+    assert said(pool.report(key("a"), "x", True, 5.0, standing=Standing.READY)) == "+a:12, a up"
+
+
+def test_the_operators_weight_is_kept_apart_from_what_checks_decide() -> None:
+    pool = started(server("a", weight=4), server("b"))
+    assert said(pool.hold(key("a"), 0, 1.0)) == "a:0"
+    assert said(pool.report(key("a"), "x", True, 2.0, weight=3)) == ""
+    assert said(pool.report(key("a"), "x", False, 3.0)) == "-a, a down"
+    assert said(pool.report(key("a"), "x", True, 4.0)) == "+a:0, a up"
+    assert said(pool.hold(key("a"), None, 5.0)) == "a:7"
+    with pytest.raises(ValueError, match="weight -1"):
+        pool.hold(key("a"), -1, 6.0)
+
+
+def test_the_end_is_silent_but_for_omega() -> None:
+    pool = started(server("a"), server("b"), server("c", inhibit=True))
+    pool.report(key("b"), "x", False, 1.0)
+    assert said(pool.stop(2.0)) == "-a, -c"
+    loud = started(server("a"), server("b", alpha=True), omega=True)
+    assert said(loud.stop(1.0)) == "-a, a down stopping, quorum down stopping"
+    assert loud.table() == {}
+
+
+def test_a_reload_changes_only_what_differs_and_keeps_what_checks_found() -> None:
+    pool = started(server("a"), server("b"), server("c"))
+    pool.report(key("a"), "x", False, 1.0)
+    again = PoolSettings((server("a"), server("b", weight=2), server("d"), server("e", alpha=True)))
+    assert said(pool.reload(again, 2.0)) == "-c, b:2, +d:1, c down"
+    assert said(pool.reload(again, 3.0)) == ""
+    assert said(pool.report(key("a"), "x", True, 4.0)) == "+a:1, a up"
+
+
+def test_a_reload_may_take_away_the_checker_that_was_down_or_add_one() -> None:
+    pool = started(server("a", checkers="xy"), server("b"))
+    pool.report(key("a"), "y", False, 1.0)
+    assert said(pool.reload(PoolSettings((server("a"), server("b"))), 2.0)) == "+a:1, a up"
+    added = PoolSettings((server("a", checkers="xz", alpha=True), server("b")))
+    assert said(pool.reload(added, 3.0)) == ""
+    assert said(pool.report(key("a"), "z", False, 4.0)) == "-a, a down"
+
+
+def test_a_reload_may_change_quorum_and_sorry_server() -> None:
+    servers = (server("a"), server("b"))
+    pool = started(*servers)
+    pool.report(key("a"), "x", False, 1.0)
+    assert said(pool.reload(PoolSettings(servers, quorum=2, sorry=SORRY), 2.0)) == "-b, +sorry:1, quorum down"
+    other = SorryServer((IPv4Address("10.0.0.26"), 80))
+    assert said(pool.reload(PoolSettings(servers, quorum=2, sorry=other), 3.0)) == "-sorry, +z:1"
+    assert said(pool.reload(PoolSettings(servers, quorum=2), 4.0)) == "-z, +b:1"
+    assert said(pool.reload(PoolSettings(servers, quorum=2, sorry=SORRY), 5.0)) == "-b, +sorry:1, quorum down"
+    assert said(pool.reload(PoolSettings(servers, sorry=SORRY), 6.0)) == "-sorry, +b:1, quorum up"
+
+
+def test_a_reload_may_begin_and_end_inhibition() -> None:
+    pool = started(server("a"), server("b"))
+    pool.report(key("a"), "x", False, 1.0)
+    assert said(pool.reload(PoolSettings((server("a", inhibit=True), server("b"))), 2.0)) == "+a:0"
+    assert said(pool.reload(PoolSettings((server("a"), server("b"))), 3.0)) == "-a"
+
+
+def test_what_is_not_configured_is_not_heard() -> None:
+    pool = started(server("a"))
+    for one, checker in (("b", "x"), ("a", "y")):
+        with pytest.raises(KeyError):
+            pool.report(key(one), checker, True, 1.0)
+    with pytest.raises(ValueError, match="two checkers"):
+        Pool(PoolSettings((server("a", checkers="xx"),))).start(0.0)

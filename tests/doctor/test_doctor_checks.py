@@ -1,0 +1,246 @@
+"""Checks of the host itself, on hosts that are made up."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_doctor_breaks import EVERY
+
+from directrix.doctor.case import Case
+from directrix.doctor.checks import arp_settings, fill, hooks, link, listening, rp_filter, services, vip
+from directrix.doctor.finding import Finding, Role
+from directrix.doctor.host import Carried, Destination, Host, Listener
+from directrix.doctor.registry import CHECKS
+from directrix.doctor.served import Server, parse_service
+from directrix.lab.breaks import BREAKS
+from directrix.lvs import Address, ForwardingMethod
+from directrix.system.links import Link
+from directrix.table.xdp.attachment import Attachment
+from directrix.table.xdp.director import Status
+from directrix.table.xdp.verdicts import VERDICTS
+
+VIP = ip_address("10.0.0.100")
+
+
+class MadeUp(Host):
+    """A host that is as it is told to be; nothing of it is asked of the system."""
+
+    def __init__(self, settings: dict[str, str] | None = None, **facts: Any) -> None:
+        self.settings = settings or {}
+        plain: dict[str, Any] = {"carried": [], "neighbours": [], "listeners": [], "rulesets": [], "routes": []}
+        plain["links"] = {"eth0": Link(2, "eth0", "ether", up=True)}
+        self.__dict__.update(plain | facts)
+
+    def sysctl(self, key: str) -> str | None:
+        return self.settings.get(key)
+
+    def program_of(self, listener: Listener) -> str:
+        return "httpd"
+
+    def default_way(self, version: int) -> None:
+        return None
+
+
+def case(role: Role, host: Host, **more: Any) -> Case:
+    return Case(host, role, (VIP,), **more)
+
+
+def told(findings: Any) -> list[str]:
+    return [finding.outcome.value for finding in findings]
+
+
+def commands(finding: Finding) -> list[str]:
+    return [remedy.command for remedy in finding.remedies]
+
+
+def address(text: str, interface: str = "eth0") -> Carried:
+    plain, _, prefix = text.partition("/")
+    return Carried(interface, ip_address(plain), int(prefix))
+
+
+OWN, ON_LO = address("10.0.0.11/24"), address("10.0.0.100/32", "lo")
+
+
+class TestLink:
+    def test_the_only_interface_down_is_a_failure_with_the_command(self) -> None:
+        host = MadeUp(carried=[OWN], links={"eth0": Link(2, "eth0", "ether", up=False)})
+        (found,) = link.look(case(Role.REALSERVER, host))
+        assert (told([found]), commands(found)) == (["fail"], ["ip link set dev eth0 up"])
+
+    def test_one_of_several_is_a_warning(self) -> None:
+        links = {"eth0": Link(2, "eth0", "ether", up=True), "eth1": Link(3, "eth1", "ether", up=True, carrier=False)}
+        host = MadeUp(carried=[OWN, address("10.1.0.1/24", "eth1")], links=links)
+        assert told(link.look(case(Role.REALSERVER, host))) == ["ok", "warn"]
+
+
+class TestVip:
+    @pytest.mark.parametrize(
+        ("carried", "outcome", "last"),
+        [
+            ([OWN, ON_LO], ["ok"], None),
+            ([OWN], ["fail"], "ip address replace 10.0.0.100/32 dev lo scope host"),
+            ([OWN, address("10.0.0.100/24", "lo")], ["fail"], "ip address del 10.0.0.100/24 dev lo"),
+            ([OWN, address("10.0.0.100/32")], ["fail"], "ip address del 10.0.0.100/32 dev eth0"),
+        ],
+    )
+    def test_a_real_server_carries_it_on_lo_alone(self, carried: list[Carried], outcome: list[str], last: str) -> None:
+        found = list(vip.look(case(Role.REALSERVER, MadeUp(carried=carried))))
+        assert told(found) == outcome
+        assert commands(found[0])[-1:] == ([last] if last else [])
+
+    def test_a_dummy_serves_as_well_as_lo(self) -> None:
+        links = {"dummy0": Link(3, "dummy0", "ether", kind="dummy", up=True)}
+        host = MadeUp(carried=[OWN, address("10.0.0.100/32", "dummy0")], links=links)
+        assert told(vip.look(case(Role.REALSERVER, host))) == ["ok"]
+
+    def test_a_director_carries_it_on_the_wire_of_its_network(self) -> None:
+        assert told(vip.look(case(Role.DIRECTOR, MadeUp(carried=[OWN, address("10.0.0.100/32")])))) == ["ok"]
+        (found,) = vip.look(case(Role.DIRECTOR, MadeUp(carried=[OWN])))
+        assert commands(found) == ["ip address add 10.0.0.100/32 dev eth0"]
+
+    def test_nobody_else_carries_it(self) -> None:
+        assert told(vip.look(case(Role.BYSTANDER, MadeUp(carried=[OWN])))) == ["ok"]
+        (found,) = vip.look(case(Role.BYSTANDER, MadeUp(carried=[OWN, address("10.0.0.100/24")])))
+        assert commands(found) == ["ip address del 10.0.0.100/24 dev eth0"]
+
+
+@pytest.mark.parametrize(
+    ("of_all", "of_interface", "outcome"),
+    [
+        ((1, 2), (0, 0), "ok"),
+        ((0, 0), (1, 2), "ok"),
+        ((0, 2), (2, 0), "ok"),
+        ((0, 0), (0, 0), "fail"),
+        ((1, 1), (0, 1), "fail"),
+        ((0, 2), (0, 2), "fail"),
+    ],
+)
+def test_of_arp_settings_the_greater_is_in_force(
+    of_all: tuple[int, int], of_interface: tuple[int, int], outcome: str
+) -> None:
+    settings = {
+        f"net/ipv4/conf/{where}/{key}": str(value)
+        for where, values in (("all", of_all), ("eth0", of_interface), ("lo", (1, 2)))
+        for key, value in zip(("arp_ignore", "arp_announce"), values, strict=True)
+    }
+    found = arp_settings.look(case(Role.REALSERVER, MadeUp(settings, carried=[OWN, ON_LO])))
+    assert told(found) == [outcome]
+
+
+@pytest.mark.parametrize(
+    ("value", "routes", "outcome"),
+    [
+        ("1", [Destination("default", "eth0")], "ok"),
+        ("1", [Destination("default", "eth1")], "fail"),
+        ("2", [Destination("default", "eth1")], "ok"),
+        ("0", [Destination("default", "eth1")], "ok"),
+        ("1", [], "ok"),
+    ],
+)
+def test_strict_filtering_matters_if_answers_leave_elsewhere(
+    value: str, routes: list[Destination], outcome: str
+) -> None:
+    host = MadeUp({"net/ipv4/conf/all/rp_filter": value}, carried=[OWN, ON_LO], routes=routes)
+    assert told(rp_filter.look(case(Role.REALSERVER, host, interface="eth0"))) == [outcome]
+
+
+class TestListening:
+    def look(self, *listeners: tuple[str, int], named: bool = True) -> list[Finding]:
+        sockets = [Listener("tcp", ip_address(where), port) for where, port in listeners]
+        services = (parse_service("10.0.0.100:80"),) if named else ()
+        host = MadeUp(carried=[OWN, ON_LO], listeners=sockets)
+        return list(listening.look(case(Role.REALSERVER, host, services=services)))
+
+    def test_on_all_addresses_or_on_the_vip_is_well(self) -> None:
+        assert told(self.look(("0.0.0.0", 80))) == ["ok"]
+        assert told(self.look(("10.0.0.100", 80))) == ["ok"]
+
+    @pytest.mark.parametrize(
+        ("listener", "said", "redirected"),
+        [
+            (("10.0.0.11", 80), "listens on 10.0.0.11 only", "dport 80 redirect;"),
+            (("0.0.0.0", 8080), "httpd does at 8080", "redirect to :8080;"),
+            (("127.0.0.1", 80), "listens on 127.0.0.1 only", None),
+            (("0.0.0.0", 22), "start the service", None),
+        ],
+    )
+    def test_elsewhere_is_a_failure_that_tells_where(
+        self, listener: tuple[str, int], said: str, redirected: str | None
+    ) -> None:
+        (found,) = self.look(listener)
+        assert told([found]) == ["fail"]
+        assert said in found.said
+        assert [redirected in command for command in commands(found)] == ([True] if redirected else [])
+
+    def test_a_port_of_its_own_address_is_a_warning_if_no_service_is_named(self) -> None:
+        assert told(self.look(("10.0.0.11", 80), named=False)) == ["warn"]
+        assert told(self.look(("10.0.0.11", 22), ("0.0.0.0", 80), named=False)) == ["ok"]
+
+    def test_nothing_at_all_is_a_warning(self) -> None:
+        assert told(self.look(("0.0.0.0", 22), named=False)) == ["warn"]
+
+
+def status(connections: int = 0, hook: str = "tc", there: bool = True) -> Status:
+    known = Attachment(2, "eth0", hook, False, 1)
+    return Status(connections, 1000, 0, ((known, there),), tuple((each, 0) for each in VERDICTS), (), "", True)
+
+
+@pytest.mark.parametrize(("used", "outcome"), [(0, "ok"), (799, "ok"), (800, "warn"), (950, "fail"), (1000, "fail")])
+def test_a_table_is_nearly_full_before_it_is_full(used: int, outcome: str) -> None:
+    assert told(fill.look(case(Role.DIRECTOR, MadeUp(), status=status(used)))) == [outcome]
+
+
+class TestHooks:
+    def look(self, kind: str = "", **known: Any) -> list[str]:
+        host = MadeUp(links={"eth0": Link(2, "eth0", "ether", kind=kind, up=True)})
+        return told(hooks.look(case(Role.DIRECTOR, host, status=status(**known), make="xdp")))
+
+    def test_tc_is_right_for_virtual_devices_and_for_hardware_that_takes_no_xdp(self) -> None:
+        assert self.look("veth") == ["ok"]
+        assert self.look() == ["ok"]
+
+    def test_generic_xdp_is_a_warning_and_a_program_that_is_gone_a_failure(self) -> None:
+        assert self.look(hook="xdp-generic") == ["warn"]
+        assert self.look(there=False) == ["fail"]
+
+    def test_without_a_table_nothing_is_forwarded(self) -> None:
+        assert told(hooks.look(case(Role.DIRECTOR, MadeUp(), make="xdp"))) == ["fail"]
+
+
+class TestServices:
+    def look(self, *weights: int, port: int = 80, method: ForwardingMethod = ForwardingMethod.DIRECT) -> list[Finding]:
+
+        addresses: list[Address] = [ip_address(f"10.0.0.{11 + number}") for number in range(len(weights))]
+        servers = tuple(Server(each, port, method, weight) for each, weight in zip(addresses, weights, strict=True))
+        service = replace(parse_service("10.0.0.100:80"), servers=servers)
+        return list(services.look(case(Role.DIRECTOR, MadeUp(), services=(service,))))
+
+    def test_one_that_takes_new_connections_is_enough(self) -> None:
+        assert told(self.look(1, 0)) == ["ok"]
+
+    def test_none_is_a_failure(self) -> None:
+        assert told(self.look()) == ["fail"]
+        (found,) = self.look(0, 0)
+        assert commands(found) == ["directrix ipvsadm -e -t 10.0.0.100:80 -r 10.0.0.11:80 -g -w 1"]
+
+    def test_another_port_means_nothing_in_direct_routing(self) -> None:
+        (_, found) = self.look(3, port=8080)
+        assert commands(found) == [
+            "directrix ipvsadm -d -t 10.0.0.100:80 -r 10.0.0.11:8080",
+            "directrix ipvsadm -a -t 10.0.0.100:80 -r 10.0.0.11:80 -g -w 3",
+        ]
+        assert told(self.look(3, port=8080, method=ForwardingMethod.MASQUERADE)) == ["ok"]
+
+
+def test_the_guide_tells_of_every_break_and_of_every_check_that_finds_one() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "troubleshooting.md").read_text()
+    rows = [[cell.strip().strip("`") for cell in row.split("|")[1:-1]] for row in guide.splitlines() if row[:1] == "|"]
+    assert {row[3] for row in rows[2:]} - {""} == set(BREAKS)
+    named = {name for row in rows[2:] for name in re.findall(r"[a-z-]{3,}", row[2].partition(" (")[0])}
+    assert named <= set(CHECKS)
+    assert {each.check for each in EVERY} - named <= {"prepared", "client-path"}
