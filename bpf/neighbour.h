@@ -76,7 +76,7 @@ static __noinline int hop_look_up(struct __sk_buff *skb, __u32 number, struct bp
 		__builtin_memcpy(fib.ipv6_dst, s->address, sizeof(fib.ipv6_dst));
 	}
 	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), tunnel ? BPF_FIB_LOOKUP_SRC : 0);
-	if (tunnel && rc == -EINVAL)	/* before Linux 6.7: it tells no source */
+	if (tunnel && rc == -EINVAL)	/* an older kernel: it tells no source */
 		rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
 	hop->answer = rc;
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH) {

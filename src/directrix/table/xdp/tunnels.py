@@ -43,7 +43,8 @@ def outer_addresses(address: Address) -> bytes:
 def _source(address: Address) -> bytes:
     """The address that this host's packets to another one come from, as the route says; zeros if there is no route.
 
-    From Linux 6.7 on the data plane follows the route by itself; before, this is all it knows.
+    Where the kernel's bpf_fib_lookup() tells sources, which came with Linux 6.7 and Debian's 6.1, the data plane
+    follows the route by itself; elsewhere this is all it knows.
     """
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as probe:
