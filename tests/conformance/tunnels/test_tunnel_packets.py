@@ -68,7 +68,9 @@ def comparable(answer: str) -> object:
         packet[head : head + 2] = bytes(2)
     if to == "client":
         assert protocol in (ICMP, ICMP6)
-        covered = packet[20:] if head == 20 else pseudo(packet[8:24], packet[24:40], ICMP6, len(packet) - 40) + packet[40:]
+        covered = (
+            packet[20:] if head == 20 else pseudo(packet[8:24], packet[24:40], ICMP6, len(packet) - 40) + packet[40:]
+        )
         assert checksum(covered) == 0
         source_and_target = packet[12:20] if head == 20 else packet[8:40]
         return to, bytes(source_and_target), bytes(packet[head : head + 2]), bytes(packet[head + 4 : head + 8 + 200])
@@ -76,7 +78,7 @@ def comparable(answer: str) -> object:
 
 
 @pytest.fixture(scope="module")
-def _world() -> Iterator[tuple[str, DataPlane]]:
+def tunnel_world() -> Iterator[tuple[str, DataPlane]]:
     name = f"test-{os.getpid()}-tunnels"
     with world(name) as plane:
         yield name, plane
@@ -97,8 +99,8 @@ def answer(plane: DataPlane, case: Case, hook: str) -> str:
 @pytest.mark.root
 @pytest.mark.parametrize("hook", ["xdp", "tc"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_packets_are_what_ipvs_sends(_world: tuple[str, DataPlane], kind: str, hook: str) -> None:
-    name, plane = _world
+def test_packets_are_what_ipvs_sends(tunnel_world: tuple[str, DataPlane], kind: str, hook: str) -> None:
+    name, plane = tunnel_world
     ipvs = recorded()
     with namespaces.inside(name):
         for case in cases():
