@@ -297,7 +297,7 @@ static __always_inline int xdp_ipip4(struct xdp_md *ctx, __u32 number, const str
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct iphdr *ip = data + sizeof(struct ethhdr);
-	__u32 word[5], length;
+	__u32 word[3], length;
 	__u64 sum;
 
 	if ((void *)(ip + 1) > end)
@@ -308,10 +308,6 @@ static __always_inline int xdp_ipip4(struct xdp_md *ctx, __u32 number, const str
 	word[0] = bpf_htonl(0x45000000 | outer_tos(ip->tos) << 16 | (length + sizeof(*ip)));
 	word[1] = ip->frag_off & bpf_htons(0x4000) && front.sysctl.pmtu_disc ? bpf_htonl(0x4000) : outer_id(ip);
 	word[2] = (ip->ttl - 1) | bpf_htonl(IPPROTO_IPIP << 16);
-	word[3] = hop->outer[0];
-	word[4] = hop->outer[1];
-	sum = (__u64)word[0] + word[1] + word[2] + word[3] + word[4];
-	word[2] |= (__u32)(__u16)~header_folded(sum) << 16;
 	if (bpf_xdp_adjust_head(ctx, -(int)sizeof(*ip)))
 		return 0;
 	data = (void *)(long)ctx->data;
@@ -321,9 +317,14 @@ static __always_inline int xdp_ipip4(struct xdp_md *ctx, __u32 number, const str
 	frame_to(data, hop);
 	*(__be16 *)(data + offsetof(struct ethhdr, h_proto)) = bpf_htons(ETH_P_IP);
 	data += sizeof(struct ethhdr);
-	for (int i = 0; i < 5; i++)
-		((__u32 *)data)[i] = word[i];
 	ttl_down4(data + sizeof(*ip));
+	ip = data;
+	ip->saddr = hop->outer[0];
+	ip->daddr = hop->outer[1];
+	sum = (__u64)word[0] + word[1] + word[2] + hop->outer[0] + hop->outer[1];
+	word[2] |= (__u32)(__u16)~header_folded(sum) << 16;
+	for (int i = 0; i < 3; i++)
+		((__u32 *)data)[i] = word[i];
 	count_forwarded(bpf_get_smp_processor_id(), number, length);
 	return XDP_TX;
 }
@@ -395,6 +396,7 @@ __noinline int xdp_tunnel(struct xdp_md *ctx, __u32 number)
 	struct hop *hop = hop_at(number);
 	struct server *s;
 
+	asm volatile("" : "+r"(hop));	/* keep it, instead of reckoning it again for each use */
 	if (hop->tags || hop_due(&hop->asked, ticks()) || data + sizeof(struct ethhdr) > end)
 		return 0;
 	if (hop->wire == ctx->ingress_ifindex) {
