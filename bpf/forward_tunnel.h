@@ -33,8 +33,6 @@ enum { TUNNEL_CSUM = 1, TUNNEL_REMCSUM = 2 };
 #define MTU_LEAST4 68
 #define MTU_LEAST6 1280
 #define INNER_MOST 120		/* the largest headers of TCP in IP */
-#define ECN_MASK 3
-#define ECN_ECT0 2
 
 /* What the packet that goes in tells of itself. */
 struct inner {
@@ -111,7 +109,7 @@ static __always_inline bool inner_sum6(const struct ipv6hdr *ip, void *end, stru
 /* As good an identification as the inner one, and another for every client, for all tunnelled packets share their addresses. */
 static __always_inline __u16 outer_id(const struct iphdr *ip)
 {
-	return ip->id ^ ip->saddr ^ ip->saddr >> 16;
+	return ip->id ^ *((const __u16 *)&ip->saddr + 1);
 }
 
 /* What the outer header needs to know of the inner; TTL is counted down, the sum that of the packet afterwards. */
@@ -152,16 +150,15 @@ static __always_inline bool inner_read(void *l3, void *end, __be16 protocol, boo
 
 static __always_inline void ttl_down4(struct iphdr *ip)
 {
-	__u32 check = ip->check + bpf_htons(0x0100);
+	__u32 *word = (__u32 *)ip + 2;	/* from the low end: TTL, protocol, checksum */
 
-	ip->ttl--;
-	ip->check = check + (check >= 0xffff);
+	*word += 0x10000 - 1 + (*word >= 0xfffe0000 ? 0x10000 : 0);
 }
 
-/* ECN by RFC 3168's full functionality: congestion that was met inside is not told outside. */
+/* ECN by RFC 3168's full functionality: congestion that was met inside (both bits) is outside no more than ECT(0). */
 static __always_inline __u8 outer_tos(__u8 tos)
 {
-	return (tos & ECN_MASK) == ECN_MASK ? (tos & ~ECN_MASK) | ECN_ECT0 : tos;
+	return tos - (tos & tos >> 1 & 1);
 }
 
 static __always_inline __u16 outer_check(const struct inner *inner, const struct server *s, const struct hop *hop,
@@ -293,15 +290,13 @@ static __always_inline bool checksummed(const struct server *s)
  * IPv4 in IPv4, which nearly every tunnel is: the same as xdp_wrap() in as few steps as there can be, out of
  * the hop alone.
  */
-static __always_inline int xdp_ipip4(struct xdp_md *ctx, __u32 number, const struct hop *hop)
+static __always_inline int xdp_ipip4(struct xdp_md *ctx, const struct iphdr *ip, __u32 number, const struct hop *hop)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct iphdr *ip = data + sizeof(struct ethhdr);
 	__u32 word[3], length;
+	__u32 source, target;
 	__u64 sum;
+	void *data, *end;
 
-	if ((void *)(ip + 1) > end)
-		return 0;
 	length = bpf_ntohs(ip->tot_len);
 	if (ip->ttl <= 1 || length + sizeof(*ip) > hop->mtu)
 		return 0;
@@ -314,17 +309,20 @@ static __always_inline int xdp_ipip4(struct xdp_md *ctx, __u32 number, const str
 	end = (void *)(long)ctx->data_end;
 	if (data + sizeof(struct ethhdr) + 2 * sizeof(*ip) > end)
 		return XDP_DROP;
-	frame_to(data, hop);
+	source = hop->outer[0];
+	target = hop->outer[1];
+	sum = (__u64)word[0] + word[1] + word[2] + source + target;
+	word[2] |= (__u32)(__u16)~header_folded(sum) << 16;
+	/* of eight bytes each, the last two are those of whoever is written next */
+	*(__u64 *)data = hop->mac;
+	*(__u64 *)(data + 6) = hop->source;
 	*(__be16 *)(data + offsetof(struct ethhdr, h_proto)) = bpf_htons(ETH_P_IP);
 	data += sizeof(struct ethhdr);
-	ttl_down4(data + sizeof(*ip));
-	ip = data;
-	ip->saddr = hop->outer[0];
-	ip->daddr = hop->outer[1];
-	sum = (__u64)word[0] + word[1] + word[2] + hop->outer[0] + hop->outer[1];
-	word[2] |= (__u32)(__u16)~header_folded(sum) << 16;
 	for (int i = 0; i < 3; i++)
 		((__u32 *)data)[i] = word[i];
+	*(__u32 *)(data + offsetof(struct iphdr, saddr)) = source;
+	*(__u32 *)(data + offsetof(struct iphdr, daddr)) = target;
+	ttl_down4(data + sizeof(*ip));
 	count_forwarded(bpf_get_smp_processor_id(), number, length);
 	return XDP_TX;
 }
@@ -397,12 +395,13 @@ __noinline int xdp_tunnel(struct xdp_md *ctx, __u32 number)
 	struct server *s;
 
 	asm volatile("" : "+r"(hop));	/* keep it, instead of reckoning it again for each use */
-	if (hop->tags || hop_due(&hop->asked, ticks()) || data + sizeof(struct ethhdr) > end)
+	if (hop->tags || hop_due(&hop->asked, ticks()) ||
+	    data + sizeof(struct ethhdr) + sizeof(struct iphdr) > end)
 		return 0;
 	if (hop->wire == ctx->ingress_ifindex) {
 		if (hop->flags & SERVER_IPIP4 &&
 		    *(__be16 *)(data + offsetof(struct ethhdr, h_proto)) == bpf_htons(ETH_P_IP))
-			return xdp_ipip4(ctx, number, hop);
+			return xdp_ipip4(ctx, data + sizeof(struct ethhdr), number, hop);
 	} else {
 		struct device *way = device_at(hop->wire);
 
