@@ -313,6 +313,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	struct bpf_redir_neigh next = {};
 	__be16 protocol = skb->protocol;
 	struct frame frame = { .context = skb };
+	int state = HOP_UNKNOWN;	/* as looked up now */
 	struct connection *c;
 	void *data, *end;
 	enum verdict verdict;
@@ -362,21 +363,25 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	}
 	if (verdict != CONTINUE)
 		return tc_end(cpu, verdict, place);
+	hop = hop_at(number);
+	due = hop_due(&hop->checked, now);
+	if (due || hop->state != HOP_RESOLVED)
+		state = !due && hop->state == HOP_TUNNEL ? HOP_TUNNEL : hop_look_up(skb, number, &next);
+	if (state == HOP_LOCAL) {
+		count_forwarded(cpu, number, p.length);
+		count_verdict(cpu, LOCAL);
+		return place == TC_BEHIND_XDP ? bpf_redirect(device, BPF_F_INGRESS) : TC_ACT_UNSPEC;
+	}
 	if (place == TC_IP) {
 		if (bpf_skb_change_head(skb, sizeof(struct ethhdr), 0) ||
 		    bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol, sizeof(protocol), 0))
 			return tc_end(cpu, NO_ROUTE, place);
 	}
-	hop = hop_at(number);
-	due = hop_due(&hop->checked, now);
-	if (due || hop->state != HOP_RESOLVED) {
-		int state;
-
-		if (hop->flags & SERVER_TUNNEL)
-			return tags ? tc_end(cpu, NO_ROUTE, place) : tc_tunnel(skb, &p, number, place == TC_IP ? 0 : device, due);
-		state = hop_look_up(skb, number, &next);
+	if (state != HOP_UNKNOWN) {
 		if (state == HOP_NO_ROUTE || (tags && !tags_fit(hop, tags, true, device)))
 			return tc_end(cpu, NO_ROUTE, place);
+		if (hop->flags & SERVER_TUNNEL)
+			return tags ? tc_end(cpu, NO_ROUTE, place) : tc_tunnel(skb, &p, number, place == TC_IP ? 0 : device, &next);
 		/* with two tags the kernel would not know the packet for IP: if it can, it goes the short way */
 		if (state != HOP_RESOLVED || tags <= VLAN_ID) {
 			count_forwarded(cpu, number, p.length);

@@ -492,25 +492,20 @@ static __always_inline __u32 way_mtu(struct __sk_buff *skb, const struct hop *ho
 	return mtu;
 }
 
-/* Answers go back by `device`; 0: there is no way to answer. With `look` the next hop is looked up first. */
-__noinline int tc_tunnel(struct __sk_buff *skb, const struct packet *p, __u32 number, __u32 device, __u32 look)
+/* Answers go back by `device`; 0: there is no way to answer. `next` names the next hop if it was just looked up. */
+__noinline int tc_tunnel(struct __sk_buff *skb, const struct packet *p, __u32 number, __u32 device,
+			 struct bpf_redir_neigh *next)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	struct server *s = server_at(number);
 	struct hop *hop = hop_at(number);
-	struct bpf_redir_neigh next = {};
 	struct inner inner = {};
 	__u32 overhead, mtu, flow;
-	int state = HOP_TUNNEL;
+	int state = hop->state;
 	struct shim shim;
 
-	if (!p || !s)
+	if (!p || !s || !next)
 		return tc_tunnel_end(SERVER_GONE);
-	if (look || hop->state != HOP_TUNNEL) {
-		state = hop_look_up(skb, number, &next);
-		if (state == HOP_NO_ROUTE)
-			return tc_tunnel_end(NO_ROUTE);
-	}
 	if (!inner_read(data + ETH_HLEN, end, skb->protocol, checksummed(s) && !skb->gso_size, &inner)) {
 		count_verdict(bpf_get_smp_processor_id(), TIME_EXCEEDED);
 		return device ? answer(skb, p, ticks(), device, ANSWER_TIME_EXCEEDED, 0) : TC_ACT_SHOT;
@@ -530,10 +525,10 @@ __noinline int tc_tunnel(struct __sk_buff *skb, const struct packet *p, __u32 nu
 	    !skb_wrap(skb, &inner, s, hop, &shim))
 		return tc_tunnel_end(MALFORMED);
 	count_forwarded(bpf_get_smp_processor_id(), number, p->length);
-	if (look || state != HOP_TUNNEL) {
+	if (next->nh_family) {
 		if (state != HOP_TUNNEL)
 			count_verdict(bpf_get_smp_processor_id(), NO_NEIGHBOUR);
-		return bpf_redirect_neigh(hop->ifindex, &next, sizeof(next), 0);
+		return bpf_redirect_neigh(hop->ifindex, next, sizeof(*next), 0);
 	}
 	if (bpf_skb_store_bytes(skb, 0, &hop->mac, 6, 0) || bpf_skb_store_bytes(skb, 6, &hop->source, 6, 0))
 		return tc_tunnel_end(MALFORMED);

@@ -80,8 +80,11 @@ static __noinline int hop_look_up(struct __sk_buff *skb, __u32 number, struct bp
 		rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
 	hop->answer = rc;
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH) {
-		hop_set(hop, HOP_NO_ROUTE);
-		return HOP_NO_ROUTE;
+		/* the answer is the same for this host's own addresses: user space knows those */
+		int state = hop->flags & SERVER_LOCAL ? HOP_LOCAL : HOP_NO_ROUTE;
+
+		hop_set(hop, state);
+		return state;
 	}
 	if (tunnel && !outer_learn(hop, s->family, &fib)) {
 		hop_set(hop, HOP_NO_ROUTE);

@@ -188,13 +188,19 @@ struct summary {
 
 #define CURSOR_AT_HEAD 0xffffffffU
 
-enum server_flag { SERVER_AVAILABLE = 1, SERVER_TUNNEL = 2 /* its method */, SERVER_IPIP4 = 4 /* and that over IPv4 */ };
+enum server_flag {
+	SERVER_AVAILABLE = 1,
+	SERVER_LOCAL = 2,	/* its address is this host's */
+	SERVER_TUNNEL = 4,	/* its method */
+	SERVER_IPIP4 = 8,	/* and that over IPv4 */
+};
 
 enum hop_state {
 	HOP_UNKNOWN,		/* not looked up yet */
 	HOP_RESOLVED,
 	HOP_UNRESOLVED,		/* route known, no neighbour yet */
 	HOP_NO_ROUTE,
+	HOP_LOCAL,		/* this host */
 	HOP_TUNNEL,		/* resolved, and the way there is a tunnel */
 };
 

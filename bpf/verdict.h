@@ -14,6 +14,7 @@ enum verdict {
 	FRAGMENT,		/* an IP fragment towards a virtual service */
 	NO_SERVICE,		/* the address is virtual, this port is not */
 	NO_CONNECTION,		/* has no connection and may not start one: the host answers, TCP by RST */
+	LOCAL,			/* its real server is this host */
 	HANDED_UP,		/* XDP leaves this one to tc, where it is counted again with its end */
 	/* sent to a real server */
 	FORWARDED,		/* not counted here: the servers' own counters add up to it */

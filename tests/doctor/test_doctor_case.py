@@ -7,11 +7,13 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
+from directrix.doctor import trying
+from directrix.doctor.case import CannotLook
 from directrix.doctor.checks.clocks import difference
 from directrix.doctor.commands import quiesce, redirect
 from directrix.doctor.host import Carried, Host, Listener, _endpoint
-from directrix.doctor.served import parse_service, services_of
-from directrix.doctor.trying import Identify, Trial, _compare, parse_weights
+from directrix.doctor.served import Service, parse_service, services_of
+from directrix.doctor.trying import Identify, Trial, _compare, parse_weights, try_service
 from directrix.lvs import (
     ForwardingMethod,
     MarkMatch,
@@ -23,6 +25,7 @@ from directrix.lvs import (
     ServiceState,
     VirtualService,
 )
+from directrix.system.wire import Wire
 
 
 def state(key: ServiceKey, *servers: RealServer) -> ServiceState:
@@ -135,6 +138,18 @@ class TestShares:
 
     def test_shares_as_the_weights_are_well(self) -> None:
         assert self.said("rs1=1,rs2=2", rs1=20, rs2=40) == ["ok", "ok"]
+
+    def test_servers_that_could_not_be_told_apart_are_not_held_against_the_weights(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def behind_a_router(host: Host, service: Service) -> Wire:
+            raise CannotLook("it is behind a router")
+
+        monkeypatch.setattr(trying, "_watch", behind_a_router)
+        monkeypatch.setattr(trying, "_once", lambda trial, *_: trial.answered.update(["somebody"]))
+        trial = try_service(parse_service("192.0.2.80:80"), 20, Identify("mac"), {"rs1": 1, "rs2": 9})
+        assert trial.outcome == "ok"
+        assert {str(outcome) for outcome, _ in trial.notes} == {"skip"}
 
     def test_what_chance_explains_is_well(self) -> None:
         assert self.said("rs1=1,rs2=1", rs1=24, rs2=36) == ["ok", "ok"]

@@ -45,7 +45,11 @@ def test_types_without_an_event_of_their_own_are_data(chunk: int) -> None:
 
 
 def test_an_association_starts_with_init_and_nothing_else() -> None:
-    assert [said for said in SctpEvent if opens(said)] == [SctpEvent.INIT]
+    assert [chunk for chunk in range(256) if opens(chunk)] == [SctpChunk.INIT]
+
+
+def test_by_sloppy_sctp_it_starts_with_anything_but_an_abort_in_front() -> None:
+    assert [chunk for chunk in range(256) if not opens(chunk, sloppy=True)] == [SctpChunk.ABORT]
 
 
 def test_only_established_associations_are_active() -> None:

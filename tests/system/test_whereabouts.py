@@ -73,6 +73,18 @@ def test_an_interface_that_is_not_there_or_leads_nowhere_is_refused() -> None:
         host().check_interface("lo")
 
 
+@pytest.mark.parametrize(("vip", "what"), [("192.0.2.255", "broadcast address"), ("192.0.2.0", "network address")])
+def test_a_networks_first_and_last_addresses_are_no_vips(vip: str, what: str) -> None:
+    with pytest.raises(HostError, match=rf"{what} of 192.0.2.0/24 on eth0"):
+        host("eth0 192.0.2.1/24").check_unicast(ip_address(vip))
+
+
+@pytest.mark.parametrize("own", ["eth0 192.0.2.254/31", "eth0 192.0.2.255/32", "eth0 192.0.2.1/16", "lo 192.0.2.1/24"])
+def test_where_they_are_addresses_like_others_they_may_be_vips(own: str) -> None:
+    host(own, "eth1 2001:db8::1/64").check_unicast(ip_address("192.0.2.255"))
+    host(own, "eth1 2001:db8::1/64").check_unicast(ip_address("2001:db8::"))
+
+
 def test_an_interfaces_own_address_is_neither_a_vip_nor_link_local() -> None:
     here = host("eth0 169.254.1.1/16", "eth0 10.0.0.100/32", "eth0 10.0.0.1/24", "eth1 fe80::1/64")
     assert here.own_address("eth0", 4) == ip_address("10.0.0.1")

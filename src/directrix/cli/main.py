@@ -166,12 +166,19 @@ def guarded(run: Callable[[], int]) -> int:
         discard_output()
         return EXIT_PIPE_CLOSED
     except OSError as error:
-        print(f"directrix: {error}", file=sys.stderr)
+        print(f"directrix: {in_words(error)}", file=sys.stderr)
         try:
             sys.stdout.flush()
         except OSError:
             discard_output()
         return EXIT_REFUSED
+
+
+def in_words(error: OSError) -> str:
+    """An error of the system without Python's number before it and quotes behind it."""
+    if not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
 
 
 def discard_output() -> None:

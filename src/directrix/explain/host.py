@@ -9,6 +9,7 @@ from collections.abc import Callable
 from directrix.explain.surroundings import Surroundings, Way
 from directrix.lvs import RealServer, ServiceKey
 from directrix.lvs.errors import InvalidRequest
+from directrix.system.local_address import is_here
 from directrix.system.neighbours import NextHop, next_hop
 from directrix.table.xdp import attachment
 from directrix.table.xdp.insight import Insight
@@ -77,6 +78,8 @@ def _way(fresh: Fresh) -> Callable[[ServiceKey, RealServer], Way]:
 
 
 def _by_kernel(server: RealServer, hop: NextHop | None) -> Way:
+    if is_here(server.address):
+        return Way(f"{server.address} is this host: its own stack gets the packet", "local")
     if hop is None:
         return Way(f"there is no route to {server.address}", "no_route")
     whose = f"{hop.gateway}, the router to {server.address}," if hop.gateway else f"{server.address}"

@@ -14,7 +14,7 @@ class Way:
 
     Attributes:
         says: the same in words.
-        verdict: what that makes of a packet: forwarded, no_neighbour or no_route.
+        verdict: what that makes of a packet: forwarded, no_neighbour, no_route or local.
         interface, mac, state: the device, the next hop's MAC and the kernel's state of it; empty if unknown.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from directrix.lvs import Address, Protocol, parse_address, sctp
+from directrix.lvs import Address, Protocol, parse_address
 from directrix.lvs.mark import HIGHEST_PORT
 from directrix.lvs.sctp import SctpChunk
 from directrix.lvs.tcp import TcpFlags
@@ -47,9 +47,9 @@ def read_packet(
     tcp_flags = TcpFlags.NONE
     if which is Protocol.TCP:
         tcp_flags = TcpFlags.SYN if flags is None else _flags(flags)
-    event = sctp.event(*_chunks("INIT" if chunks is None else chunks))
+    kinds = tuple(_chunks("INIT" if chunks is None else chunks))
     length = _LENGTHS[source.version]
-    return Packet(which, source, source_port, target, target_port, tcp_flags, length, sctp_event=event)
+    return Packet(which, source, source_port, target, target_port, tcp_flags, length, sctp_chunks=kinds)
 
 
 def _endpoint(text: str, what: str) -> tuple[Address, int]:

@@ -199,6 +199,9 @@ def timeout(state: SctpState) -> int:
     return TIMEOUTS[state]
 
 
-def opens(said: SctpEvent, *, sloppy: bool = False) -> bool:
-    """Whether a packet whose first chunk says this may start a connection; `sloppy` as by `sloppy_sctp`."""
-    return said is SctpEvent.INIT or (sloppy and said is not SctpEvent.ABORT)
+def opens(first: int, *, sloppy: bool = False) -> bool:
+    """Whether a packet with this type of first chunk may start a connection; `sloppy` as by `sloppy_sctp`.
+
+    IPVS asks the first chunk alone: a cookie with an ABORT behind it starts one that is over at once.
+    """
+    return first == SctpChunk.INIT or (sloppy and first != SctpChunk.ABORT)

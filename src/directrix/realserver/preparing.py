@@ -91,6 +91,7 @@ def plan(vip: Vip, wish: Wish, host: Whereabouts) -> Plan:
         HostError: it can't be one in this way.
     """
     check_nowhere_else(vip, host)
+    host.check_unicast(vip)
     method = wish.method or DEFAULT
     if wish.interfaces:
         interfaces = tuple(host.check_interface(name) for name in dict.fromkeys(wish.interfaces))

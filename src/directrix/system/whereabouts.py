@@ -89,6 +89,24 @@ class Whereabouts:
             )
         return name
 
+    def check_unicast(self, vip: Vip) -> None:
+        """Take care that a VIP is no broadcast address of a network we are in, nor the network's own (IPv4 alone).
+
+        Raises:
+            HostError: it is one of them; packets to it go to all hosts, or nobody answers for it.
+        """
+        for own in self.addresses:
+            network = own.address.network
+            if vip.version == 4 and network.version == 4 and network.prefixlen < 31 and own.interface != "lo":
+                what = {network.broadcast_address: "broadcast address", network.network_address: "network address"}.get(
+                    vip
+                )
+                if what is not None:
+                    raise HostError(
+                        f"{vip} is the {what} of {network} on {own.interface}, and can't be a VIP",
+                        "give an address that no host has for its own",
+                    )
+
     def check_ipv6(self, vip: Vip, interface: str) -> None:
         """Take care that an interface can have an IPv6 address, if that is one.
 

@@ -97,6 +97,7 @@ def plan(vip: Vip, wish: Wish, host: Whereabouts) -> Plan:
         HostError: it can't be one.
     """
     _check_own(vip, host)
+    host.check_unicast(vip)
     interface = host.check_interface(wish.interface) if wish.interface else host.interface_of(vip)
     method = wish.method or DEFAULT
     host.check_ipv6(vip, interface)

@@ -391,7 +391,7 @@ class DataPlane:
         sums = [sum(column) for column in zip(*rows, strict=True)]
         found = dict(zip(NAMES, sums, strict=True))
         assert found["forwarded"] == 0
-        found["forwarded"] = self.table.forwarded() - found["no_neighbour"]
+        found["forwarded"] = self.table.forwarded() - found["no_neighbour"] - found["local"]
         return {name: count for name, count in found.items() if count}
 
     def verdict_of(self, runner: Runner, frame: bytes) -> tuple[str, int, bytes]:

@@ -49,6 +49,18 @@ PORTS = [0, 0, 0, 0, 0, 20, 2000, 80]
 
 HOOKS = ["xdp", "tc"]
 
+SYSCTLS = {
+    "conn_reuse_mode": [0, 1, 2, 3],
+    "drop_packet": [0, 0, 3],
+    "am_droprate": [1, 3],
+    "expire_nodest_conn": [0, 1],
+    "expire_quiescent_template": [0, 1],
+    "secure_tcp": [0, 3],
+    "sloppy_sctp": [0, 1],
+    "sloppy_tcp": [0, 1],
+}
+"""Those that decide about packets, and values that make a difference."""
+
 
 @dataclass(frozen=True)
 class Histories:
@@ -57,6 +69,7 @@ class Histories:
     keys: tuple[ServiceKey, ...]
     persistence: tuple[int, ...] = (0,)
     waits: tuple[int, ...] = ()
+    sysctls: bool = False
 
 
 HISTORIES = {
@@ -67,6 +80,7 @@ HISTORIES = {
     "SCTP alone": Histories((DIAMETER, DIAMETER6, ANY_SCTP), (0, 100)),
     "TCP and time": Histories((HTTP, HTTP6), waits=(4, 12, 64)),
     "SCTP and time": Histories((DIAMETER, DIAMETER6), waits=(4, 12, 64)),
+    "sysctls": Histories((HTTP, DIAMETER, HTTP6, DIAMETER6, DNS), (0, 100), sysctls=True),
 }
 
 
@@ -156,6 +170,17 @@ class Command:
 
 
 @dataclass(frozen=True)
+class Set:
+    """Set a sysctl."""
+
+    name: str
+    value: int
+
+    def do(self, table: Table) -> None:
+        table.set_sysctls({self.name: self.value})
+
+
+@dataclass(frozen=True)
 class Send:
     """A packet of a client: TCP with these flags, UDP, or SCTP with these chunks."""
 
@@ -198,7 +223,7 @@ class Estimate:
     """The estimator has its turn."""
 
 
-Step = Service | Server | Remove | Mark | Command | Send | Wait | Estimate
+Step = Service | Server | Remove | Mark | Command | Set | Send | Wait | Estimate
 
 
 def _service(of: Histories) -> st.SearchStrategy[Step]:
@@ -236,6 +261,12 @@ def _mark(of: Histories) -> st.SearchStrategy[Step]:
     return st.builds(Mark, st.builds(MarkRule, st.sampled_from(MATCHES), st.sampled_from([5, 5, 5, 6])))
 
 
+def _set(of: Histories) -> st.SearchStrategy[Step]:
+    if not of.sysctls:
+        return st.nothing()
+    return st.sampled_from([Set(name, value) for name, values in SYSCTLS.items() for value in values])
+
+
 def _wait(of: Histories) -> st.SearchStrategy[Step]:
     return st.builds(Wait, st.sampled_from(of.waits)) if of.waits else st.nothing()
 
@@ -259,6 +290,7 @@ KINDS: list[tuple[int, Callable[[Histories], st.SearchStrategy[Step]]]] = [
     (1, _command),
     (1, _estimate),
     (3, _mark),
+    (3, _set),
     (1, _wait),
 ]
 """How often each kind of step is drawn beside the others, and how."""

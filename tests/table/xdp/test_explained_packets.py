@@ -20,7 +20,7 @@ from mark_contract import a_match
 from directrix.explain.explaining import Explanation, explain
 from directrix.explain.surroundings import Surroundings
 from directrix.explain.view import our_table
-from directrix.lvs import Address, MarkRule, Protocol, ServiceKey, TableError, sctp
+from directrix.lvs import Address, MarkRule, Protocol, ServiceKey, TableError
 from directrix.lvs.tcp import TcpFlags
 from directrix.table.memory import Packet
 from directrix.table.memory.connections import Key
@@ -88,7 +88,7 @@ def _go(plane: DataPlane, table: XdpTable, history: list[Step]) -> None:
             if step.protocol is Protocol.SCTP:
                 ends = {"client_port": step.client_port, "client": step.address}
                 frame = association(step.virtual, step.target, *step.chunks, **ends)
-            sent = Packet(step.protocol, *parts, flags, sctp_event=sctp.event(*step.chunks))
+            sent = Packet(step.protocol, *parts, flags, sctp_chunks=step.chunks)
             hold(plane, sent, step.hook, frame)
         elif isinstance(step, Wait):
             waited += step.seconds

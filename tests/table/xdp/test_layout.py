@@ -1,8 +1,7 @@
 """C and Python mean the same: every struct, offset, size, number and table they share.
 
-What C says is read from the BTF and the read-only data of the compiled object, by `bpftool` and a
-small reader of ELF sections; constants of the preprocessor leave no BTF and are read from the
-headers.
+What C says is read from the BTF and the read-only data of the compiled object, by `bpftool` and `elf.py`;
+constants of the preprocessor leave no BTF and are read from the headers.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from elf import Elf
 
 from directrix.lvs import sctp, tcp
 from directrix.lvs.sctp import SctpChunk, SctpEvent, SctpState
@@ -25,6 +25,7 @@ from directrix.table.xdp import keys, layout, verdicts
 ROOT = Path(__file__).parents[3]
 OBJECT = ROOT / "src/directrix/table/xdp/directrix.bpf.o"
 HEADERS = ROOT / "bpf"
+ELF = Elf(OBJECT)
 
 
 class Btf:
@@ -99,30 +100,6 @@ def defines() -> dict[str, int]:
         for name, text in re.findall(r"^#define (\w+)[ \t]+(0x[0-9a-fA-F]+|\d+)(?:U|ULL)?\b", header.read_text(), re.M):
             found[name] = int(text, 0)
     return found
-
-
-def section(name: str) -> tuple[bytes, int]:
-    """The content of an ELF section of the object, and its number."""
-    data = OBJECT.read_bytes()
-    (start,) = struct.unpack_from("<Q", data, 40)
-    size, count, names = struct.unpack_from("<HHH", data, 58)
-    headers = [struct.unpack_from("<IIQQQQIIQQ", data, start + number * size) for number in range(count)]
-    for number, header in enumerate(headers):
-        at = headers[names][4] + header[0]
-        if data[at : data.index(b"\0", at)].decode() == name:
-            return data[header[4] : header[4] + header[5]], number
-    raise KeyError(name)
-
-
-def symbol(name: str) -> bytes:
-    """The content of a constant of the object."""
-    symbols, _ = section(".symtab")
-    texts, _ = section(".strtab")
-    content, number = section(".rodata")
-    for at, _, _, place, value, size in struct.iter_unpack("<IBBHQQ", symbols):
-        if place == number and texts[at : texts.index(b"\0", at)].decode() == name:
-            return content[value : value + size]
-    raise KeyError(name)
 
 
 RECORDS = [value for value in vars(layout).values() if isinstance(value, layout.Record)]
@@ -269,7 +246,7 @@ def test_tcp_events_have_the_same_numbers() -> None:
 
 
 def test_the_table_of_tcp_transitions_is_the_same() -> None:
-    both = symbol("tcp_next")
+    both = ELF.symbol("tcp_next", ".rodata")
     assert len(both) == 2 * 8 * 16
     for place, wanted in enumerate((tcp.INPUT_ONLY, tcp.SECURE_INPUT_ONLY)):
         table = both[place * 8 * 16 :]
@@ -299,11 +276,12 @@ def test_types_of_chunks_and_their_events_are_the_same() -> None:
         (body,) = re.findall(rf"enum {enum} \{{(.*?)\}}", text, re.S)
         names = [word.strip() for word in re.sub(r"/\*.*?\*/", "", body, flags=re.S).split(",") if word.strip()]
         assert names[: len(known)] == [prefix + member.name for member in known]
-    assert list(symbol("sctp_event_of")) == [sctp.event(kind) for kind in range(defines()["SCTP_CHUNK_TYPES"])]
+    events = ELF.symbol("sctp_event_of", ".rodata")
+    assert list(events) == [sctp.event(kind) for kind in range(defines()["SCTP_CHUNK_TYPES"])]
 
 
 def test_the_table_of_sctp_transitions_is_the_same() -> None:
-    table = symbol("sctp_next")
+    table = ELF.symbol("sctp_next", ".rodata")
     assert len(table) == 16 * 16
     for event in SctpEvent:
         row = table[event * 16 : event * 16 + len(SctpState)]

@@ -197,6 +197,15 @@ def no_route(plane: DataPlane) -> None:
     plane.freeze_hops()
 
 
+def here(plane: DataPlane) -> None:
+    """The director is its own real server."""
+    plane.table.add_service(service(HTTP))
+    plane.table.add_service(service(HTTP6))
+    plane.table.add_server(HTTP, RealServer(ip_address("10.0.0.2"), 80))
+    plane.table.add_server(HTTP6, RealServer(ip_address("fd00::2"), 80))
+    plane.freeze_hops()
+
+
 def removed(plane: DataPlane) -> None:
     """The client's connection goes to a real server that was removed since."""
     serve_all(plane)
@@ -331,6 +340,8 @@ DROPPED = [
 
 HANDED_UP = [
     Case("no route", SYN4, "handed_up", tc="no_route", prepare=no_route),
+    Case("for this host as a real server", SYN4, "handed_up", tc="local", prepare=here),
+    Case("for this host over IPv6", SYN6, "handed_up", tc="local", prepare=here),
     Case("to real servers in a VLAN", SYN4, "handed_up", tc="forwarded", prepare=servers_in_vlan),
     Case("from a VLAN to real servers outside", tagged(SYN4, 5), "handed_up", tc="not_ours", prepare=vlan_elsewhere),
     Case("VLAN 6 of a host with VLAN 5", tagged(SYN4, 6), "handed_up", tc="not_ours", prepare=know_vlan(5)),
@@ -540,6 +551,19 @@ def test_a_real_server_without_route_is_dropped_for_and_its_connection_goes_on_w
     assert plane.verdict_of(plane.tc, SYN4)[:2] == ("no_route", TC_SHOT)
     assert plane.hop(plane.numbers()[0], "state") == layout.HOP_NO_ROUTE
     assert len(list(plane.table.connections())) == 1
+
+
+@pytest.mark.parametrize("frame", [SYN4, SYN6], ids=["IPv4", "IPv6"])
+def test_what_this_host_serves_itself_goes_to_its_own_stack_and_counts_as_forwarded(
+    plane: DataPlane, frame: bytes
+) -> None:
+    here(plane)
+    for _ in range(2):
+        assert plane.verdict_of(plane.xdp, frame)[:2] == ("handed_up", XDP_REDIRECT)
+        assert plane.verdict_of(plane.behind, plane.handed_up(frame)) == ("local", TC_REDIRECT, frame)
+        assert plane.verdict_of(plane.tc, frame) == ("local", TC_UNSPEC, frame)
+    assert layout.HOP_LOCAL in {plane.hop(number, "state") for number in plane.numbers()}
+    assert plane.table.totals()[0].in_packets == 4
 
 
 # -- no server: the answer

@@ -22,7 +22,7 @@ from frames import SCTP, SYN, TCP, association, packet
 from histories import ANY, FTP, HISTORIES, Estimate, Histories, Send, Server, Service, Step, Wait, histories
 from hypothesis import HealthCheck, given, settings
 
-from directrix.lvs import Connection, TableError, sctp
+from directrix.lvs import Connection, TableError
 from directrix.lvs.tcp import TcpFlags
 from directrix.table.interface import Table
 from directrix.table.memory import MemoryTable, Packet
@@ -70,9 +70,8 @@ class Both:
         else:
             frame = packet(protocol, step.virtual, step.target, step.client_port, step.flags, step.address)
         flags = TcpFlags(step.flags) if protocol == TCP else TcpFlags.NONE
-        said = sctp.event(*step.chunks)
         parts = (step.address, step.client_port, step.virtual, step.target)
-        sent = Packet(step.protocol, *parts, flags, len(frame) - 14, sctp_event=said)
+        sent = Packet(step.protocol, *parts, flags, len(frame) - 14, sctp_chunks=step.chunks)
         wanted = self.memory.packet(sent, self.now)
         name, after = self.plane.deliver(step.hook, frame)
         ours = "passed" if name in PASSED else name
@@ -83,8 +82,11 @@ class Both:
     def _wait(self, seconds: int) -> None:
         self.now += seconds
         self.memory.expire(self.now)
+        begun = self.plane.tick()
         self.plane.age(seconds)
         self.plane.wait_for(lambda: not self._past_their_time())
+        # The wait for the clock is no time of the history: given back, or several of them would add up.
+        self.plane.age(-self.plane.ticks.to_seconds(self.plane.tick() - begun))
 
     def _past_their_time(self) -> bool:
         """Whether the clock has still to end a connection; one whose time is right now, too."""

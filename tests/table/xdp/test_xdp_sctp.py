@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from data_plane import DIAMETER, DIAMETER6, DNS, HTTP, VIP, VIP6, DataPlane, number_of
-from frames import CLIENT, CLIENT6, SCTP, TCP, UDP, association, chunk, ethernet, ipv4, ipv6, packet, sctp
+from frames import ACK, CLIENT, CLIENT6, SCTP, TCP, UDP, association, chunk, ethernet, ipv4, ipv6, packet, sctp
 
 from directrix.lvs import Connection, ConnectionFlags, Protocol, ServiceKey, Timeouts
 from directrix.lvs.sctp import INPUT_ONLY, TIMEOUTS, SctpChunk, SctpEvent, SctpState
@@ -334,3 +334,131 @@ def test_any_port_of_an_address_is_served_with_persistence(plane: DataPlane, hoo
         assert plane.deliver(hook, association(VIP, port, INIT, client_port=3000))[0] == "forwarded"
     assert len({c.server for c in plane.table.connections()}) == 1
     assert {c.virtual_port for c in plane.table.connections()} == {0, 20, 21, 80, 5000}
+
+
+# -- sysctls
+
+
+@HOOKS
+@KEYS
+@pytest.mark.parametrize(
+    ("kinds", "state"),
+    [
+        ((INIT,), "INIT1"),
+        ((INIT, ABORT), "INIT1"),
+        ((DATA,), "ESTABLISHED"),
+        ((DATA, ABORT), "ESTABLISHED"),
+        ((200,), "ESTABLISHED"),
+        ((SctpChunk.INIT_ACK,), "C-ECHOED"),
+        ((ECHO, DATA), "ESTABLISHED"),
+        ((ECHO, ABORT), "CLOSED"),
+        ((SctpChunk.COOKIE_ACK, ABORT), "CLOSED"),
+        ((SHUTDOWN,), "S-RECEIVED"),
+        ((COMPLETE,), "CLOSED"),
+        ((ABORT,), None),
+        ((ABORT, ECHO), None),
+    ],
+)
+def test_sloppy_sctp_takes_associations_over_in_the_middle(
+    plane: DataPlane, kinds: tuple[int, ...], state: str | None, key: ServiceKey, hook: str
+) -> None:
+    plane.serve(key, 1)
+    plane.table.set_sysctls({"sloppy_sctp": 1})
+    assert send(plane, *kinds, hook=hook, key=key) == ("forwarded" if state else "no_connection")
+    assert [connection.state for connection in plane.table.connections()] == ([state] if state else [])
+    active, inactive = plane.counts(key, 1)
+    assert (active, inactive) == (state == "ESTABLISHED", state not in ("ESTABLISHED", None))
+
+
+@HOOKS
+def test_each_protocol_has_a_sloppiness_of_its_own(plane: DataPlane, hook: str) -> None:
+    plane.serve(DIAMETER, 1)
+    plane.serve(HTTP, 1)
+    ack = packet(TCP, VIP, 80, flags=ACK)
+    plane.table.set_sysctls({"sloppy_tcp": 1})
+    assert send(plane, DATA, hook=hook) == "no_connection"
+    plane.table.set_sysctls({"sloppy_tcp": 0, "sloppy_sctp": 1})
+    assert plane.deliver(hook, ack)[0] == "no_connection"
+    assert send(plane, DATA, hook=hook) == "forwarded"
+
+
+@HOOKS
+@pytest.mark.parametrize(("mode", "server"), [(0, 1), (1, 2), (2, 2), (4, 2)])
+def test_any_conn_reuse_mode_but_zero_has_a_closed_association_over(
+    plane: DataPlane, mode: int, server: int, hook: str
+) -> None:
+    plane.table.set_sysctls({"conn_reuse_mode": mode})
+    plane.serve(DIAMETER, 1)
+    for kind in (INIT, ABORT):
+        send(plane, kind, hook=hook)
+    for kind in (INIT, ECHO, SHUTDOWN):
+        send(plane, kind, hook=hook, client_port=1025)
+    plane.add(DIAMETER, 2)
+    for port in (1024, 1025):
+        send(plane, INIT, hook=hook, client_port=port)
+    assert {c.client_port: number_of(c.server) for c in plane.table.connections()} == {1024: server, 1025: 1}
+
+
+@HOOKS
+@pytest.mark.parametrize("begun", [(INIT,), (INIT, INIT), (INIT, ECHO), (INIT, ABORT)])
+def test_an_init_on_an_association_whose_server_was_removed_starts_a_new_one(
+    plane: DataPlane, begun: tuple[int, ...], hook: str
+) -> None:
+    plane.serve(DIAMETER, 1)
+    for kind in begun:
+        send(plane, kind, hook=hook)
+    plane.add(DIAMETER, 2)
+    plane.table.delete_server(DIAMETER, plane.real_server(DIAMETER, 1).address, DIAMETER.port)
+    assert send(plane, DATA, hook=hook) == "server_gone"
+    assert send(plane, INIT, hook=hook) == "forwarded"
+    assert (number_of(only(plane).server), only(plane).state) == (2, "INIT1")
+
+
+@HOOKS
+def test_with_expire_nodest_conn_an_init_leaves_weight_zero_and_nothing_else_does(plane: DataPlane, hook: str) -> None:
+    plane.table.set_sysctls({"expire_nodest_conn": 1, "conn_reuse_mode": 0})
+    plane.serve(DIAMETER, 1)
+    for kind in (INIT, ECHO):
+        send(plane, kind, hook=hook)
+    plane.add(DIAMETER, 2)
+    plane.table.edit_server(DIAMETER, plane.real_server(DIAMETER, 1, 0))
+    plane.freeze_hops()
+    assert send(plane, DATA, hook=hook) == "forwarded"
+    assert number_of(only(plane).server) == 1
+    assert send(plane, INIT, hook=hook) == "forwarded"
+    assert (number_of(only(plane).server), only(plane).state) == (2, "INIT1")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "idle", "spared"),
+    [
+        ((INIT,), 0, False),
+        ((INIT, INIT), 0, False),
+        ((INIT, ECHO), 0, True),
+        ((INIT, ECHO), 70, False),
+        ((INIT, ECHO, *[DATA] * 7), 70, True),
+        ((INIT, ECHO, SHUTDOWN), 30, True),
+    ],
+)
+def test_drop_entry_ends_associations_begun_and_idle_ones_of_few_packets(
+    plane: DataPlane, kinds: tuple[int, ...], idle: int, spared: bool
+) -> None:
+    plane.set_timeout(layout.SCTP_STATES + SctpState.INIT1, plane.ticks.from_seconds(60))
+    plane.serve(DIAMETER, 1)
+    plane.table.set_sysctls({"drop_entry": 1})
+    ports = range(1001, 1301)
+    for port in ports:
+        for kind in kinds:
+            send(plane, kind, client_port=port)
+    plane.age(idle)
+    plane.table.set_sysctls({"drop_entry": 3})
+    if spared:
+        start = plane.front("now")
+        plane.wait_for(lambda: plane.front("now") - start >= plane.ticks.from_seconds(1.5))
+        assert len(list(plane.table.connections())) == len(ports)
+    else:
+        plane.wait_for(lambda: len(list(plane.table.connections())) < len(ports))
+        plane.table.set_sysctls({"drop_entry": 0})
+        left = len(list(plane.table.connections()))
+        assert 0 < left < len(ports)
+        assert sum(plane.counts(DIAMETER, 1)) == left

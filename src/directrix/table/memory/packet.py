@@ -5,9 +5,9 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from directrix.lvs import Address, Family, Protocol, RealServer
+from directrix.lvs import Address, Family, Protocol, RealServer, sctp
 from directrix.lvs.addresses import family_of
-from directrix.lvs.sctp import SctpEvent
+from directrix.lvs.sctp import SctpChunk, SctpEvent
 from directrix.lvs.tcp import TcpFlags
 
 
@@ -20,7 +20,7 @@ class Packet:
         client, client_port: where it comes from (CIP).
         virtual, virtual_port: where it goes to; a virtual service perhaps.
         tcp_flags: flags of a TCP header.
-        sctp_event: what the chunks of an SCTP packet say.
+        sctp_chunks: types of an SCTP packet's first chunk and, if there is one, the chunk behind it.
         length: bytes from the IP header on.
         fwmark: firewall mark it comes with; 0 for none, then the table's mark rules may give it one.
     """
@@ -33,12 +33,17 @@ class Packet:
     tcp_flags: TcpFlags = TcpFlags.NONE
     length: int = 40
     fwmark: int = 0
-    sctp_event: SctpEvent = SctpEvent.DATA
+    sctp_chunks: tuple[int, ...] = (SctpChunk.DATA,)
 
     @property
     def family(self) -> Family:
         """Its address family."""
         return family_of(self.virtual)
+
+    @property
+    def sctp_event(self) -> SctpEvent:
+        """What an SCTP packet says to the state machine."""
+        return sctp.event(*self.sctp_chunks[:2])
 
 
 class VerdictName(enum.StrEnum):

@@ -29,7 +29,7 @@ from directrix.lvs import (
     udp,
 )
 from directrix.lvs.errors import NotSupportedYet
-from directrix.lvs.sctp import SctpEvent, SctpState
+from directrix.lvs.sctp import SctpChunk, SctpState
 from directrix.lvs.tcp import TcpFlags, TcpState
 from directrix.lvs.udp import UdpState
 from directrix.scheduling import Flow
@@ -232,7 +232,7 @@ class MemoryTable(Control):
         if packet.protocol is Protocol.TCP:
             return tcp.opens(packet.tcp_flags, sloppy=bool(self._sysctls["sloppy_tcp"]))
         if packet.protocol is Protocol.SCTP:
-            return sctp.opens(packet.sctp_event, sloppy=bool(self._sysctls["sloppy_sctp"]))
+            return sctp.opens(packet.sctp_chunks[0], sloppy=bool(self._sysctls["sloppy_sctp"]))
         return True
 
     def _service_for(self, packet: Packet) -> Service | None:
@@ -300,7 +300,9 @@ class MemoryTable(Control):
 
     def _gives_way(self, entry: Entry, packet: Packet) -> bool:
         """Whether a packet's connection ends and the packet is directed anew."""
-        asks = bool(packet.tcp_flags & TcpFlags.SYN) or packet.sctp_event is SctpEvent.INIT
+        asks = bool(packet.tcp_flags & TcpFlags.SYN) or (
+            packet.protocol is Protocol.SCTP and packet.sctp_chunks[0] == SctpChunk.INIT
+        )
         expire = bool(self._sysctls["expire_nodest_conn"])
         if not entry.destination.available:
             return expire or (asks and not packet.tcp_flags & TcpFlags.RST)

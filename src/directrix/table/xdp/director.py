@@ -231,7 +231,7 @@ def status() -> Status | None:
             for number, verdict in enumerate(VERDICTS)
         }
         # The data plane counts what it sends at the servers alone.
-        found["forwarded"] = forwarded - found["no_neighbour"]
+        found["forwarded"] = forwarded - found["no_neighbour"] - found["local"]
         buckets = maps.parameter("buckets")
         return Status(
             connections=layout.FRONT.get(front, 0, "connections"),

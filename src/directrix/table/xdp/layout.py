@@ -51,9 +51,7 @@ CURSOR_AT_HEAD = 0xFFFFFFFF
 
 SERVICE_PERSISTENT = 0x01
 SERVICE_ONE_PACKET = 0x04
-SERVER_AVAILABLE = 0x01
-SERVER_TUNNEL = 0x02
-SERVER_IPIP4 = 0x04
+SERVER_AVAILABLE, SERVER_LOCAL, SERVER_TUNNEL, SERVER_IPIP4 = 0x01, 0x02, 0x04, 0x08
 DEVICE_REDIRECT = 0x01
 CONNECTION_ACTIVE = 0x100
 CONNECTION_TEMPLATE = 0x200
@@ -222,5 +220,5 @@ SCHEDULERS = (
 )
 """Schedulers by their number in the data plane."""
 
-HOP_UNKNOWN, HOP_RESOLVED, HOP_UNRESOLVED, HOP_NO_ROUTE, HOP_TUNNEL = range(5)
-HOP_STATES = ("unknown", "resolved", "no neighbour yet", "no route", "resolved")
+HOP_UNKNOWN, HOP_RESOLVED, HOP_UNRESOLVED, HOP_NO_ROUTE, HOP_LOCAL, HOP_TUNNEL = range(6)
+HOP_STATES = ("unknown", "resolved", "no neighbour yet", "no route", "this host", "resolved")

@@ -118,12 +118,22 @@ def program_exists(number: int) -> bool:
     return True
 
 
-def program_id(fd: int) -> int:
-    """The kernel's number of a program."""
+def _about(fd: int) -> Any:
+    """struct bpf_prog_info of a program, as words of 32 bits."""
     info = ffi.new("uint32_t[]", 64)
     length = ffi.new("uint32_t *", 256)
     _check(_library.bpf_obj_get_info_by_fd(fd, info, length), "information on a program")
-    return int(info[1])
+    return info
+
+
+def program_id(fd: int) -> int:
+    """The kernel's number of a program."""
+    return int(_about(fd)[1])
+
+
+def verified_instructions(fd: int) -> int:
+    """How many instructions the verifier looked at when it took a program; it gives up at a million."""
+    return int(_about(fd)[54])
 
 
 @dataclass(frozen=True, slots=True)

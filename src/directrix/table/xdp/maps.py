@@ -47,13 +47,13 @@ class Maps:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._descriptors: list[int] = []
+        self._descriptors: dict[str, int] = {}
 
     def descriptor(self, name: str) -> int:
-        """A descriptor of a pinned map or program, closed with this object."""
-        fd = libbpf.get(self._place.pins / name)
-        self._descriptors.append(fd)
-        return fd
+        """The descriptor of a pinned map or program, opened once and closed with this object."""
+        if name not in self._descriptors:
+            self._descriptors[name] = libbpf.get(self._place.pins / name)
+        return self._descriptors[name]
 
     def _shared(self, name: str, size: int) -> Shared:
         fd = libbpf.get(self._place.pins / name)
@@ -157,6 +157,6 @@ class Maps:
 
     def close(self) -> None:
         """Give descriptors back now, and mappings as soon as nobody looks at them any more."""
-        for fd in self._descriptors:
+        for fd in self._descriptors.values():
             os.close(fd)
         self.__dict__.clear()

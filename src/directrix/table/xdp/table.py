@@ -43,6 +43,7 @@ from directrix.lvs.errors import (
 from directrix.lvs.service import PERSISTENCE_ENGINES
 from directrix.lvs.sysctls import SysctlValue
 from directrix.lvs.sysctls import check as check_sysctls
+from directrix.system.local_address import is_here
 from directrix.table.interface import Table, check_address, check_netmask, check_server
 from directrix.table.marks import MarkRules
 from directrix.table.xdp import connections, layout, libbpf, removal, sysctls, tunnels
@@ -459,7 +460,8 @@ class XdpTable(Table):
     def _open_way(self, number: int, server: RealServer) -> None:
         """Let packets go to a server, by its method. The data plane looks the next hop up anew if that has changed."""
         start, words = number * layout.HOP.size, self._maps.hops.words
-        flags = layout.SERVER_AVAILABLE | tunnels.flags(server)
+        here = layout.SERVER_LOCAL if is_here(server.address) else 0
+        flags = layout.SERVER_AVAILABLE | here | tunnels.flags(server)
         if flags & layout.SERVER_TUNNEL:
             layout.HOP.pack_into(self._maps.hops.bytes, start, outer=tunnels.outer_addresses(server.address))
         self._set_server_flags(number, flags)

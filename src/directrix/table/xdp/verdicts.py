@@ -21,6 +21,7 @@ VERDICTS = (
     Verdict("fragment", "passed", "an IP fragment towards a virtual service"),
     Verdict("no_service", "passed", "the address is virtual, this port is not"),
     Verdict("no_connection", "passed", "has no connection and may not start one: the host answers, TCP by RST"),
+    Verdict("local", "passed", "its real server is this host"),
     Verdict("handed_up", "passed", "XDP left it to tc, where it is counted again with its end"),
     Verdict("forwarded", "forwarded", "sent to a real server"),
     Verdict("no_neighbour", "forwarded", "held by the kernel while it asks for the real server's MAC"),
