@@ -176,3 +176,12 @@ class TestShares:
     def test_ways_to_tell_apart_that_are_none_are_refused(self, text: str) -> None:
         with pytest.raises(ValueError, match="can't be told apart"):
             Identify.parse(text)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("option", ["--vip", "--client"])
+def test_what_is_no_address_is_told_with_how_to_write_one(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    from directrix.cli.main import main
+
+    assert main(["doctor", option, "www"]) != 0
+    assert "'www' is no address; write, say, 10.0.0.100 or fd00::100" in capsys.readouterr().err

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from directrix.doctor.case import Case
     from directrix.doctor.examining import Found
     from directrix.doctor.finding import Check, Remedy
+    from directrix.lvs import Address
 
 HELP = "find what is wrong with a cluster, and the command that mends it"
 
@@ -135,8 +136,6 @@ def _examine(args: argparse.Namespace) -> int:
 
 
 def _case(args: argparse.Namespace) -> Case:
-    from ipaddress import ip_address
-
     from directrix.doctor.case import make_case
     from directrix.doctor.finding import Role
     from directrix.doctor.registry import CHECKS
@@ -147,14 +146,23 @@ def _case(args: argparse.Namespace) -> Case:
         raise ValueError(f"there is no check {unknown[0]!r}; `directrix doctor --list` lists them")
     case = make_case(
         role=Role(args.role) if args.role else None,
-        vips=[ip_address(text) for text in args.vip],
+        vips=[_address(text) for text in args.vip],
         services=[parse_service(text) for text in args.service],
         interface=args.interface,
-        client=ip_address(args.client) if args.client else None,
+        client=_address(args.client) if args.client else None,
     )
     if args.interface and args.interface not in case.host.links:
         raise ValueError(f"there is no interface {args.interface!r} here (there are: {', '.join(case.host.links)})")
     return case
+
+
+def _address(text: str) -> Address:
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no address; write, say, 10.0.0.100 or fd00::100") from None
 
 
 def _agreed(without_asking: bool) -> Callable[[Remedy], bool]:

@@ -95,8 +95,10 @@ def _run(args: argparse.Namespace) -> int:
 
     vips = [read_vip(word) for word in dict.fromkeys(args.vip)]
     if args.host:
-        from directrix.realserver.remote import run_on
+        from directrix.realserver.remote import ask_all, run_on
 
+        if args.realserver_command == "status":
+            return ask_all(args.host, _words_without_hosts(args), as_json=args.json)
         return run_on(args.host, _words_without_hosts(args))
     if args.realserver_command == "status":
         return _status(vips, args)

@@ -8,6 +8,7 @@ memory for as long as the command runs.
 from __future__ import annotations
 
 import io
+import json
 import shlex
 import subprocess
 import sys
@@ -45,25 +46,62 @@ def run_on(hosts: Sequence[str], words: Sequence[str]) -> int:
         HostError: there is no ssh, or it could not reach a host.
     """
     archive = packed()
-    command = f"python3 -c {shlex.quote(_RECEIVER)} {shlex.join(words)}"
     for host in hosts:
-        if host.startswith("-"):
-            raise HostError(f"{host!r} is no host", "give a name or an address")
         if len(hosts) > 1:
             print(f"{host}:", file=sys.stderr, flush=True)
-        try:
-            done = subprocess.run(["ssh", "--", host, command], input=archive, check=False)
-        except OSError as error:
-            raise HostError(f"ssh can't be run: {error.strerror}", "install the package openssh-client") from None
-        if done.returncode == _UNREACHABLE:
-            raise HostError(
-                f"{host} was not reached by ssh", "what ssh says is above; ~/.ssh/config may tell more of it"
-            )
-        if done.returncode == 127:
-            raise HostError(f"{host} has no python3", "install Python 3.11 or newer there")
+        done = _run(host, words, archive)
         if done.returncode != 0:
             return done.returncode
     return 0
+
+
+def ask_all(hosts: Sequence[str], words: Sequence[str], *, as_json: bool) -> int:
+    """Run what only asks on all hosts, whatever the others say.
+
+    With `as_json` what several hosts print becomes one object, by host; null for one that could not be asked.
+
+    Returns the first exit status that is not 0; a host that could not be asked counts as 1, and is told on stderr.
+    """
+    archive, first = packed(), 0
+    answers: dict[str, object] = {}
+    gather = as_json and len(hosts) > 1
+    for host in hosts:
+        if len(hosts) > 1 and not as_json:
+            print(f"{host}:", file=sys.stderr, flush=True)
+        try:
+            done = _run(host, words, archive, stdout=subprocess.PIPE if gather else None)
+            status = done.returncode
+            if gather:
+                answers[host] = json.loads(done.stdout) if done.stdout else None
+        except HostError as error:
+            print(f"directrix realserver: {error}", file=sys.stderr, flush=True)
+            answers[host], status = None, 1
+        first = first or status
+    if gather:
+        print(json.dumps(answers, indent=2))
+    return first
+
+
+def _run(
+    host: str, words: Sequence[str], archive: bytes, stdout: int | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """One host.
+
+    Raises:
+        HostError: it is none, there is no ssh, or it could not be reached.
+    """
+    if host.startswith("-"):
+        raise HostError(f"{host!r} is no host", "give a name or an address")
+    command = f"python3 -c {shlex.quote(_RECEIVER)} {shlex.join(words)}"
+    try:
+        done = subprocess.run(["ssh", "--", host, command], input=archive, stdout=stdout, check=False)
+    except OSError as error:
+        raise HostError(f"ssh can't be run: {error.strerror}", "install the package openssh-client") from None
+    if done.returncode == _UNREACHABLE:
+        raise HostError(f"{host} was not reached by ssh", "what ssh says is above; ~/.ssh/config may tell more of it")
+    if done.returncode == 127:
+        raise HostError(f"{host} has no python3", "install Python 3.11 or newer there")
+    return done
 
 
 def packed() -> bytes:

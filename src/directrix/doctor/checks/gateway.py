@@ -137,7 +137,7 @@ def _here(case: Case) -> Iterator[Finding]:
             yield fail(
                 looked_at,
                 f"it is the director of {vip}, which drops answers that say they come from the VIP: in direct routing "
-                "the gateway must be the router itself",
+                "the gateway must be the router itself; without one, clients of its own networks alone are answered",
                 [Remedy(f"ip{family} route del default via {way.gateway} dev {way.interface}")],
             )
         else:

@@ -94,6 +94,8 @@ class XdpTable(Table):
         self._many: ExitStack | None = None
         self._drafts: dict[int, Draft] = {}
         self._removed = False
+        self._looked_aside = 0
+        """The second in which those kept aside were last looked through: they expire by the second."""
 
     @property
     def size(self) -> int:
@@ -484,12 +486,12 @@ class XdpTable(Table):
         return gone >= _KEPT_SECONDS and not self._references(number)
 
     def _new_server(self, index: _Index, identity: ServerId, service_key: bytes) -> int:
-        if not index.free:
+        number = self._front("server_top")
+        if not index.free and (number >= layout.MAX_SERVERS or self._looked_aside != int(time.monotonic())):
             self._free_expired(index)
         if index.free:
             number = index.free.pop()
         else:
-            number = self._front("server_top")
             if number >= layout.MAX_SERVERS:
                 raise InvalidRequest(f"the table is full: it holds {layout.MAX_SERVERS:,} real servers")
             self._set_front("server_top", number + 1)
@@ -507,6 +509,7 @@ class XdpTable(Table):
         return self._counting.forwarded()
 
     def _free_expired(self, index: _Index) -> None:
+        self._looked_aside = int(time.monotonic())
         for name, number in list(index.aside.items()):
             if self._expired(number):
                 self._set_server(number, in_use=0)

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/bin/sh
 # Rotates all real servers out and in again, as deployments do it, and works on saved rules as on any other text.
 set -u
 service=10.0.0.100:80
@@ -16,16 +16,16 @@ ipvsadm-restore <<END || echo "restore: $?"
 -a -t $service -r 10.0.0.13:80 -g -w 1
 END
 
-while read -r server weight; do
+servers | while read -r server weight; do
     ipvsadm -e -t "$service" -r "$server" -w 0 || break
     [ "$(active "$server")" = 0 ] && ipvsadm -d -t "$service" -r "$server"
     ipvsadm -e -t "$service" -r "$server" -w 1 2> /dev/null; echo "edit of the removed: $?"
     ipvsadm -a -t "$service" -r "$server" -w "$weight"
     ipvsadm -a -t "$service" -r "$server" -w "$weight"; echo "added twice: $?"
-done < <(servers)
+done
 servers
 
-# Saved rules are text: weights doubled, one server taken out, sorted the wrong way round and the right one.
+# Saved rules are text: weights written twice, one server taken out, sorted the wrong way round and the right one.
 ipvsadm-save -n > "$rules.before"
 sed 's/-w \([0-9]*\)/-w \1\1/; /10.0.0.13/d' "$rules.before" > "$rules"
 ipvsadm -C && ipvsadm-restore < "$rules"; echo "restored: $?"
