@@ -24,6 +24,7 @@ from bench.report import OUT, Figure, publish
 ESTABLISHED = 640
 NEW = 1570
 NOT_OURS = 60
+TUNNEL = 800
 WLC_1000 = 8450
 SED_1000 = 7800
 """A third of what IPVS needs with a thousand real servers."""
@@ -34,6 +35,7 @@ GOALS = {
     "directrix_established_after_trace": ESTABLISHED,
     "directrix_syn": NEW,
     "directrix_syn_16k": NEW,
+    "directrix_ipip_established": TUNNEL,
     "directrix_not_ours_port": NOT_OURS,
     "directrix_not_ours_address": NOT_OURS,
     "directrix_syn_wlc_1000": WLC_1000,

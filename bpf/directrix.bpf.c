@@ -27,6 +27,7 @@
 
 #include "expiry.h"
 #include "forward_direct.h"
+#include "forward_tunnel.h"
 #include "icmp.h"
 #include "removal.h"
 #include "draining.h"
@@ -137,6 +138,23 @@ __noinline int xdp_hold(struct xdp_md *ctx, __u32 now, __u32 *number)
 	return number ? fragment_settle(now, number) : BUSY;
 }
 
+/*
+ * A packet for a real server that is no plain frame away: it is this host, behind a tunnel, or to be looked up. Not
+ * inlined, so that what it needs costs direct routing no register.
+ */
+static __noinline int xdp_aside(struct xdp_md *ctx, __u32 number, __u32 device, __u32 length, enum packet_kind kind)
+{
+	struct hop *hop = hop_at(number);
+	int sent;
+
+	if (hop->state == HOP_LOCAL) {
+		count_forwarded(bpf_get_smp_processor_id(), number, length, kind);
+		return xdp_end(LOCAL);	/* generic XDP would see it again if tc gave it back to the device */
+	}
+	sent = hop->state == HOP_TUNNEL ? xdp_tunnel(ctx, number % MAX_SERVERS, kind) : 0;
+	return sent ? sent : hand_up(ctx, device);
+}
+
 enum way { QUICK, QUICK6, COMPLETE };
 
 /* A packet that parsed: on its way, or to its end. */
@@ -172,12 +190,10 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 	if (verdict != CONTINUE)
 		return xdp_end(verdict);
 	hop = hop_at(number);
-	if (hop->state != HOP_RESOLVED || !tags_fit(hop, tags, foreign, ifindex) || hop_due(&hop->asked, now)) {
-		if (hop->state != HOP_LOCAL)
-			return hand_up(ctx, device);
-		count_forwarded(bpf_get_smp_processor_id(), number, p->length, way == COMPLETE ? p->kind : KIND_WHOLE);
-		return xdp_end(LOCAL);	/* generic XDP would see it again if tc gave it back to the device */
-	}
+	if (__builtin_expect(hop->state != HOP_RESOLVED, 0))
+		return xdp_aside(ctx, number, device, p->length, way == COMPLETE ? p->kind : KIND_WHOLE);
+	if (!tags_fit(hop, tags, foreign, ifindex) || hop_due(&hop->asked, now))
+		return hand_up(ctx, device);
 	if (hop->wire != ifindex) {
 		struct device *way = device_at(hop->wire);
 
@@ -380,6 +396,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	enum verdict verdict;
 	struct packet p;
 	struct hop *hop;
+	bool due;
 
 	if (place == TC_BEHIND_XDP) {
 		device = take_up(skb);
@@ -430,13 +447,14 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	}
 	if (verdict == NO_SERVER && p.kind < KIND_LATER && place != TC_IP && !tags) {
 		count_verdict(cpu, NO_SERVER);
-		return answer_unreachable(skb, &p, now, device);
+		return answer(skb, &p, now, device, ANSWER_UNREACHABLE, 0);
 	}
 	if (verdict != CONTINUE)
 		return tc_end(cpu, verdict, place);
 	hop = hop_at(number);
-	if (hop_due(&hop->checked, now) || hop->state != HOP_RESOLVED)
-		state = hop_look_up(skb, number, &next);
+	due = hop_due(&hop->checked, now);
+	if (due || hop->state != HOP_RESOLVED)
+		state = !due && hop->state == HOP_TUNNEL ? HOP_TUNNEL : hop_look_up(skb, number, &next);
 	if (state == HOP_LOCAL) {
 		count_forwarded(cpu, number, p.length, p.kind);
 		count_verdict(cpu, LOCAL);
@@ -450,6 +468,8 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	if (state != HOP_UNKNOWN) {
 		if (state == HOP_NO_ROUTE || (tags && !tags_fit(hop, tags, true, device)))
 			return tc_end(cpu, NO_ROUTE, place);
+		if (hop->flags & SERVER_TUNNEL)
+			return tags ? tc_end(cpu, NO_ROUTE, place) : tc_tunnel(skb, &p, number, place == TC_IP ? 0 : device, &next);
 		/* with two tags the kernel would not know the packet for IP: if it can, it goes the short way */
 		if (state != HOP_RESOLVED || tags <= VLAN_ID) {
 			count_forwarded(cpu, number, p.length, p.kind);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * "Port unreachable" from the VIP for a connection no real server can take, as IPVS answers: a
- * TCP client sees "connection refused" at once instead of waiting. Only tc makes these; XDP hands
- * such packets up. The answer leaves the way the packet came.
+ * Answers from the VIP, as IPVS gives them. "Port unreachable" for a connection no real server can
+ * take: a TCP client sees "connection refused" at once instead of waiting. "Too big" for what doesn't
+ * fit into a tunnel, and "time exceeded". Only tc makes these; XDP hands such packets up. The answer
+ * leaves the way the packet came.
  */
 #ifndef DIRECTRIX_ICMP_H
 #define DIRECTRIX_ICMP_H
@@ -37,23 +38,34 @@ static __always_inline bool answer_allowed(__u32 now)
 }
 
 /* Of ICMP and ICMPv6 alike. <linux/icmp.h> wants a C library. */
-struct unreachable {
+struct error {
 	__u8 type;
 	__u8 code;
 	__be16 checksum;
-	__be32 unused;
+	__be32 value;
 };
 
-enum { ICMP_DEST_UNREACH = 3, ICMP_PORT_UNREACH = 3, ICMPV6_DEST_UNREACH = 1, ICMPV6_PORT_UNREACH = 4 };
+enum answer { ANSWER_UNREACHABLE, ANSWER_TOO_BIG, ANSWER_TIME_EXCEEDED };
+
+/* Type and code, by enum answer (RFC 792, RFC 1191, RFC 4443). */
+static __always_inline __u16 icmp_words(enum answer answer)
+{
+	return answer == ANSWER_UNREACHABLE ? 3 | 3 << 8 : answer == ANSWER_TOO_BIG ? 3 | 4 << 8 : 11;
+}
+
+static __always_inline __u16 icmpv6_words(enum answer answer)
+{
+	return answer == ANSWER_UNREACHABLE ? 1 | 4 << 8 : answer == ANSWER_TOO_BIG ? 2 : 3;
+}
 
 struct answer4 {
 	struct iphdr ip;
-	struct unreachable icmp;
+	struct error icmp;
 };
 
 struct answer6 {
 	struct ipv6hdr ip;
-	struct unreachable icmp;
+	struct error icmp;
 };
 
 /* Cut the packet to what is quoted and make room for the new headers in front of it. */
@@ -95,13 +107,13 @@ static __always_inline __s64 quote_sum(struct __sk_buff *skb, __u32 size, __s64 
 	return bpf_csum_diff(NULL, 0, (__be32 *)s->bytes, whole, sum);
 }
 
-static __noinline int answer_unreachable4(struct __sk_buff *skb, const struct packet *p, __u32 device)
+static __noinline int answer4(struct __sk_buff *skb, const struct packet *p, __u32 device, enum answer kind, __u32 mtu)
 {
 	__u32 quoted = p->length > QUOTE_MOST ? QUOTE_MOST : p->length;
 	struct answer4 answer = {
 		.ip = { .version = 4, .ihl = 5, .tos = 0xc0, .ttl = 64, .protocol = IPPROTO_ICMP,
 			.saddr = p->address[1], .daddr = p->address[0] },
-		.icmp = { .type = ICMP_DEST_UNREACH, .code = ICMP_PORT_UNREACH },
+		.icmp = { .type = icmp_words(kind), .code = icmp_words(kind) >> 8, .value = bpf_htonl(mtu) },
 	};
 	__s64 sum;
 
@@ -115,12 +127,12 @@ static __noinline int answer_unreachable4(struct __sk_buff *skb, const struct pa
 	return answer_send(skb, &answer, sizeof(answer), device);
 }
 
-static __noinline int answer_unreachable6(struct __sk_buff *skb, const struct packet *p, __u32 device)
+static __noinline int answer6(struct __sk_buff *skb, const struct packet *p, __u32 device, enum answer kind, __u32 mtu)
 {
 	__u32 quoted = p->length > QUOTE_MOST ? QUOTE_MOST : p->length;
 	struct answer6 answer = {
 		.ip = { .version = 6, .nexthdr = IPPROTO_ICMPV6, .hop_limit = 64 },
-		.icmp = { .type = ICMPV6_DEST_UNREACH, .code = ICMPV6_PORT_UNREACH },
+		.icmp = { .type = icmpv6_words(kind), .code = icmpv6_words(kind) >> 8, .value = bpf_htonl(mtu) },
 	};
 	__be32 pseudo[2] = { bpf_htonl(sizeof(answer.icmp) + quoted), bpf_htonl(IPPROTO_ICMPV6) };
 	__s64 sum;
@@ -138,11 +150,13 @@ static __noinline int answer_unreachable6(struct __sk_buff *skb, const struct pa
 	return answer_send(skb, &answer, sizeof(answer), device);
 }
 
-static __always_inline int answer_unreachable(struct __sk_buff *skb, const struct packet *p, __u32 now, __u32 device)
+/* `mtu` is what ANSWER_TOO_BIG says; 0 for the others. */
+static __always_inline int answer(struct __sk_buff *skb, const struct packet *p, __u32 now, __u32 device,
+				  enum answer kind, __u32 mtu)
 {
 	if (!answer_allowed(now))
 		return TC_ACT_SHOT;
-	return is_ipv4(p) ? answer_unreachable4(skb, p, device) : answer_unreachable6(skb, p, device);
+	return is_ipv4(p) ? answer4(skb, p, device, kind, mtu) : answer6(skb, p, device, kind, mtu);
 }
 
 #endif

@@ -16,6 +16,7 @@
 
 #include "maps.h"
 
+#define EINVAL 22
 #define AF_INET 2
 #define AF_INET6 10
 
@@ -39,15 +40,29 @@ static __always_inline void hop_set(struct hop *h, enum hop_state state)
 		h->state = state;
 }
 
+/* The source of a tunnel's outer header, as the route says. Answers whether one is known. */
+static __always_inline bool outer_learn(struct hop *hop, __u8 family, const struct bpf_fib_lookup *fib)
+{
+	if (family == 4) {
+		if (fib->ipv4_src && hop->outer[0] != fib->ipv4_src)
+			hop->outer[0] = fib->ipv4_src;
+		return hop->outer[0];
+	}
+	if (fib->ipv6_src[0] | fib->ipv6_src[1] | fib->ipv6_src[2] | fib->ipv6_src[3])
+		__builtin_memcpy(hop->outer, fib->ipv6_src, sizeof(hop->outer));
+	return hop->outer[0] | hop->outer[1] | hop->outer[2] | hop->outer[3];
+}
+
 /*
- * Look the next hop up of a server. On HOP_RESOLVED and HOP_UNRESOLVED `next` names it for
+ * Look the next hop up of a server. On HOP_RESOLVED, HOP_TUNNEL and HOP_UNRESOLVED `next` names it for
  * bpf_redirect_neigh() and hop->ifindex its device.
  */
 static __noinline int hop_look_up(struct __sk_buff *skb, __u32 number, struct bpf_redir_neigh *next)
 {
-	struct bpf_fib_lookup fib = { .ifindex = front.lo };
+	struct bpf_fib_lookup fib = { .ifindex = front.lo, .tot_len = 1 };	/* 1: the route's MTU is wanted */
 	struct server *s = server_at(number);
 	struct hop *hop = hop_at(number);
+	bool tunnel = hop->flags & SERVER_TUNNEL;
 	struct device *d;
 	long rc;
 
@@ -60,7 +75,9 @@ static __noinline int hop_look_up(struct __sk_buff *skb, __u32 number, struct bp
 		fib.family = AF_INET6;
 		__builtin_memcpy(fib.ipv6_dst, s->address, sizeof(fib.ipv6_dst));
 	}
-	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), tunnel ? BPF_FIB_LOOKUP_SRC : 0);
+	if (tunnel && rc == -EINVAL)	/* an older kernel: it tells no source */
+		rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
 	hop->answer = rc;
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH) {
 		/* the answer is the same for this host's own addresses: user space knows those */
@@ -68,6 +85,10 @@ static __noinline int hop_look_up(struct __sk_buff *skb, __u32 number, struct bp
 
 		hop_set(hop, state);
 		return state;
+	}
+	if (tunnel && !outer_learn(hop, s->family, &fib)) {
+		hop_set(hop, HOP_NO_ROUTE);
+		return HOP_NO_ROUTE;
 	}
 	d = device_at(fib.ifindex);
 	hop->ifindex = fib.ifindex;
@@ -87,8 +108,9 @@ static __noinline int hop_look_up(struct __sk_buff *skb, __u32 number, struct bp
 		hop->mac = mac_word(fib.dmac);
 	if (hop->source != mac_word(fib.smac))
 		hop->source = mac_word(fib.smac);
-	hop_set(hop, HOP_RESOLVED);
-	return HOP_RESOLVED;
+	hop->mtu = fib.mtu_result;
+	hop_set(hop, tunnel ? HOP_TUNNEL : HOP_RESOLVED);
+	return hop->state;
 }
 
 /* Is it this packet's turn to look? Only one CPU gets a yes. */

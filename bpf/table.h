@@ -190,7 +190,12 @@ struct summary {
 
 #define CURSOR_AT_HEAD 0xffffffffU
 
-enum server_flag { SERVER_AVAILABLE = 1, SERVER_LOCAL = 2 };	/* LOCAL: its address is this host's */
+enum server_flag {
+	SERVER_AVAILABLE = 1,
+	SERVER_LOCAL = 2,	/* its address is this host's */
+	SERVER_TUNNEL = 4,	/* its method */
+	SERVER_IPIP4 = 8,	/* and that over IPv4 */
+};
 
 enum hop_state {
 	HOP_UNKNOWN,		/* not looked up yet */
@@ -198,6 +203,7 @@ enum hop_state {
 	HOP_UNRESOLVED,		/* route known, no neighbour yet */
 	HOP_NO_ROUTE,
 	HOP_LOCAL,		/* this host */
+	HOP_TUNNEL,		/* resolved, and the way there is a tunnel */
 };
 
 /*
@@ -214,8 +220,11 @@ struct hop {
 	__u32 tags;		/* VLAN ids on that wire: outer << 16 | inner, or the only one */
 	__u32 checked;		/* tick of the last look-up */
 	__u32 asked;		/* tick when XDP last handed a packet up for a look-up */
-	__u32 answer;		/* of the last bpf_fib_lookup() */
-	__u64 reserved[2];
+	__s16 answer;		/* of the last bpf_fib_lookup() */
+	__u16 mtu;		/* of the route */
+	/* A tunnel's source address: user space's first, then the route's, where the kernel tells it. Behind
+	 * one of IPv4 stands the real server's. */
+	__u32 outer[4];
 };
 
 /* A real server of one service. */
@@ -243,7 +252,9 @@ struct server {
 	struct service_key key;	/* of that service */
 	__u32 removed;		/* seconds since boot */
 	__u32 last_weight;	/* the last above 0 since it was added: what mh goes by */
-	__u32 pad;
+	__u8 tunnel_type;	/* enum tunnel_type */
+	__u8 tunnel_flags;
+	__u16 tunnel_port;
 	/* user space: what -Z subtracts */
 	__u64 zero_connections, zero_packets, zero_bytes;
 	/* estimator.h: what the service has got already; figures as they were last taken down; averages */

@@ -147,6 +147,13 @@ if wanted directrix; then
   wait
   tail -n 2 /tmp/traced
   cost directrix_established_after_trace drop
+  for kind in ipip "gre --tun-csum" "gue --tun-port 6080 --tun-csum"; do
+    { echo "-A -t $VIP:80 -s rr"; echo "-a -t $VIP:80 -r 10.0.1.1:80 -i -w 1 --tun-type $kind"; } >/tmp/rules
+    directrix ipvsadm -C
+    directrix ipvsadm -R </tmp/rules
+    cost "directrix_${kind%% *}_syn" drop $new
+    cost "directrix_${kind%% *}_established" drop
+  done
   measure spin -N directrix_clock -B spin_idle
 fi
 if wanted schedulers; then

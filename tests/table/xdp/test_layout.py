@@ -187,9 +187,10 @@ def test_the_state_of_udp_is_pythons() -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "SERVICE_PERSISTENT", "SERVICE_ONE_PACKET", "SERVER_AVAILABLE", "DEVICE_REDIRECT", "CONNECTION_ACTIVE",
-        "CONNECTION_TEMPLATE", "CONNECTION_ASSURED", "CONNECTION_DEAD", "CONNECTION_PACKET",
-        "HOP_UNKNOWN", "HOP_RESOLVED", "HOP_UNRESOLVED", "HOP_NO_ROUTE",
+        "SERVICE_PERSISTENT", "SERVICE_ONE_PACKET", "SERVER_AVAILABLE", "SERVER_LOCAL", "SERVER_TUNNEL", "SERVER_IPIP4",
+        "DEVICE_REDIRECT", "CONNECTION_ACTIVE", "CONNECTION_TEMPLATE", "CONNECTION_ASSURED", "CONNECTION_DEAD",
+        "CONNECTION_PACKET", "HOP_UNKNOWN", "HOP_RESOLVED", "HOP_UNRESOLVED", "HOP_NO_ROUTE", "HOP_LOCAL",
+        "HOP_TUNNEL",
         "FWMARK_RULE", "FWMARK_GHOST",
     ],
 )  # fmt: skip
@@ -206,7 +207,7 @@ def test_a_number_of_an_enumeration_is_pythons(name: str) -> None:
 
 
 def test_every_state_of_a_hop_has_its_words() -> None:
-    assert len(layout.HOP_STATES) == layout.HOP_LOCAL + 1
+    assert len(layout.HOP_STATES) == layout.HOP_TUNNEL + 1
 
 
 def test_verdicts_are_the_same_in_the_same_order(btf: Btf) -> None:

@@ -390,7 +390,7 @@ def _is_connection(entry: Entry, protocol: Protocol | None) -> bool:
 
 def _check_method(destination: Destination) -> None:
     method = destination.server.method
-    if method not in (ForwardingMethod.DIRECT, ForwardingMethod.LOCAL):
+    if method not in (ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL, ForwardingMethod.LOCAL):
         raise NotSupportedYet(f"forwarding by the method {method.label}")
 
 

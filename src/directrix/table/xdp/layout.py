@@ -52,7 +52,7 @@ CURSOR_AT_HEAD = 0xFFFFFFFF
 
 SERVICE_PERSISTENT = 0x01
 SERVICE_ONE_PACKET = 0x04
-SERVER_AVAILABLE, SERVER_LOCAL = 0x01, 0x02
+SERVER_AVAILABLE, SERVER_LOCAL, SERVER_TUNNEL, SERVER_IPIP4 = 0x01, 0x02, 0x04, 0x08
 DEVICE_REDIRECT = 0x01
 CONNECTION_ACTIVE = 0x100
 CONNECTION_TEMPLATE = 0x200
@@ -150,15 +150,14 @@ SUMMARY = _record("summary", "known:Q version:I pad:I")
 
 HOP = _record(
     "hop",
-    "flags:I state:I mac:Q source:Q ifindex:I wire:I tags:I checked:I asked:I answer:I reserved:16s",
-    aligned={"reserved": 8},
+    "flags:I state:I mac:Q source:Q ifindex:I wire:I tags:I checked:I asked:I answer:h mtu:H outer:16s",
 )
 
 SERVER = _record(
     "server",
     "active:I inactive:I persistent:I overload:I connections:Q unit:I incarnation:I reserved:32s "
     "address:16s weight:I upper_threshold:I lower_threshold:I service:I port:H family:B method:B generation:I in_use:I "
-    "key:20s removed:I last_weight:I pad:I "
+    "key:20s removed:I last_weight:I tunnel_type:B tunnel_flags:B tunnel_port:H "
     "zero_connections:Q zero_packets:Q zero_bytes:Q kept_connections:Q kept_packets:Q kept_bytes:Q "
     "last_connections:Q last_packets:Q last_bytes:Q rate_connections:Q rate_packets:Q rate_bytes:Q",
     aligned={"reserved": 8},
@@ -235,5 +234,5 @@ SCHEDULERS = (
 )
 """Schedulers by their number in the data plane."""
 
-HOP_UNKNOWN, HOP_RESOLVED, HOP_UNRESOLVED, HOP_NO_ROUTE, HOP_LOCAL = range(5)
-HOP_STATES = ("unknown", "resolved", "no neighbour yet", "no route", "this host")
+HOP_UNKNOWN, HOP_RESOLVED, HOP_UNRESOLVED, HOP_NO_ROUTE, HOP_LOCAL, HOP_TUNNEL = range(6)
+HOP_STATES = ("unknown", "resolved", "no neighbour yet", "no route", "this host", "resolved")

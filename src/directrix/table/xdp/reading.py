@@ -23,6 +23,7 @@ from directrix.table.xdp.counting import Counting, figures
 from directrix.table.xdp.keys import key_from
 from directrix.table.xdp.maps import Maps
 from directrix.table.xdp.sets import Sets
+from directrix.table.xdp.tunnels import tunnel_from
 
 _SERVICE = layout.SERVICE
 _SERVER = layout.SERVER
@@ -129,4 +130,5 @@ def real_server(raw: tuple[int, ...]) -> RealServer:
         raw[_S["weight"]],
         raw[_S["upper_threshold"]],
         raw[_S["lower_threshold"]],
+        tunnel_from(raw, _S),
     )

@@ -47,7 +47,7 @@ from directrix.lvs.sysctls import check as check_sysctls
 from directrix.system.local_address import is_here
 from directrix.table.interface import HandshakesByServer, Table, check_address, check_netmask, check_server
 from directrix.table.marks import MarkRules
-from directrix.table.xdp import connections, layout, libbpf, removal, sysctls
+from directrix.table.xdp import connections, layout, libbpf, removal, sysctls, tunnels
 from directrix.table.xdp.clock import Ticks, timeout_ticks
 from directrix.table.xdp.counting import Counting
 from directrix.table.xdp.draft import Draft
@@ -392,7 +392,7 @@ class XdpTable(Table):
 
     def _check(self, key: ServiceKey, server: RealServer) -> None:
         check_server(key, server)
-        if server.method is not ForwardingMethod.DIRECT:
+        if server.method not in (ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL):
             raise NotSupportedYet(f"the forwarding method {server.method.name.lower()}")
 
     def vet_server(self, key: ServiceKey, server: RealServer) -> None:
@@ -429,8 +429,7 @@ class XdpTable(Table):
             draft = self._draft(service)
             draft.add(number, server.weight)
             self._drafts[service] = draft
-            here = layout.SERVER_LOCAL if is_here(server.address) else 0
-            self._set_server_flags(number, layout.SERVER_AVAILABLE | here)
+            self._open_way(number, server)
 
     def edit_server(self, key: ServiceKey, server: RealServer) -> None:
         with self._changing() as index:
@@ -441,6 +440,7 @@ class XdpTable(Table):
                 raise NoSuchServer(f"{server.address}:{server.port}")
             self._reopen(number, server)
             self._set_server(number, **_server_values(server))
+            self._open_way(number, server)
             draft = self._draft(service)
             draft.edit(number, server.weight)
             self._drafts[service] = draft
@@ -461,6 +461,20 @@ class XdpTable(Table):
         """A full server takes connections again when its upper threshold goes or rises (IPVS)."""
         if server.upper_threshold == 0 or server.upper_threshold > self._server_number(number, "upper_threshold"):
             self._set_server(number, overload=0)
+
+    def _open_way(self, number: int, server: RealServer) -> None:
+        """Let packets go to a server, by its method. The data plane looks the next hop up anew if that has changed."""
+        start, words = number * layout.HOP.size, self._maps.hops.words
+        here = layout.SERVER_LOCAL if is_here(server.address) else 0
+        flags = layout.SERVER_AVAILABLE | here | tunnels.flags(server)
+        if flags & layout.SERVER_TUNNEL:
+            layout.HOP.pack_into(self._maps.hops.bytes, start, outer=tunnels.outer_addresses(server.address))
+        self._set_server_flags(number, flags)
+        state = (start + layout.HOP.offsets["state"]) // 4
+        if words[state] in (layout.HOP_RESOLVED, layout.HOP_TUNNEL):
+            resolved = layout.HOP_TUNNEL if flags & layout.SERVER_TUNNEL else layout.HOP_RESOLVED
+            if words[state] != resolved:
+                words[state] = layout.HOP_UNKNOWN
 
     def _set_server_flags(self, number: int, flags: int) -> None:
         self._maps.hops.words[number * layout.HOP.size // 4] = flags
@@ -629,6 +643,7 @@ def _server_values(server: RealServer) -> dict[str, int | bytes]:
         "weight": server.weight,
         "upper_threshold": server.upper_threshold,
         "lower_threshold": server.lower_threshold,
+        **tunnels.fields(server),
     }
     if server.weight:
         values["last_weight"] = server.weight
