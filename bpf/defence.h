@@ -74,15 +74,18 @@ static __always_inline bool to_drop_entry(const struct connection *c, __u32 now)
 
 /*
  * End a connection by force: its template goes with it if it has no other connection, and either
- * was never assured or `always` (IPVS).
+ * was never assured or `always` (IPVS). Global: verified once.
  */
-static __always_inline void connection_drop(struct connection *c, __u32 now, bool always)
+__noinline int connection_drop(struct connection *c, __u32 now, bool always)
 {
-	__u32 control = c->status & CONNECTION_TEMPLATE ? 0 : c->control;
 	struct connection *template;
+	__u32 control;
 
+	if (!c)
+		return 0;
+	control = c->status & CONNECTION_TEMPLATE ? 0 : c->control;
 	if (!connection_end(c, c->expires, now) || !control)
-		return;
+		return 0;
 	template = connection_at(control - 1);
 	if (template && !template->children && (always || !(template->status & CONNECTION_ASSURED))) {
 		struct head *h = head_of((control - 1) / BUCKET_SLOTS);
@@ -91,6 +94,7 @@ static __always_inline void connection_drop(struct connection *c, __u32 now, boo
 		if (h)
 			visit_by(h, now + GRACE_TICKS);
 	}
+	return 0;
 }
 
 struct thinning {
