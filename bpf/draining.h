@@ -25,11 +25,12 @@ static __always_inline void template_forget(struct connection *c, struct head *h
 		visit_by(h, now + GRACE_TICKS);
 }
 
-static __noinline int bucket_drain(__u32 number, struct head *h, struct draining *d)
+/* Global: verified once. */
+__noinline int bucket_drain(__u32 number, struct head *h, struct draining *d)
 {
 	struct bucket *b = bucket_at(number);
 
-	if (!b)
+	if (!b || !h || !d)
 		return 0;
 	for (int i = 0; i < BUCKET_SLOTS; i++) {
 		struct connection *c = &b->slot[i];

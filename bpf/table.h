@@ -25,7 +25,7 @@
 #ifndef DIRECTRIX_TABLE_H
 #define DIRECTRIX_TABLE_H
 
-#define LAYOUT_VERSION 2
+#define LAYOUT_VERSION 3
 #define TICK_SHIFT 2		/* a tick is so many jiffies: 4 to 40 ms; 31 days still fit */
 #define BUCKET_SLOTS 8
 #define HEADS_IN_LINE 8

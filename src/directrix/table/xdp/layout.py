@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from directrix.lvs import handshakes
 from directrix.lvs.sysctls import DEFAULTS
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 TICK_SHIFT = 2
 BUCKET_SLOTS = 8
 HEADS_IN_LINE = 8
