@@ -288,7 +288,7 @@ def _ask_table(case: Case) -> tuple[Service, ...]:
         if case.make == XDP:
             from directrix.table.xdp import director
 
-            case.status = director.status()
+            case.status = director.status(servers=False)
     except (TableUnavailable, TableError) as error:
         case.trouble = str(error)
         return ()
