@@ -28,7 +28,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "for each real server go. Exit status 3 if there is no table."
     )
     parser.add_argument("-j", "--json", action="store_true", help="as JSON")
-    parser.add_argument("-a", "--all", action="store_true", help="also verdicts that no packet came to, and of many next hops each")
+    parser.add_argument(
+        "-a", "--all", action="store_true", help="also verdicts that no packet came to, and of many next hops each"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

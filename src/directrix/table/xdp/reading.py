@@ -96,7 +96,9 @@ class Reader:
         found = {}
         for server in self._sets.numbers(unit):
             raw = _SERVER.whole.unpack_from(self._maps.servers.bytes, server * _SERVER.size)
-            found[address_from(raw[_S["address"]], raw[_S["family"]]), ntohs(raw[_S["port"]])] = self._handshakes(server)
+            found[address_from(raw[_S["address"]], raw[_S["family"]]), ntohs(raw[_S["port"]])] = self._handshakes(
+                server
+            )
         return found
 
     def _handshakes(self, server: int) -> Handshakes:
