@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from directrix.system.firewall import Obstacle
+    from directrix.system.netfilter.obstacles import Obstacle
     from directrix.system.whereabouts import Vip
     from directrix.vips.preparing import VipStatus
 
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     from directrix.cli.host_commands import require_root, show_done
-    from directrix.system.firewall import obstacles
+    from directrix.system.netfilter.obstacles import obstacles
     from directrix.system.whereabouts import read_vip
     from directrix.vips import preparing
 
@@ -54,10 +54,11 @@ def _run(args: argparse.Namespace) -> int:
     if not args.dry_run:
         require_root(f"director {args.director_command}")
     if args.director_command == "start":
-        done = preparing.start(vips, preparing.Wish(args.method, args.interface), rehearse=args.dry_run)
-        for vip in vips:
-            for obstacle in obstacles(vip):
-                print(f"in the way of {vip}: {obstacle.text}", file=sys.stderr)
+        wish = preparing.Wish(args.method, args.interface)
+        done = preparing.start(vips, wish, rehearse=args.dry_run)
+        for status in preparing.status(vips, wish):
+            for obstacle in obstacles(status.vip, status.interface):
+                print(f"in the way of {status.vip}: {obstacle.text}", file=sys.stderr)
     else:
         done = preparing.stop(vips, rehearse=args.dry_run)
     show_done(done, rehearsed=args.dry_run)
@@ -65,11 +66,11 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _status(vips: list[Vip], args: argparse.Namespace) -> int:
-    from directrix.system.firewall import obstacles
+    from directrix.system.netfilter.obstacles import obstacles
     from directrix.vips import preparing
 
     found = [
-        (status, obstacles(status.vip))
+        (status, obstacles(status.vip, status.interface))
         for status in preparing.status(vips, preparing.Wish(args.method, args.interface))
     ]
     if args.json:

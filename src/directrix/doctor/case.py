@@ -14,6 +14,7 @@ from directrix.doctor.served import Server, Service, services_of
 from directrix.lvs import Address, ForwardingMethod
 from directrix.lvs.errors import TableError, TableUnavailable
 from directrix.system import frames
+from directrix.system.netfilter.packet import Packet
 from directrix.system.wire import Wire
 
 if TYPE_CHECKING:
@@ -110,6 +111,20 @@ class Case:
         ]
         fitting.sort(key=lambda carried: (not carried.reaches(other), carried.scope != "global"))
         return fitting[0].address if fitting else None
+
+    def packet(self, service: Service, interface: str, *, answer: bool = False) -> Packet:
+        """A packet for a service as the rules of this host see it, that of the client named if there is one."""
+        vip = service.vip
+        return Packet(
+            service.protocol.name.lower(),
+            vip,
+            service.port,
+            interface,
+            answer,
+            other=self.client if self.client is not None and self.client.version == vip.version else None,
+            local_on=frozenset(carried.interface for carried in self.host.has(vip)),
+            own=self.asking_address(interface, vip),
+        )
 
     def place_of(self, address: Address) -> Place:
         """Where another host of the segment is, asked for on the wire and not looked up.

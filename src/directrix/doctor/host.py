@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,15 +16,14 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 from pathlib import Path
 from typing import Any
 
-from directrix.doctor.firewall import Ruleset, devices_told, read_ruleset
-from directrix.doctor.iptables import as_entries
 from directrix.lvs import Address
 from directrix.system import links, sysctl
 from directrix.system.commands import CommandFailed, run
 from directrix.system.links import Link
+from directrix.system.netfilter import listing
+from directrix.system.netfilter.ruleset import Ruleset
 
 _LISTENING = {"tcp": "0A", "udp": "07"}
-_OF_DEVICES = ("ingress", "egress")
 _CONNECTING = {"01", "02"}
 _INODE = re.compile(r"\bino:(\d+)")
 _SOCKETS = Path("/proc/thread-self/net")
@@ -165,25 +163,9 @@ class Host:
         return found
 
     @cached_property
-    def rulesets(self) -> list[Ruleset] | None:
-        """The rules of netfilter: nft's and iptables', of whatever make; None if they can't be listed."""
-        found = []
-        if shutil.which("nft"):
-            try:
-                entries = json.loads(run(["nft", "--json", "list", "ruleset"])).get("nftables", [])
-            except (CommandFailed, ValueError):
-                return None
-            found.append(read_ruleset(_with_devices_told(_with_extensions_told(entries))))
-        for program, family in (("iptables", "ip"), ("ip6tables", "ip6")):
-            # Without nft, whatever make of iptables there is. Beside it, the old one: but to list its tables would
-            # load modules where nobody uses them.
-            tool = f"{program}-legacy" if shutil.which("nft") else program
-            if shutil.which("nft") and not (_SOCKETS / f"{family}_tables_names").exists():
-                continue
-            if shutil.which(f"{tool}-save"):
-                with suppress(CommandFailed):
-                    found.append(read_ruleset(as_entries(run([f"{tool}-save"]), family), tool))
-        return found or None
+    def ruleset(self) -> Ruleset | None:
+        """The rules of netfilter; None if they can't be listed."""
+        return listing.ruleset_here()
 
     def program_of(self, listener: Listener) -> str:
         """The name of a program that has this socket; empty if it can't be found out."""
@@ -248,36 +230,6 @@ class Host:
 
 def _json(*words: str) -> list[dict[str, Any]]:
     return [entry for entry in json.loads(run(words) or "[]") if entry]
-
-
-def _with_extensions_told(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The listing, with iptables' own words for the tables in which it uses what nft can't name."""
-    kept = entries
-    for program, family in (("iptables-nft", "ip"), ("ip6tables-nft", "ip6")):
-        opaque = any(entry.get("rule", {}).get("family") == family and '"xt"' in json.dumps(entry) for entry in entries)
-        if not opaque or not shutil.which(f"{program}-save"):
-            continue
-        with suppress(CommandFailed):
-            told = as_entries(run([f"{program}-save"]), family)
-            tables = {value["table"] for entry in told for value in entry.values()}
-            kept = [entry for entry in kept if not _is_of(entry, family, tables)] + told
-    return kept
-
-
-def _with_devices_told(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The listing, with the devices of chains that are of some alone."""
-    silent = [each["chain"] for each in entries if each.get("chain", {}).get("hook") in _OF_DEVICES]
-    if any("dev" not in chain for chain in silent):
-        with suppress(CommandFailed):
-            told = devices_told(run(["nft", "list", "ruleset"]))
-            for chain in silent:
-                chain.setdefault("dev", told.get((chain["family"], chain["table"], chain["name"])))
-    return entries
-
-
-def _is_of(entry: dict[str, Any], family: str, tables: set[str]) -> bool:
-    value = next(iter(entry.values()))
-    return value.get("family") == family and value.get("table") in tables
 
 
 def _sockets(name: str) -> Iterator[list[str]]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from directrix.doctor.case import LOOPBACK, Case
 from directrix.doctor.commands import QUIET
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip
-from directrix.doctor.firewall import Fate
-from directrix.doctor.packet import Packet
 from directrix.lvs import Address
+from directrix.system.netfilter.packet import Packet
+from directrix.system.netfilter.ruleset import Fate
 
 _IGNORES = (1, 2, 8)
 """Values of arp_ignore under which an address of lo is not told on another interface."""
@@ -59,9 +59,10 @@ def effective(case: Case, name: str, key: str) -> int:
 
 def _has_rule(case: Case, name: str, vip: Address, hook: str) -> bool:
     """Whether rules (arptables, or nftables' arp family) drop requests for a VIP, or keep it out of our own."""
-    seen = Packet("arp", vip, 0, name, answer=hook == "output")
-    verdicts = [found for rules in case.host.rulesets or () for found in rules.verdicts(seen, hook, ("arp",))]
-    return any(verdict.fate in (Fate.DROPPED, Fate.REWRITTEN) for verdict in verdicts)
+    if case.host.ruleset is None:
+        return False
+    journey = case.host.ruleset.journey(Packet("arp", vip, None, name, answer=hook == "output"), hook)
+    return any(verdict.fate in (Fate.DROPPED, Fate.REWRITTEN) for verdict in (*journey.stops, *journey.changes))
 
 
 CHECK = Check(
