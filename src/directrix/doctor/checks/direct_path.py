@@ -43,7 +43,7 @@ def _try(case: Case, place: Place, service: Service, server: Server) -> Finding:
         return _refused(case, place, service, server)
     if reach is Reach.REJECTED:
         said = "it answers a SYN for the VIP with an ICMP error: a firewall there rejects it"
-        return _wrong(service, server, said, [examine(service, server.address)])
+        return _wrong(service, server, said, [examine(service, server.address, place.source)])
     if reach is Reach.BOUNCED:
         said = "it sends the packet on: it does not carry the VIP, and forwards what is not for itself"
         return _wrong(service, server, said, carry_vip(service.vip, str(server.address)))
@@ -69,7 +69,8 @@ def _refused(case: Case, place: Place, service: Service, server: Server) -> Find
                     f"port as it is: let it listen at {service.port}, or have packets redirected to it"
                 )
                 return _wrong(service, server, said, [redirect(service, port, on)])
-    said = f"it has the VIP, but nobody listens at port {service.port}: start the service; until then, take it out"
+    until = "; until then, take it out" if server.weight > 0 else ""
+    said = f"it has the VIP, but nobody listens at port {service.port}: start the service{until}"
     return _wrong(service, server, said, [quiesce(service, server)])
 
 
@@ -77,12 +78,12 @@ def _silent(case: Case, place: Place, service: Service, server: Server) -> Findi
     on = server.address
     if echoes(case, place, service.vip):
         said = f"it carries the VIP, but a SYN for port {service.port} gets no answer: a firewall there drops it"
-        return _wrong(service, server, said, [examine(service, on)])
+        return _wrong(service, server, said, [examine(service, on, place.source)])
     if _lives(case, place, service, on):
         said = "it takes nothing for the VIP, though it lives: it does not carry it (or its firewall drops all for it)"
-        return _wrong(service, server, said, [*carry_vip(service.vip, str(on)), examine(service, on)])
+        return _wrong(service, server, said, [*carry_vip(service.vip, str(on)), examine(service, on, place.source)])
     said = "it answers ARP, and nothing else: a firewall or rp_filter there drops whatever comes from this director"
-    return _wrong(service, server, said, [examine(service, on)])
+    return _wrong(service, server, said, [examine(service, on, place.source)])
 
 
 def _datagrams(case: Case, place: Place, service: Service, server: Server) -> Finding:

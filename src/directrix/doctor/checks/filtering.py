@@ -40,6 +40,10 @@ def _service(case: Case, service: Service) -> Finding:
     if not service.port:
         return skip(str(service), "it is for every port; rules may well let only some of them in")
     stops, doubts = _on_its_way(case, service)
+    if doubts and not stops and case.client is not None:
+        # Somebody named a client because of trouble: then a rule that may be the cause is a suspect.
+        remedies = dict.fromkeys(remedy for verdict in doubts for remedy in _let_in(verdict))
+        return warn(str(service), f"no rule keeps all of its packets back{_told(doubts)}", list(remedies))
     if not stops:
         return ok(str(service), f"no rule keeps its packets back{_told(doubts)}")
     what = "drops" if stops[0].fate is Fate.DROPPED else "rejects"
