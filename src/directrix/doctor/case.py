@@ -14,6 +14,7 @@ from directrix.doctor.served import Server, Service, services_of
 from directrix.lvs import Address, ForwardingMethod
 from directrix.lvs.errors import TableError, TableUnavailable
 from directrix.system import frames
+from directrix.system.heard import Heard
 from directrix.system.netfilter.packet import Packet
 from directrix.system.wire import Wire
 
@@ -238,7 +239,7 @@ def _ask(
     return found
 
 
-def _told_of(heard: frames.Heard) -> Address | None:
+def _told_of(heard: Heard) -> Address | None:
     """The address an answer is about: in an ARP reply the sender's, in an advertisement its target."""
     return {"arp-reply": heard.source, "advertisement": heard.destination}.get(heard.kind)
 

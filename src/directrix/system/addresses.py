@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_interface
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 
 from directrix.system.commands import run
-
-Address = IPv4Address | IPv6Address
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
+from directrix.system.address import Address
 from directrix.system.netlink import Flag, Kind, Message, attribute, attributes, message, messages, nest, number, text
-
-Address = IPv4Address | IPv6Address
 
 NEWLINK, DELLINK, GETLINK = 16, 17, 18
 NEWADDR, DELADDR, GETADDR = 20, 21, 22

@@ -11,7 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from directrix.system.addresses import Address, addresses
+from directrix.system.address import Address
+from directrix.system.addresses import addresses
 from directrix.system.commands import CommandFailed, run
 from directrix.system.netfilter.listing import ruleset_here
 from directrix.system.netfilter.packet import Packet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from directrix.system.addresses import Address
+from directrix.system.address import Address
 
 UNKNOWN = object()
 """The value of a field that can't be known beforehand."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any
 
-from directrix.system.addresses import Address
+from directrix.system.address import Address
 from directrix.system.netfilter import conditions
 from directrix.system.netfilter.packet import UNKNOWN, Packet
 
