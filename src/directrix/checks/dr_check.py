@@ -39,7 +39,9 @@ from directrix.checks.small_tcp import SmallTcp, State
 from directrix.checks.sockets import CheckFailed, CheckNotMade
 from directrix.lvs.addresses import Address, endpoint
 from directrix.system.frames import who_has
-from directrix.system.rtnetlink import Route, addresses_of, look_for, neighbour, route_to
+from directrix.system.interfaces import addresses_of
+from directrix.system.neighbours import look_for, neighbour
+from directrix.system.routes import Route, route_to
 
 CLAIM_WAIT = 0.25
 """Seconds that a server has to answer for the VIP. Linux does it at once, or never."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from directrix.system.commands import CommandFailed, run
 from directrix.system.links import Link
 from directrix.system.netfilter import listing
 from directrix.system.netfilter.ruleset import Ruleset
+from directrix.system.routes import route_to
 
 _LISTENING = {"tcp": "0A", "udp": "07"}
 _CONNECTING = {"01", "02"}
@@ -189,31 +191,15 @@ class Host:
         """Where it has an address."""
         return [carried for carried in self.carried if carried.address == address]
 
-    def way_to(self, address: Address, source: Address | None = None) -> Way | None:
+    def way_to(self, address: Address) -> Way | None:
         """The route to an address; None if there is none."""
-        if (address, source) not in self._ways:
-            self._ways[(address, source)] = self._look_up(address, source)
-        return self._ways[(address, source)]
+        if address not in self._ways:
+            self._ways[address] = _look_up(address)
+        return self._ways[address]
 
     @cached_property
-    def _ways(self) -> dict[tuple[Address, Address | None], Way | None]:
+    def _ways(self) -> dict[Address, Way | None]:
         return {}
-
-    def _look_up(self, address: Address, source: Address | None) -> Way | None:
-        words = ["ip", "-json", "route", "get", str(address), *(["from", str(source)] if source else [])]
-        try:
-            (entry, *_) = _json(*words)
-        except (CommandFailed, ValueError):
-            return None
-        if entry.get("type") in ("unreachable", "prohibit", "blackhole"):
-            return None
-        gateway, prefsrc = entry.get("gateway"), entry.get("prefsrc")
-        return Way(
-            entry["dev"],
-            ip_address(gateway) if gateway else None,
-            ip_address(prefsrc) if prefsrc else None,
-            entry.get("type") == "local",
-        )
 
     def default_way(self, version: int) -> Way | None:
         """The default route of a family; None if there is none."""
@@ -225,6 +211,14 @@ class Host:
             if "dev" in entry:
                 gateway = entry.get("gateway")
                 return Way(entry["dev"], ip_address(gateway) if gateway else None)
+        return None
+
+
+def _look_up(address: Address) -> Way | None:
+    try:
+        route = route_to(address)
+        return Way(socket.if_indextoname(route.interface), route.gateway, route.source, route.local)
+    except OSError:
         return None
 
 
