@@ -154,14 +154,14 @@ class Host:
         return [replace(each, both=False) if each.inode in alone else each for each in found]
 
     @cached_property
-    def connecting(self) -> list[tuple[Address, int]]:
+    def connecting(self) -> set[tuple[Address, int]]:
         """Where TCP connections of this host itself go or try to go: address and port."""
-        found = []
+        found = set()
         for family in ("", "6"):
             for fields in _sockets(f"tcp{family}"):
                 if fields[3] in _CONNECTING:
                     address, port = _endpoint(fields[2])
-                    found.append((_unmapped(address), port))
+                    found.add((_unmapped(address), port))
         return found
 
     @cached_property
@@ -189,7 +189,14 @@ class Host:
 
     def has(self, address: Address) -> list[Carried]:
         """Where it has an address."""
-        return [carried for carried in self.carried if carried.address == address]
+        return self._by_address.get(address, [])
+
+    @cached_property
+    def _by_address(self) -> dict[Address, list[Carried]]:
+        found: dict[Address, list[Carried]] = {}
+        for carried in self.carried:
+            found.setdefault(carried.address, []).append(carried)
+        return found
 
     def way_to(self, address: Address) -> Way | None:
         """The route to an address; None if there is none."""
@@ -203,15 +210,25 @@ class Host:
 
     def default_way(self, version: int) -> Way | None:
         """The default route of a family; None if there is none."""
-        try:
-            entries = _json("ip", f"-{version}", "-json", "route", "show", "default")
-        except CommandFailed:
-            return None
-        for entry in sorted(entries, key=lambda entry: entry.get("metric", 0)):
-            if "dev" in entry:
-                gateway = entry.get("gateway")
-                return Way(entry["dev"], ip_address(gateway) if gateway else None)
+        if version not in self._defaults:
+            self._defaults[version] = _default(version)
+        return self._defaults[version]
+
+    @cached_property
+    def _defaults(self) -> dict[int, Way | None]:
+        return {}
+
+
+def _default(version: int) -> Way | None:
+    try:
+        entries = _json("ip", f"-{version}", "-json", "route", "show", "default")
+    except CommandFailed:
         return None
+    for entry in sorted(entries, key=lambda entry: entry.get("metric", 0)):
+        if "dev" in entry:
+            gateway = entry.get("gateway")
+            return Way(entry["dev"], ip_address(gateway) if gateway else None)
+    return None
 
 
 def _look_up(address: Address) -> Way | None:

@@ -21,7 +21,7 @@ def look(case: Case) -> Iterator[Finding]:
     served = case.servers(ForwardingMethod.DIRECT)
     if not served:
         yield skip("real servers", "none is reached by direct routing")
-    for address, uses in served.items():
+    for address, uses in case.pace.each(served.items(), "real servers"):
         service = next((each for each, _ in uses if each.protocol is Protocol.TCP), None)
         if address.version == 6:
             continue  # Neighbour discovery asks from an address of the interface.

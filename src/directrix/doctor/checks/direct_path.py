@@ -20,17 +20,20 @@ def look(case: Case) -> Iterator[Finding]:
     served = case.servers(ForwardingMethod.DIRECT)
     if not served:
         yield skip("real servers", "none is reached by direct routing")
-    for address, uses in served.items():
-        try:
-            place = case.place_of(address)
-        except CannotLook as reason:
-            yield skip(str(address), str(reason))
+    missing: set[Address] = set()
+    for service, server in case.pace.each(case.uses(ForwardingMethod.DIRECT), "services at a real server"):
+        if server.address in missing:
             continue
-        for service, server in uses:
-            try:
-                yield _try(case, place, service, server)
-            except CannotLook as reason:
-                yield skip(_looked_at(service, server), str(reason))
+        try:
+            place = case.place_of(server.address)
+        except CannotLook as reason:
+            missing.add(server.address)
+            yield skip(str(server.address), str(reason))
+            continue
+        try:
+            yield _try(case, place, service, server)
+        except CannotLook as reason:
+            yield skip(_looked_at(service, server), str(reason))
 
 
 def _try(case: Case, place: Place, service: Service, server: Server) -> Finding:

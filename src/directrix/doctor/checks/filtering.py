@@ -27,10 +27,10 @@ def look(case: Case) -> Iterator[Finding]:
         yield skip("netfilter's rules", "they can't be listed: neither nft nor iptables is there")
         return
     if case.services:
-        for service in case.services:
+        for service in case.pace.each(case.services, "services"):
             yield _service(case, service)
         return
-    for vip in case.vips:
+    for vip in case.pace.each(case.vips, "VIPs"):
         yield _unnamed(case, vip)
     if not case.vips:
         yield skip("netfilter's rules", "no VIP is known here; name it with --vip")

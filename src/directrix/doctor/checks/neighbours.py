@@ -16,7 +16,7 @@ def look(case: Case) -> Iterator[Finding]:
     if not servers:
         yield skip("real servers", "there is none")
     answers = case.ask_for(servers)
-    for address in servers:
+    for address in case.pace.each(servers, "real servers"):
         try:
             yield _look_at(case, address, answers.get(address, []))
         except CannotLook as reason:

@@ -17,7 +17,7 @@ def look(case: Case) -> Iterator[Finding]:
     """Each VIP on this host."""
     if not case.vips:
         yield skip("VIPs", "none is known here; name it with --vip")
-    for vip in case.vips:
+    for vip in case.pace.each(case.vips, "VIPs"):
         if case.role is Role.DIRECTOR:
             yield from _on_director(case, vip)
         elif case.role is Role.REALSERVER:
