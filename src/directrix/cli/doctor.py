@@ -126,7 +126,7 @@ def _list(as_json: bool) -> int:
 
 def _examine(args: argparse.Namespace) -> int:
     from directrix.doctor.examining import chosen_checks
-    from directrix.doctor.mending import mend, safe_remedies
+    from directrix.doctor.mending import left_elsewhere, mend, safe_remedies
 
     if os.geteuid() != 0:
         print("directrix doctor: it looks at the wire and at rules; run it as root", file=sys.stderr)
@@ -144,6 +144,8 @@ def _examine(args: argparse.Namespace) -> int:
             print(f"{'ran' if not each.trouble else 'FAILED'}: {each.command}", file=sys.stderr)
             if each.trouble:
                 print(f"  {each.trouble}", file=sys.stderr)
+        for remedy in left_elsewhere(found) if mended else ():
+            print(f"left to do on {remedy.on}: {remedy.command}", file=sys.stderr)
     if mended:
         case = _case(args)
         try:

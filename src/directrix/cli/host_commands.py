@@ -30,13 +30,12 @@ _GREEN, _RED, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"
 
 
 def declare(
-    parser: argparse.ArgumentParser, dest: str, role: str, methods: Sequence[str], method_help: str
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], role: str, methods: Sequence[str], method_help: str
 ) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser, argparse.ArgumentParser]:
     """Declare start, stop and status with the words they share; gives the three, for what is one command's alone.
 
     `role` is what the host is made, with its preposition: `a real server for`.
     """
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest=dest, required=True)
     start = commands.add_parser(
         "start",
         help=f"make this host {role} VIPs",
@@ -53,22 +52,27 @@ def declare(
         description=f"Hold this host against what {role} VIPs must be; without --vip, for every VIP started.",
     )
     for command in (start, stop, status):
-        command.add_argument(
-            "-v",
-            "--vip",
-            action="extend",
-            nargs="+",
-            metavar="VIP",
-            default=[],
-            required=command is start,
-            help="the virtual addresses, IPv4 or IPv6",
-        )
+        add_vips(command, required=command is start)
     for command in (start, status):
         command.add_argument("-m", "--method", choices=tuple(methods), default="", help=method_help)
     for command in (start, stop):
         command.add_argument("-n", "--dry-run", action="store_true", help="print the commands, and change nothing")
     status.add_argument("-j", "--json", action="store_true", help="as JSON")
     return start, stop, status
+
+
+def add_vips(command: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """Declare the option that names VIPs."""
+    command.add_argument(
+        "-v",
+        "--vip",
+        action="extend",
+        nargs="+",
+        metavar="VIP",
+        default=[],
+        required=required,
+        help="the virtual addresses, IPv4 or IPv6",
+    )
 
 
 def guarded(name: str, run: Callable[[], int]) -> int:

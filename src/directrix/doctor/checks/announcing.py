@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from directrix.doctor.case import CannotLook, Case
-from directrix.doctor.commands import QUIET
+from directrix.doctor.commands import QUIET, announce
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip
 from directrix.doctor.probing import foreign_syn
 from directrix.doctor.spare import spare_address
@@ -60,7 +60,7 @@ def _try(case: Case, address: Address, vip: Address, port: int) -> Finding:
         return fail(
             looked_at,
             f"it asks in the name of {vip}: who hears that believes the VIP is at this real server",
-            [Remedy(QUIET, str(address))],
+            [Remedy(QUIET, str(address)), announce(vip)],
         )
     return ok(looked_at, f"it asks in the name of {heard[0].source}")
 

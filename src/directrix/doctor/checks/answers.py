@@ -8,7 +8,7 @@ from ipaddress import ip_network
 
 from directrix.doctor.case import LOOPBACK, CannotLook, Case, who_answer
 from directrix.doctor.checks.vip import wire_of
-from directrix.doctor.commands import carry_vip
+from directrix.doctor.commands import announce, carry_vip
 from directrix.doctor.finding import EVERYWHERE, Check, Finding, Remedy, Role, fail, ok, skip
 from directrix.doctor.probing import link_local_of
 from directrix.lvs import Address
@@ -111,7 +111,7 @@ def _beside_director(
     if host is not None and host in case.servers():
         # Its settings are wrong, or the VIP stands on an interface of the wire; which, can't be seen from here.
         *quiet, carried = carry_vip(vip, str(host))
-        remedies = [*quiet, _drop(vip, str(host)), carried]
+        remedies = [*quiet, _drop(vip, str(host)), carried, announce(vip)]
         return fail(
             looked_at,
             f"the real server {host} ({mac.hex(':')}) answers too: clients that hear it go past the director",
@@ -124,7 +124,7 @@ def _beside_director(
     return fail(
         looked_at,
         f"{called}, which is no real server, answers too: the VIP is there twice",
-        [_drop(vip, where)] if where else [],
+        [_drop(vip, where), announce(vip)] if where else [],
     )
 
 
