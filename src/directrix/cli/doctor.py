@@ -102,7 +102,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"directrix doctor: {error}", file=sys.stderr)
         return FAILURES
     except CommandFailed as failure:
-        print(f"directrix doctor: this host can't be examined: {failure}", file=sys.stderr)
+        from directrix.cli.host_commands import package_advised
+
+        print(f"directrix doctor: this host can't be examined: {failure}{package_advised(failure)}", file=sys.stderr)
         return UNKNOWN
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
+    from directrix.system.commands import CommandFailed
     from directrix.system.facts.fact import FactStatus
     from directrix.system.facts.keeping import Done
+    from directrix.system.host_error import HostError
 
 _SHORT = 43
 """Characters of a state that is shown beside its fact: an address with its prefix."""
@@ -85,14 +87,18 @@ def guarded(name: str, run: Callable[[], int]) -> int:
         with ending_in_order():
             return run()
     except (HostError, CommandFailed) as error:
-        advice = ""
-        if isinstance(error, CommandFailed) and error.status == _NOT_FOUND:
-            program = error.command.split()[0]
-            advice = f"; install the package {_PACKAGES[program]}" if program in _PACKAGES else ""
-        print(f"directrix {name}: {error}{advice}", file=sys.stderr)
+        print(f"directrix {name}: {error}{package_advised(error)}", file=sys.stderr)
         return 1
     except Terminated as signal:
         return signal.status
+
+
+def package_advised(error: HostError | CommandFailed) -> str:
+    """What to add to an error: the package to be installed, if a program we run isn't there."""
+    program = getattr(error, "command", "").partition(" ")[0]
+    if getattr(error, "status", 0) != _NOT_FOUND or program not in _PACKAGES:
+        return ""
+    return f"; install the package {_PACKAGES[program]}"
 
 
 def require_root(what: str) -> None:

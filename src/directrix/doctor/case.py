@@ -166,6 +166,23 @@ class Case:
             raise found
         return found
 
+    def is_reached(self, address: Address) -> bool:
+        """Whether another host seems to be reached: on a segment of ours it must answer."""
+        way = self.host.way_to(address)
+        if way is None:
+            return False
+        try:
+            return way.local or way.gateway is not None or bool(self.place_of(address).mac)
+        except CannotLook:
+            return False
+
+    def has_another(self, service: Service, server: Server) -> bool:
+        """Whether another real server of a service gets connections and is reached."""
+        return any(
+            other.weight > 0 and other.address != server.address and self.is_reached(other.address)
+            for other in service.servers
+        )
+
     def way_of(self, address: Address) -> tuple[str, Address]:
         """The interface on whose wire another host is, and our address there to ask from.
 

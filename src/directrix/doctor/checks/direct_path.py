@@ -72,9 +72,10 @@ def _refused(case: Case, place: Place, service: Service, server: Server) -> Find
                     f"port as it is: let it listen at {service.port}, or have packets redirected to it"
                 )
                 return _wrong(service, server, said, [redirect(service, port, on)])
-    until = "; until then, take it out" if server.weight > 0 else ""
+    taken_out = server.weight > 0 and case.has_another(service, server)
+    until = "; until then, take it out" if taken_out else ""
     said = f"it has the VIP, but nobody listens at port {service.port}: start the service{until}"
-    return _wrong(service, server, said, [quiesce(service, server)])
+    return _wrong(service, server, said, [quiesce(service, server)] if taken_out else [])
 
 
 def _silent(case: Case, place: Place, service: Service, server: Server) -> Finding:
@@ -95,7 +96,8 @@ def _datagrams(case: Case, place: Place, service: Service, server: Server) -> Fi
     if service.protocol is Protocol.UDP and service.port and refuses_datagrams(case, place, service.vip, service.port):
         if refuses_datagrams(case, place, on, service.port):
             said = f"it has the VIP, but nobody takes UDP at port {service.port}: start the service"
-            return _wrong(service, server, said, [quiesce(service, server)])
+            taken_out = server.weight > 0 and case.has_another(service, server)
+            return _wrong(service, server, said, [quiesce(service, server)] if taken_out else [])
         said = f"it refuses UDP for the VIP at port {service.port}, though not for its own address {on}"
         return _wrong(service, server, said, [redirect(service, None, str(on))])
     if not echoes(case, place, service.vip):
@@ -113,8 +115,7 @@ def _lives(case: Case, place: Place, service: Service, address: Address) -> bool
 def _wrong(service: Service, server: Server, said: str, remedies: list[Remedy]) -> Finding:
     """What is wrong with a real server that gets no connections any more hurts no new client."""
     outcome = Outcome.FAIL if server.weight > 0 else Outcome.WARN
-    left = [each for each in remedies if server.weight > 0 or not each.command.endswith(" -w 0")]
-    return Finding(outcome, _looked_at(service, server), said, tuple(left))
+    return Finding(outcome, _looked_at(service, server), said, tuple(remedies))
 
 
 def _looked_at(service: Service, server: Server) -> str:
