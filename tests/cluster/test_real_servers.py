@@ -188,6 +188,17 @@ def test_a_vip_that_another_host_answers_for_is_taken_over_only_if_one_says_so(b
     assert "no interface that leads to others carries 10.0.0.99 here" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    "order", ["start up stop down", "start up down stop", "up start stop down", "up start down stop"]
+)
+def test_forwarding_goes_back_whichever_goes_first_of_director_and_data_plane(rs: Host, order: str) -> None:
+    words = {"start": ("start", *BOTH, "--method", "masquerade"), "stop": ("stop",)}
+    before = snapshot(rs)
+    for word in order.split():
+        rs.directrix(*(("director", *words[word]) if word in words else (word, "--quiet")))
+    assert snapshot(rs) == before
+
+
 def test_several_vips_and_methods_start_and_stop_in_any_order(rs: Host) -> None:
     rs.set("ipv4/conf/eth0/arp_announce", 1)
     before = snapshot(rs)

@@ -62,6 +62,17 @@ class Ledger:
         """The entries of a holder."""
         return [entry for entry in self.entries.values() if holder in entry.holders]
 
+    def was(self, setting: str) -> str | None:
+        """What a kernel parameter was before anybody held it; None if nobody does, or it was not there."""
+        for entry in self.entries.values():
+            if isinstance(entry.fact, Setting) and entry.fact.name == setting:
+                return entry.before
+            if isinstance(entry.fact, Forwarding):
+                values: dict[str, str | None] = json.loads(entry.before or "{}")
+                if setting in values:
+                    return values[setting]
+        return None
+
     def copy(self) -> Ledger:
         """One that can be changed without this one."""
         return Ledger(dict(self.holders), dict(self.entries))
