@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
+from directrix.doctor.daemon import Ask, Vrrp, nobody, read_vrrp
 from directrix.doctor.finding import Role
 from directrix.doctor.host import Host
 from directrix.doctor.served import Server, Service, services_of
@@ -52,6 +53,7 @@ class Case:
         trouble: why no table can be looked at, empty if one can.
         knocks: what was found so far, by host, address and port tried.
         spares: addresses nobody has, by interface.
+        ask: asks the director that runs here.
     """
 
     host: Host
@@ -69,6 +71,15 @@ class Case:
     _places: dict[Address, Place | CannotLook] = field(default_factory=dict)
     _answers: dict[Address, list[bytes]] = field(default_factory=dict)
     spares: dict[str, IPv4Address | None] = field(default_factory=dict)
+    ask: Ask = nobody
+    _vrrp: Vrrp | None = None
+
+    @property
+    def vrrp(self) -> Vrrp:
+        """VRRP as it was when a check asked for it first; nothing where no director runs."""
+        if self._vrrp is None:
+            self._vrrp = read_vrrp(self.ask)
+        return self._vrrp
 
     def close(self) -> None:
         """Give back what was opened."""
@@ -252,6 +263,7 @@ def make_case(
     services: Sequence[Service] = (),
     interface: str = "",
     client: Address | None = None,
+    ask: Ask = nobody,
 ) -> Case:
     """Find out which host this is and what it is about; what is given overrides what is found.
 
@@ -262,7 +274,7 @@ def make_case(
         CommandFailed: the host can't be asked.
     """
     host = Host()
-    case = Case(host, role or Role.BYSTANDER, tuple(vips), tuple(services), interface, client)
+    case = Case(host, role or Role.BYSTANDER, tuple(vips), tuple(services), interface, client, ask=ask)
     if role in (None, Role.DIRECTOR):
         served = _ask_table(case)
         if served:
