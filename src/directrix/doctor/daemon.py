@@ -46,6 +46,7 @@ class Router:
     family: int
     vrid: int
     state: str
+    base_priority: int
     priority: int
     interval: float
     source: Address | None
@@ -129,6 +130,7 @@ def _router(told: Mapping[str, Any]) -> Router:
         family=_version(told["family"]),
         vrid=told["vrid"],
         state=told["state"],
+        base_priority=told["base_priority"],
         priority=told["priority"],
         interval=told["interval"],
         source=_address(told["source"]),

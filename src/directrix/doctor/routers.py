@@ -147,7 +147,7 @@ def _of_one(evidence: Evidence, heard: Heard, refused: Rejected | None) -> Itera
     elif both and evidence.before.holds:
         said = f"{who} is heard, and does not heed this director: it hears nothing of it, or refuses it{beside}"
         yield Trouble(Kind.DEAF, said, True, heard)
-    if advert.priority == OWNER and router.priority == OWNER:
+    if advert.priority == OWNER and router.base_priority == OWNER:
         said = f"{heard.source} has priority {OWNER}, as this director has: only one can own the addresses"
         yield Trouble(Kind.OWNERS, said, heard=heard)
 

@@ -11,6 +11,7 @@ from directrix.health.rule import By, Standing
 from directrix.lvs import Rates, endpoint
 from directrix.lvs.handshakes import Handshakes, together
 from directrix.top.model import HELP, Asking, Model, Row, Sort, rows, selected_index
+from directrix.top.routers import line
 from directrix.top.sample import History, RowKey, Sample, ServerRow, ServiceRow
 from directrix.top.text import duration, fit, percent, short, sparkline
 
@@ -55,8 +56,6 @@ _SORTED: Final = {
     Sort.SHARE: "DONE",
 }
 _LEAST_NAME, _LEAST_SPARK = 14, 5
-_AROUND: Final = 4
-"""Lines that are no rows: two of figures, the heads, and the last one."""
 
 _KEYS = "q quit  h help  / filter  enter open  tacpbd sort  z quiesce  w back"
 
@@ -82,7 +81,7 @@ def frame(
 ) -> list[Line]:
     """The whole view in so many columns and lines; without a height all rows, and no last line for keys."""
     shown = rows(model, sample)
-    lines = [*_summary(model, sample, history, columns, unicode=unicode, interval=interval)]
+    lines = [*_summary(model, sample, history, columns, unicode=unicode, interval=interval), *_routers(sample)]
     if model.help:
         lines += [Line(text) for text in HELP]
         if height is not None:
@@ -92,7 +91,7 @@ def frame(
     spark = max(columns - _FIXED - width - 1, 0)
     lines.append(Line(_heads(model, width, spark), Style.HEAD))
     at = selected_index(model, [key for key, _ in shown])
-    first, last = _window(len(shown), at, None if height is None else max(height - _AROUND, 1))
+    first, last = _window(len(shown), at, None if height is None else max(height - 1 - len(lines), 1))
     for place in range(first, last):
         key, row = shown[place]
         text = _row_text(row, width, model) + " " + sparkline(history.of(key), spark, unicode=unicode)
@@ -146,6 +145,11 @@ def _summary(
         Line(title[:columns].ljust(columns) if columns else "", Style.TITLE),
         Line(text + sparkline(history.of(None), max(columns - len(text), 0), unicode=unicode)),
     ]
+
+
+def _routers(sample: Sample) -> list[Line]:
+    bad = any(router.is_bad for router in sample.routers)
+    return [Line(line(sample.routers), Style.BAD if bad else Style.PLAIN)] if sample.routers else []
 
 
 def _name(row: Row) -> str:
