@@ -74,7 +74,7 @@ def web(cluster: Cluster, tmp_path: Path) -> Cluster:
 
 @pytest.fixture
 def load(web: Cluster) -> Load:
-    made = Load(web["client"], patience=PATIENCE)
+    made = Load(web["client"], clients=8, patience=PATIENCE, thinking=0.05)
     web.closing.append(made.stop)
     return made
 
