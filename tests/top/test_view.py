@@ -10,6 +10,7 @@ from tables import DNS, HTTP, busy, history, sample
 from directrix.lvs import Protocol, RealServer, ServiceKey, VirtualService, parse_address
 from directrix.table.memory import MemoryTable
 from directrix.top.model import Asking, Model, Sort
+from directrix.top.routers import RouterRow, read
 from directrix.top.sample import Sample
 from directrix.top.view import Style, frame
 
@@ -93,6 +94,23 @@ def test_over_a_table_that_watches_no_handshakes_the_rest_is_shown() -> None:
 
 def test_an_empty_table_says_so() -> None:
     assert text(Model(), shown=Sample())[-1] == "  no virtual services"
+
+
+def test_the_states_of_virtual_routers_have_a_line_of_their_own_and_those_that_are_wrong_come_first() -> None:
+    routers = (RouterRow("VI_1", "BACKUP", 100, "10.0.0.2"), RouterRow("VI_2", "MASTER", 150))
+    lines = frame(Model(), replace(SAMPLE, routers=routers), history(SAMPLE), 80)
+    assert (lines[2].text, lines[2].style) == ("VRRP  VI_1 BACKUP (100) of 10.0.0.2  VI_2 MASTER (150)", Style.PLAIN)
+    assert lines[3].text.startswith("SERVER")
+    routers = (*routers, RouterRow("VI_3", "FAULT", 90), RouterRow("VI_4", "MASTER", 100, "10.0.0.3"))
+    third = frame(Model(), replace(SAMPLE, routers=routers), history(SAMPLE), 132)[2]
+    assert third.text.startswith("VRRP  VI_3 FAULT (90)  VI_4 MASTER (100), AND SO IS 10.0.0.3  VI_1 BACKUP")
+    assert third.style is Style.BAD
+    assert len(frame(Model(), replace(SAMPLE, routers=routers), history(SAMPLE), 80, 6)) == 6
+
+
+def test_what_a_director_tells_of_vrrp_is_read() -> None:
+    told = {"instances": [{"name": "VI", "state": "MASTER", "priority": 150, "master": None, "vrid": 51}]}
+    assert read(told) == (RouterRow("VI", "MASTER", 150),)
 
 
 def test_the_question_names_the_server() -> None:

@@ -56,7 +56,9 @@ _SCHEMAS: dict[str, Any] = {
     "Error": _object(error=_TEXT),
     "Status": _object(
         version=_TEXT,
+        pid=_WHOLE,
         configuration=_TEXT,
+        config_id=_maybe(_TEXT),
         started_at=_NUMBER,
         reloaded_at=_maybe(_NUMBER),
         reload_refused=_maybe(_TEXT),

@@ -13,6 +13,7 @@ from directrix.doctor.checks import (
     fill,
     filtering,
     gateway,
+    health_checks,
     hooks,
     kernel,
     link,
@@ -24,6 +25,7 @@ from directrix.doctor.checks import (
     rp_filter,
     services,
     vip,
+    vrrp,
 )
 
 CHECKS = {
@@ -33,7 +35,9 @@ CHECKS = {
         link.CHECK,
         hooks.CHECK,
         services.CHECK,
+        health_checks.CHECK,
         prepared.CHECK,
+        vrrp.CHECK,
         vip.CHECK,
         own_address.CHECK,
         arp_settings.CHECK,

@@ -11,6 +11,7 @@ from directrix.health.rule import Absence, Rule, Standing, judge
 from directrix.lvs import Address, Counters, Rates, ServerState, ServiceKey, ServiceState
 from directrix.lvs.handshakes import Handshakes, together
 from directrix.table.interface import Table
+from directrix.top.routers import RouterRow
 
 ServerId = tuple[Address, int]
 RowKey = tuple[ServiceKey, ServerId | None]
@@ -46,11 +47,15 @@ class ServiceRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """The table at a moment, like no other one. `clock` is the time of day to be shown."""
+    """The table at a moment, like no other one.
+
+    `clock` is the time of day to be shown, `routers` are those of VRRP, if it is spoken.
+    """
 
     services: tuple[ServiceRow, ...] = ()
     totals: tuple[Counters, Rates] = (Counters(), Rates())
     clock: str = ""
+    routers: tuple[RouterRow, ...] = ()
 
 
 def take(table: Table, remembered: Remembered, now: float, clock: str, rule: Rule | None = None) -> Sample:

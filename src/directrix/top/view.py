@@ -13,6 +13,7 @@ from directrix.health.rule import By, Standing
 from directrix.lvs import Rates, endpoint
 from directrix.lvs.handshakes import Handshakes, together
 from directrix.top.model import HELP, Asking, Model, Row, Sort, shown
+from directrix.top.routers import line
 from directrix.top.sample import History, Sample, ServerRow, ServiceRow
 from directrix.top.text import duration, fit, percent, short, sparkline
 
@@ -57,8 +58,6 @@ _SORTED: Final = {
     Sort.SHARE: "DONE",
 }
 _LEAST_NAME, _LEAST_SPARK = 14, 5
-_AROUND: Final = 4
-"""Lines that are no rows: two of figures, the heads, and the last one."""
 
 _KEYS = "q quit  h help  / filter  enter open  tacpbd sort  z quiesce  w back"
 
@@ -84,7 +83,7 @@ def frame(
 ) -> list[Line]:
     """The whole view in so many columns and lines; without a height all rows, and no last line for keys."""
     found = shown(model, sample)
-    lines = [*_summary(model, sample, history, columns, unicode=unicode, interval=interval)]
+    lines = [*_summary(model, sample, history, columns, unicode=unicode, interval=interval), *_routers(sample)]
     if model.help:
         lines += [Line(text) for text in HELP]
         if height is not None:
@@ -94,7 +93,7 @@ def frame(
     spark = max(columns - _FIXED - width - 1, 0)
     lines.append(Line(_heads(model, width, spark), Style.HEAD))
     at = found.place(model.selected)
-    first, last = _window(len(found.rows), at, None if height is None else max(height - _AROUND, 1))
+    first, last = _window(len(found.rows), at, None if height is None else max(height - 1 - len(lines), 1))
     for place in range(first, last):
         key, row = found.rows[place]
         text = _row_text(row, width, model) + " " + sparkline(history.of(key), spark, unicode=unicode)
@@ -165,6 +164,11 @@ def _together(sample: Sample) -> _Together:
     seen = [row.handshakes for row in servers if row.handshakes is not None and row.handshakes.recent_begun]
     active, inactive = (sum(getattr(row.state, name) for row in servers) for name in ("active", "inactive"))
     return _Together(len(servers), active, inactive, together(seen).recent_share)
+
+
+def _routers(sample: Sample) -> list[Line]:
+    bad = any(router.is_bad for router in sample.routers)
+    return [Line(line(sample.routers), Style.BAD if bad else Style.PLAIN)] if sample.routers else []
 
 
 def _name(row: Row) -> str:
