@@ -54,6 +54,7 @@ class Case:
         knocks: what was found so far, by host, address and port tried.
         spares: addresses nobody has, by interface.
         ask: asks the director that runs here.
+        killed: the process of a director that ran here and has not stopped in order; None if none did.
     """
 
     host: Host
@@ -72,6 +73,7 @@ class Case:
     _answers: dict[Address, list[bytes]] = field(default_factory=dict)
     spares: dict[str, IPv4Address | None] = field(default_factory=dict)
     ask: Ask = nobody
+    killed: int | None = None
     _vrrp: Vrrp | None = None
 
     @property
@@ -264,6 +266,7 @@ def make_case(
     interface: str = "",
     client: Address | None = None,
     ask: Ask = nobody,
+    killed: int | None = None,
 ) -> Case:
     """Find out which host this is and what it is about; what is given overrides what is found.
 
@@ -274,7 +277,7 @@ def make_case(
         CommandFailed: the host can't be asked.
     """
     host = Host()
-    case = Case(host, role or Role.BYSTANDER, tuple(vips), tuple(services), interface, client, ask=ask)
+    case = Case(host, role or Role.BYSTANDER, tuple(vips), tuple(services), interface, client, ask=ask, killed=killed)
     if role in (None, Role.DIRECTOR):
         served = _ask_table(case)
         if served:
