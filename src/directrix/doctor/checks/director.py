@@ -20,8 +20,8 @@ def look(case: Case) -> Iterator[Finding]:
     if daemon is None and case.killed is not None:
         yield fail(
             looked_at,
-            f"it ran here as process {case.killed}, and was killed or crashed: nobody checks the real servers any more, "
-            "and VIPs it held stay here, beside those of whoever has taken over. Start it again",
+            f"it ran here as process {case.killed}, and was killed or crashed: nobody checks the real servers any "
+            "more, and VIPs it held stay here, beside those of whoever has taken over. Start it again",
             [Remedy(f"systemctl restart {_UNIT}")] if any(Path(place, _UNIT).exists() for place in _UNITS) else [],
         )
         return
