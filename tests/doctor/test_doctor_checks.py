@@ -12,10 +12,10 @@ import pytest
 from test_doctor_breaks import EVERY
 
 from directrix.doctor.case import Case
-from directrix.doctor.checks import arp_settings, fill, hooks, link, listening, rp_filter, services, vip
+from directrix.doctor.checks import arp_settings, fill, hooks, link, listening, own_address, rp_filter, services, vip
 from directrix.doctor.examining import examine
 from directrix.doctor.finding import Finding, Role
-from directrix.doctor.host import Carried, Destination, Host, Listener
+from directrix.doctor.host import Carried, Destination, Host, Listener, Way
 from directrix.doctor.mending import left_elsewhere, safe_remedies
 from directrix.doctor.registry import CHECKS
 from directrix.doctor.served import Server, parse_service
@@ -260,6 +260,36 @@ class TestServices:
             "directrix ipvsadm -a -t 10.0.0.100:80 -r 10.0.0.11:80 -g -w 3",
         ]
         assert told(self.look(3, port=8080, method=ForwardingMethod.MASQUERADE)) == ["ok"]
+
+
+class Routed(MadeUp):
+    """A host whose way to everything leaves from one address."""
+
+    def __init__(self, source: str, **facts: Any) -> None:
+        super().__init__(**facts)
+        self.source = source
+
+    def way_to(self, other: Address, source: Address | None = None) -> Way:
+        return Way("eth0", None, ip_address(self.source))
+
+
+class TestOwnAddress:
+    VIP6 = ip_address("fd00::100")
+
+    def look(self, source: str) -> list[Finding]:
+        service = replace(
+            parse_service("[fd00::100]:80"), servers=(Server(ip_address("fd00::11"), 80, ForwardingMethod.DIRECT, 1),)
+        )
+        host = Routed(source, carried=[address("fd00::1/64"), address("fd00::100/64")])
+        return list(own_address.look(Case(host, Role.DIRECTOR, (self.VIP6,), (service,))))
+
+    def test_checks_that_would_come_from_an_ipv6_vip_are_a_warning(self) -> None:
+        assert told(self.look("fd00::1")) == ["ok"]
+        (found,) = self.look("fd00::100")
+        assert (told([found]), commands(found)) == (
+            ["warn"],
+            ["ip address change fd00::100/64 dev eth0 preferred_lft 0"],
+        )
 
 
 def test_the_guide_tells_of_every_break_and_of_every_check_that_finds_one() -> None:

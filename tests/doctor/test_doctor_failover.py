@@ -108,6 +108,46 @@ def test_a_director_looked_after_by_a_daemon_is_not_broken_by_hand(patient: Pati
     assert heal_lab(patient.lab) == []
 
 
+def test_a_director_that_was_killed_is_told_and_the_other_one_is_not_told_to_give_up_its_address(
+    patient: Patient,
+) -> None:
+    d1 = patient.host("d1")
+    pid = directing.process(d1)
+    directing.kill(d1)
+    try:
+        until("d2 has taken over", lambda: not patient.examine("d2", "--only", "vip").wrong and _holds(patient, "d2"))
+        found = {each["check"]: each for each in patient.examine("d1").wrong}
+        assert set(found) == {"director", "answers"}
+        assert f"it ran here as process {pid}, and was killed or crashed" in found["director"]["said"]
+        assert found["answers"]["remedies"] == []
+    finally:
+        directing.start(patient.name, d1)
+    until("d1 is master again", lambda: not _holds(patient, "d2"))
+    assert patient.examine("d1").wrong == []
+
+
+def _holds(patient: Patient, host: str) -> bool:
+    return " 10.0.0.100/" in patient.run(host, "ip address show dev eth0").stdout
+
+
+def test_a_reload_that_was_refused_is_told(patient: Patient) -> None:
+    file = directing.directory(patient.name, "d2") / directing.CONFIGURATION
+    before = file.read_text()
+    pid = directing.process(patient.host("d2"))
+    try:
+        file.write_text(before.replace("lvs_sched mh", "lvs_sched maglef"))
+        patient.run("d2", f"kill -HUP {pid}")
+        until("it is told", lambda: patient.examine("d2", "--only", "director").wrong)
+        [found] = patient.examine("d2", "--only", "director").wrong
+        assert "the last reload was refused, and the configuration before is in force" in found["said"]
+        [advice] = found["remedies"]
+        assert "maglef" in patient.run("d2", f"{advice['command']} -i d2").stderr
+    finally:
+        file.write_text(before)
+        patient.run("d2", f"kill -HUP {pid}")
+    until("it is well again", lambda: not patient.examine("d2", "--only", "director").wrong)
+
+
 def test_a_real_server_that_fails_its_checks_is_told_with_when_it_began(patient: Patient) -> None:
     server = patient.host("rs1")
     identity = namespaces.identity(server.namespace)

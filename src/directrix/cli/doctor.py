@@ -168,6 +168,7 @@ def _looked(case: Case, checks: list[Check], seconds: float | None) -> list[Foun
 
 
 def _case(args: argparse.Namespace) -> Case:
+    from directrix.director.places import left_behind
     from directrix.doctor.case import make_case
     from directrix.doctor.finding import Role
     from directrix.doctor.registry import CHECKS
@@ -183,6 +184,7 @@ def _case(args: argparse.Namespace) -> Case:
         interface=args.interface,
         client=_address(args.client) if args.client else None,
         ask=_ask_director,
+        killed=left_behind(),
     )
     if args.interface and args.interface not in case.host.links:
         raise ValueError(f"there is no interface {args.interface!r} here (there are: {', '.join(case.host.links)})")

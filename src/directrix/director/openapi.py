@@ -124,6 +124,7 @@ _SCHEMAS: dict[str, Any] = {
         faults=_list(_TEXT),
         waiting=_list(_TEXT),
         addresses=_list(_TEXT),
+        garp_delay=_NUMBER,
         statistics={"type": "object"},
     ),
     "Stranger": _object(interface=_TEXT, family=_TEXT, vrid=_WHOLE, count=_WHOLE, source=_TEXT, at=_NUMBER),

@@ -66,6 +66,7 @@ class Case:
         macs: who has which MAC, by interface and IP version.
         pace: the time that each check has; those that look at many things go through them by it.
         ask: asks the director that runs here.
+        killed: the process of a director that ran here and has not stopped in order; None if none did.
     """
 
     host: Host
@@ -87,6 +88,7 @@ class Case:
     macs: dict[tuple[str, int], dict[bytes, Address]] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
     ask: Ask = nobody
+    killed: int | None = None
     _vrrp: Vrrp | None = None
     _servers: dict[ForwardingMethod | None, Served] = field(default_factory=dict)
     _vips: tuple[tuple[Address, ...], frozenset[Address]] = ((), frozenset())
@@ -332,6 +334,7 @@ def make_case(
     interface: str = "",
     client: Address | None = None,
     ask: Ask = nobody,
+    killed: int | None = None,
 ) -> Case:
     """Find out which host this is and what it is about; what is given overrides what is found.
 
@@ -342,7 +345,7 @@ def make_case(
         CommandFailed: the host can't be asked.
     """
     host = Host()
-    case = Case(host, role or Role.BYSTANDER, tuple(vips), tuple(services), interface, client, ask=ask)
+    case = Case(host, role or Role.BYSTANDER, tuple(vips), tuple(services), interface, client, ask=ask, killed=killed)
     if role in (None, Role.DIRECTOR):
         served = _ask_table(case)
         if served:

@@ -36,6 +36,11 @@ def on_loopback(vip: Address) -> str:
     return f"{single(vip)} dev lo {'scope host' if vip.version == 4 else 'nodad preferred_lft 0'}"
 
 
+def on_director(vip: Address, interface: str) -> str:
+    """A director's VIP, on an interface: over IPv6 never chosen for its own connections, as IPv4 doesn't."""
+    return f"{single(vip)} dev {interface}" + (" preferred_lft 0" if vip.version == 6 else "")
+
+
 def redirect(service: Service, port: int | None = None, on: str = "") -> Remedy:
     """Have a real server take what is for a service by the RIP, or by another port."""
     family, protocol = "ip" if service.vip.version == 4 else "ip6", service.protocol.name.lower()

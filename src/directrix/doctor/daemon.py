@@ -95,17 +95,31 @@ class Vrrp:
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """The director itself: its process, its configuration, and what `@ID` in that is compared with."""
+    """The director itself.
+
+    Attributes:
+        pid: its process.
+        configuration, config_id: the file, and what `@ID` in it is compared with; None for the host's name.
+        ready: its table is live, and VRRP knows of each address whether it is here.
+        reload_refused: why the last reload was; empty if it was not.
+        astray: services that are not in the table as they shall be.
+    """
 
     pid: int
     configuration: str
-    config_id: str | None
+    config_id: str | None = None
+    ready: bool = True
+    reload_refused: str = ""
+    astray: tuple[str, ...] = ()
 
 
 def read_daemon(ask: Ask) -> Daemon | None:
     """The director of this host; None if none runs."""
     told = ask("/v1/status")
-    return None if told is None else Daemon(told["pid"], told["configuration"], told["config_id"])
+    if told is None:
+        return None
+    refused = told["reload_refused"] or ""
+    return Daemon(told["pid"], told["configuration"], told["config_id"], told["ready"], refused, tuple(told["astray"]))
 
 
 def read_vrrp(ask: Ask) -> Vrrp:

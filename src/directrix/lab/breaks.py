@@ -10,6 +10,7 @@ from directrix.lab import directing, state
 from directrix.lab.breaking import Break, Scene
 from directrix.lab.definition import Role
 from directrix.lab.errors import LabError
+from directrix.lab.plumbing import as_director
 from directrix.lab.vrrp_breaks import VRRP_BREAKS
 from directrix.lvs import Address
 from directrix.system import frames, namespaces
@@ -153,7 +154,7 @@ def _director_no_vip(scene: Scene) -> None:
     _without_daemon(scene)
     for vip in scene.vips:
         device = scene.device_of(vip)
-        scene.do(f"ip address del {_single(vip)} dev {device}", f"ip address replace {_single(vip)} dev {device}")
+        scene.do(f"ip address del {_single(vip)} dev {device}", f"ip address replace {as_director(vip, device)}")
 
 
 def _only_vip(scene: Scene) -> None:

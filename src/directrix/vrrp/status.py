@@ -69,6 +69,7 @@ class InstanceStatus:
         faults: why it is in FAULT; what its first start waits for is in `waiting`.
         addresses: all that go with the mastership, excluded ones too, with prefix length.
         interval: of adverts, seconds.
+        garp_delay: seconds after becoming master until neighbours are told again; 0 for never.
         statistics: a copy.
     """
 
@@ -90,4 +91,5 @@ class InstanceStatus:
     faults: tuple[str, ...]
     waiting: tuple[str, ...]
     addresses: tuple[str, ...]
+    garp_delay: float
     statistics: Statistics

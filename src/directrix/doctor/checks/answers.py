@@ -126,9 +126,10 @@ def _beside_director(
         host = who_is(case, interface, vip, mac)
     where = "" if host is None else f"{host}%{interface}" if host.is_link_local else str(host)
     called = f"{where} ({mac.hex(':')})" if where else f"a host with the MAC {mac.hex(':')}"
-    if case.vrrp.router_of(vip) is not None:
+    if case.vrrp.router_of(vip) is not None or case.killed is not None:
         # What VRRP put there it would put there again.
-        return fail(looked_at, f"{called} answers too: the VIP is there twice; the check vrrp tells why")
+        which = "director" if case.vrrp.router_of(vip) is None else "vrrp"
+        return fail(looked_at, f"{called} answers too: the VIP is there twice; the check {which} tells why")
     return fail(
         looked_at,
         f"{called}, which is no real server, answers too: the VIP is there twice",

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from directrix.doctor.case import LOOPBACK, Case
-from directrix.doctor.commands import announce, carry_vip, single
+from directrix.doctor.commands import announce, carry_vip, on_director
 from directrix.doctor.daemon import Router
 from directrix.doctor.finding import THE_DIRECTOR, Check, Finding, Remedy, Role, fail, ok, skip
 from directrix.doctor.host import Carried, Host
@@ -43,7 +43,7 @@ def _on_director(case: Case, vip: Address) -> Iterator[Finding]:
     yield fail(
         f"VIP {vip}",
         "the director does not carry it: nobody answers when clients ask for it",
-        [Remedy(f"ip address add {single(vip)} dev {interface}", safe=True)] if interface else [],
+        [Remedy(f"ip address add {on_director(vip, interface)}", safe=True)] if interface else [],
     )
 
 

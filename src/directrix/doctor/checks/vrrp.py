@@ -66,9 +66,9 @@ def _unheard(case: Case, evidence: Evidence) -> Iterator[Finding]:
         who = mac.hex(":") if host is None else str(host)
         yield fail(
             router.called,
-            f"{who} answers for {vip}, too, and no advert of it arrives here. If it is a director, what goes to the "
-            "multicast group is lost on the way: let IP protocol 112 through, or have all directors speak to each "
-            "other by unicast",
+            f"{who} answers for {vip}, too, and no advert of it arrives here. Either its director was killed and left "
+            "the address there (the check director tells so there), or what goes to the multicast group is lost on the "
+            "way: let IP protocol 112 through, or have all directors speak to each other by unicast",
             [] if host is None else _by_unicast(case, router, host),
         )
 
