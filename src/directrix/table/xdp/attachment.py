@@ -302,6 +302,8 @@ def describe_devices(maps: Maps, found: list[Link], attachments: list[Attachment
         wire, tags = _tags_of(link, by_name)
         if tags:
             vlans[layout.VLAN_KEY.whole.pack(wire, tags)] = link.index.to_bytes(4, "little")
+            # of two tags the device between them sees the inner one
+            vlans[layout.VLAN_KEY.whole.pack(by_name[link.parent].index, link.vlan)] = link.index.to_bytes(4, "little")
         flags = layout.DEVICE_REDIRECT if wire in native else 0
         mac = int.from_bytes(link.mac, "little")
         layout.DEVICE.whole.pack_into(content, place * size, link.index, wire, tags, flags, mac, 0)
