@@ -24,13 +24,18 @@ SEGMENTS = 44
 _BLOCK = random.Random(3).randbytes(1 << 20)
 
 
-def retransmitted(s: socket.socket) -> int:
-    """Segments sent again on a connection: tcpi_total_retrans of Linux's struct tcp_info."""
-    return int(struct.unpack_from("=I", s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 100)[0])
+def lost(s: socket.socket) -> int:
+    """Segments sent again because the first did not arrive.
+
+    Of Linux's struct tcp_info: tcpi_total_retrans less tcpi_dsack_dups. A sender on a busy machine also sends again what is
+    only late to be acknowledged; the receiver then says that it has it twice.
+    """
+    info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 220)
+    return int(struct.unpack_from("=I", info, 100)[0] - struct.unpack_from("=I", info, 216)[0])
 
 
-def put(host: Host, megabytes: int, address: str) -> tuple[bool, int]:
-    """Send so much over one connection: did it arrive right, and how many segments were sent again?"""
+def put(host: Host, megabytes: int, address: str) -> bool:
+    """Send so much over one connection: did it arrive right, every segment at its first sending?"""
     digest = hashlib.sha256()
     with connect(host, address) as s:
         s.sendall(f"put {megabytes << 20}\n".encode())
@@ -38,8 +43,9 @@ def put(host: Host, megabytes: int, address: str) -> tuple[bool, int]:
             block = number.to_bytes(8, "big") + _BLOCK[8:]
             digest.update(block)
             s.sendall(block)
-        answer = s.recv(64).decode()
-        return answer == digest.hexdigest(), retransmitted(s)
+        right = s.recv(64).decode() == digest.hexdigest()
+        until("the sender knows that nothing was lost", lambda: lost(s) <= 0, 2)
+        return right
 
 
 def bytes_a_packet(director: Host, address: str, sent: int) -> float:
@@ -60,7 +66,7 @@ def bytes_a_packet(director: Host, address: str, sent: int) -> float:
 
 @pytest.mark.parametrize("build", [one_armed, two_armed], ids=["one interface", "in by one, out by another"])
 @pytest.mark.parametrize("megabytes", [24, pytest.param(100, marks=pytest.mark.slow)])
-def test_tcp_arrives_whole_and_nothing_is_sent_twice(
+def test_tcp_arrives_whole_and_nothing_is_lost(
     cluster: Cluster, build: Callable[[Cluster], Cluster], megabytes: int
 ) -> None:
     build(cluster)
@@ -69,12 +75,8 @@ def test_tcp_arrives_whole_and_nothing_is_sent_twice(
     director.up()
     director.restore(service(net="0" if build is one_armed else "2"))
     for address in (VIP, VIP6):
-        whole, again = put(cluster["client"], megabytes, address)
-        size = bytes_a_packet(director, address, megabytes << 20)
-        print(f"\n{megabytes} MB to {address}: {again} segments sent again, {size:,.0f} bytes a packet")
-        assert whole
-        assert again == 0
-        assert size > 4000, "no super-packets came by"
+        assert put(cluster["client"], megabytes, address)
+        assert bytes_a_packet(director, address, megabytes << 20) > 4000, "no super-packets came by"
 
 
 @pytest.mark.parametrize("address", [VIP, VIP6])
