@@ -21,14 +21,15 @@ SOL_UDP, UDP_SEGMENT, SO_RCVBUFFORCE = 17, 103, 33
 SEGMENT = 1400
 SEGMENTS = 44
 """What a super-packet of UDP is cut into."""
+MEGABYTES = 100
 _BLOCK = random.Random(3).randbytes(1 << 20)
 
 
 def lost(s: socket.socket) -> int:
     """Segments sent again because the first did not arrive.
 
-    Of Linux's struct tcp_info: tcpi_total_retrans less tcpi_dsack_dups. A sender on a busy machine also sends again what is
-    only late to be acknowledged; the receiver then says that it has it twice.
+    Of Linux's struct tcp_info: tcpi_total_retrans less tcpi_dsack_dups. On a busy machine a sender also sends
+    again what is only late to be acknowledged; the receiver then says that it has it twice.
     """
     info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 220)
     return int(struct.unpack_from("=I", info, 100)[0] - struct.unpack_from("=I", info, 216)[0])
@@ -65,18 +66,15 @@ def bytes_a_packet(director: Host, address: str, sent: int) -> float:
 
 
 @pytest.mark.parametrize("build", [one_armed, two_armed], ids=["one interface", "in by one, out by another"])
-@pytest.mark.parametrize("megabytes", [24, pytest.param(100, marks=pytest.mark.slow)])
-def test_tcp_arrives_whole_and_nothing_is_lost(
-    cluster: Cluster, build: Callable[[Cluster], Cluster], megabytes: int
-) -> None:
+def test_tcp_arrives_whole_and_nothing_is_lost(cluster: Cluster, build: Callable[[Cluster], Cluster]) -> None:
     build(cluster)
     serve(cluster)
     director = cluster["director"]
     director.up()
     director.restore(service(net="0" if build is one_armed else "2"))
     for address in (VIP, VIP6):
-        assert put(cluster["client"], megabytes, address)
-        assert bytes_a_packet(director, address, megabytes << 20) > 4000, "no super-packets came by"
+        assert put(cluster["client"], MEGABYTES, address)
+        assert bytes_a_packet(director, address, MEGABYTES << 20) > 4000, "no super-packets came by"
 
 
 @pytest.mark.parametrize("address", [VIP, VIP6])
