@@ -94,7 +94,7 @@ static __always_inline __u32 device_for(__u32 ifindex, const struct ethhdr *eth,
 			return *vlan;
 		*foreign = true;
 	}
-	return d->arrives;
+	return ifindex;
 }
 
 /* May a frame with these tags leave by this hop as it is? */
@@ -113,10 +113,11 @@ static __noinline int hand_up(struct xdp_md *ctx, __u32 ifindex)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct handed_up *head = data;
+	struct device *d = device_at(ifindex);
 
 	if (data + sizeof(struct ethhdr) > end)
 		return xdp_end(MALFORMED);
-	head->ifindex = ifindex;
+	head->ifindex = d ? d->arrives : ifindex;
 	head->mark = HANDED_UP_MARK;
 	count_verdict(bpf_get_smp_processor_id(), HANDED_UP);
 	return bpf_redirect(front.up, 0);
@@ -146,16 +147,16 @@ __noinline int xdp_hold(struct xdp_md *ctx, __u32 now, __u32 *number)
 static __noinline int xdp_aside(struct xdp_md *ctx, __u32 number, __u32 device, __u32 length, enum packet_kind kind)
 {
 	struct hop *hop = hop_at(number);
-	int sent;
+	int sent = 0;
 
-	if (hop->state == HOP_LOCAL) {
+	if (hop->state == HOP_TUNNEL) {
+		sent = xdp_tunnel(ctx, number % MAX_SERVERS, kind);
+	} else if (hop->state == HOP_NARROW) {
+		sent = xdp_narrow(ctx, number % MAX_SERVERS, length, kind);
+	} else if (hop->state == HOP_LOCAL) {
 		count_forwarded(bpf_get_smp_processor_id(), number, length, kind);
 		return xdp_end(LOCAL);	/* generic XDP would see it again if tc gave it back to the device */
 	}
-	if (hop->state == HOP_NARROW)
-		sent = xdp_narrow(ctx, number % MAX_SERVERS, device, length, kind);
-	else
-		sent = hop->state == HOP_TUNNEL ? xdp_tunnel(ctx, number % MAX_SERVERS, kind) : 0;
 	return sent ? sent : hand_up(ctx, device);
 }
 

@@ -13,8 +13,8 @@
 #include "forward_direct.h"
 #include "icmp.h"
 
-/* Send a packet that fits; 0: it is for tc, as all with tags are. `device` is where it arrived. */
-__noinline int xdp_narrow(struct xdp_md *ctx, __u32 number, __u32 device, __u32 length, enum packet_kind kind)
+/* Send a packet that fits; 0: it is for tc, as all with tags are. */
+__noinline int xdp_narrow(struct xdp_md *ctx, __u32 number, __u32 length, enum packet_kind kind)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct hop *hop = hop_at(number);
