@@ -257,14 +257,13 @@ def status(*, servers: bool = True) -> Status | None:
 
 def _hops(table: XdpTable) -> list[Hop]:
     names = dict(attachment.interface_names())
-    resolved = (layout.HOP_RESOLVED, layout.HOP_TUNNEL)
     return [
         Hop(
             service,
             server,
             layout.HOP_STATES[state],
-            names.get(ifindex, f"#{ifindex}") if state in (*resolved, layout.HOP_UNRESOLVED) else "",
-            mac.to_bytes(8, "little")[:6].hex(":") if state in resolved else "",
+            names.get(ifindex, f"#{ifindex}") if state in (*layout.HOPS_RESOLVED, layout.HOP_UNRESOLVED) else "",
+            mac.to_bytes(8, "little")[:6].hex(":") if state in layout.HOPS_RESOLVED else "",
         )
         for service, server, state, ifindex, mac in table.hops()
     ]

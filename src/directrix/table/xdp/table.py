@@ -387,10 +387,9 @@ class XdpTable(Records, Table):
             layout.HOP.pack_into(self._maps.hops.bytes, start, outer=tunnels.outer_addresses(server.address))
         self._set_server_flags(number, flags)
         state = (start + layout.HOP.offsets["state"]) // 4
-        if words[state] in (layout.HOP_RESOLVED, layout.HOP_TUNNEL):
-            resolved = layout.HOP_TUNNEL if flags & layout.SERVER_TUNNEL else layout.HOP_RESOLVED
-            if words[state] != resolved:
-                words[state] = layout.HOP_UNKNOWN
+        tunnel = bool(flags & layout.SERVER_TUNNEL)
+        if words[state] in layout.HOPS_RESOLVED and (words[state] == layout.HOP_TUNNEL) != tunnel:
+            words[state] = layout.HOP_UNKNOWN
 
     def _set_server_flags(self, number: int, flags: int) -> None:
         self._maps.hops.words[number * layout.HOP.size // 4] = flags
