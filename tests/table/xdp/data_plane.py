@@ -286,7 +286,7 @@ class DataPlane:
             keep[name] = self.front(name)
         fresh = memoryview(bytearray(front.size))
         front.pack_into(fresh, 0, timeout=loader.timeout_ticks(Timeouts(), self.ticks), **keep)
-        sysctls.write(fresh, {**DEFAULTS, "run_estimation": 0}, self.ticks)
+        sysctls.write(fresh, {**DEFAULTS, "run_estimation": 0, "flood_defence": 0}, self.ticks)
         maps.front.bytes[: front.size] = fresh
         layout.FRONT.pack_into(maps.front.bytes, 0, now=self.tick(), now_ns=time.monotonic_ns())
         maps.fwmarks.words[layout.FWMARKS.offsets["in_force"] // 4] = 0
