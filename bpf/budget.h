@@ -29,9 +29,10 @@ static __always_inline __u64 cell_ahead(__u64 cell, __u64 now)
 	return ahead >> (CELL_TIME_BITS - 1) ? 0 : ahead;
 }
 
-static __always_inline __u64 source_hash(const struct packet *p, const struct budget *b, __u32 service)
+/* What stands for a source of this budget; of another one, if it has been set anew, its past is forgotten. */
+static __always_inline __u64 source_hash(const struct packet *p, const struct budget *b)
 {
-	__u64 h = (service + parameters.seed[1]) * INDEX_PRIME;
+	__u64 h = (b->in_force + parameters.seed[1]) * INDEX_PRIME;
 
 	if (is_ipv4(p)) {
 		h ^= p->address[0] & b->mask4;
@@ -75,7 +76,7 @@ __noinline int source_over(const struct packet *p, __u32 service, __u64 ns)
 
 	if (!p || !b)
 		return 0;
-	hash = source_hash(p, b, service);
+	hash = source_hash(p, b);
 	place = hash & (BUDGET_LINES - 1);
 	tag = hash & ~CELL_TIME;
 	line = bpf_map_lookup_elem(&sources, &place);

@@ -338,7 +338,7 @@ struct budget {
 	__u64 interval, burst;			/* of the service: ns */
 	__u64 source_interval, source_burst;	/* of a source: units of BUDGET_SHIFT bits of ns */
 	__u32 mask4;				/* what counts as one source */
-	__u32 in_force;
+	__u32 in_force;				/* a number no other one has; 0: there is none */
 	__u32 mask6[4];
 	/* data plane */
 	__u64 full;				/* ns: when all of the service's budget is there again */

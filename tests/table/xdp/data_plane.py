@@ -272,6 +272,10 @@ class DataPlane:
         servers, services = self.front("server_top"), self.front("service_top")
         _wipe(maps.service_stats.bytes, 0, (layout.MAX_SERVICES + 1) * layout.STATISTICS.size)
         _wipe(maps.services.bytes, 0, services * layout.SERVICE.size)
+        _wipe(maps.floods.bytes, 0, services * layout.FLOOD.size)
+        _wipe(maps.budgets.bytes, 0, services * layout.BUDGET.size)
+        epoch = layout.FLOODING.get(maps.flooding.bytes, 0, "epoch") + 4  # by which the sketch is forgotten
+        layout.FLOODING.pack_into(maps.flooding.bytes, 0, epoch=epoch & 0xFFFFFFFF, floods=0)
         _wipe(maps.buckets.bytes, 0, len(maps.buckets.bytes))
         _wipe(self.heads, 0, len(self.heads))
         _wipe(maps.servers.bytes, 0, servers * layout.SERVER.size)
