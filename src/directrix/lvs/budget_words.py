@@ -1,9 +1,9 @@
 """The words a budget is given in, on the command line and in saved files alike.
 
-    -t | -u | --sctp-service VIP:PORT, or -f MARK [-6]        the service, in ipvsadm's words
-    --rate COUNT[/s|/m|/h] [--burst COUNT]                    of the service
-    --source-rate COUNT[/s|/m|/h] [--source-burst COUNT]      of each source
-    [--source-prefix BITS] [--source-prefix6 BITS]            what a source is
+-t | -u | --sctp-service VIP:PORT, or -f MARK [-6]        the service, in ipvsadm's words
+--rate COUNT[/s|/m|/h] [--burst COUNT]                    of the service
+--source-rate COUNT[/s|/m|/h] [--source-burst COUNT]      of each source
+[--source-prefix BITS] [--source-prefix6 BITS]            what a source is
 """
 
 from __future__ import annotations

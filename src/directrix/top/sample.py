@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from directrix.health.memory import Remembered
 from directrix.health.rule import Absence, Rule, Standing, judge
 from directrix.lvs import Address, Counters, Rates, ServerState, ServiceKey, ServiceState
+from directrix.lvs.flood import Flood, FloodCounts
 from directrix.lvs.handshakes import Handshakes, together
 from directrix.table.interface import Table
 
@@ -37,20 +38,23 @@ class ServiceRow:
     state: ServiceState
     servers: tuple[ServerRow, ...]
     handshakes: Handshakes | None = None
+    flood: FloodCounts = field(default_factory=FloodCounts)
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The table at a moment. `clock` is the time of day to be shown."""
+    """The table at a moment. `clock` is the time of day to be shown, `flood` whether it is under flood."""
 
     services: tuple[ServiceRow, ...] = ()
     totals: tuple[Counters, Rates] = (Counters(), Rates())
     clock: str = ""
+    flood: bool = False
 
 
 def take(table: Table, remembered: Remembered, now: float, clock: str, rule: Rule | None = None) -> Sample:
     """A sample of any make of table."""
     handshakes = table.handshakes()
+    flood = table.flood() or Flood(0)
     rows = []
     for state in table.services():
         absences = remembered.get(state.service.key, {})
@@ -65,8 +69,10 @@ def take(table: Table, remembered: Remembered, now: float, clock: str, rule: Rul
             ServerRow(one, judgement.handshakes, judgement.standing, absences.get(one.server.key))
             for one, judgement in zip(state.servers, judged, strict=True)
         )
-        rows.append(ServiceRow(state, servers, together(row.handshakes for row in servers if row.handshakes)))
-    return Sample(tuple(rows), table.totals(), clock)
+        seen_together = together(row.handshakes for row in servers if row.handshakes)
+        floods = flood.services.get(state.service.key, FloodCounts())
+        rows.append(ServiceRow(state, servers, seen_together, floods))
+    return Sample(tuple(rows), table.totals(), clock, flood.on)
 
 
 @dataclass(slots=True)
