@@ -23,6 +23,8 @@ MOST_SOURCE_RATE = 10_000
 MOST_BURST_SECONDS = 12 * 3600
 """How long a burst may take to come back."""
 
+_NS = 1_000_000_000
+
 PREFIX4, PREFIX6 = 32, 64
 """What counts as one source unless said otherwise: an IPv4 address, and the IPv6 network that a host has."""
 
@@ -113,20 +115,24 @@ class BudgetState:
 
 
 class Bucket:
-    """A token bucket, kept as the time at which it is full again."""
+    """A token bucket, kept as the time at which it is full again, in nanoseconds."""
 
     def __init__(self, rate: Rate) -> None:
-        self._rate = rate
-        self._full = 0.0
+        self._interval = max(round(rate.interval * _NS), 1)
+        self._burst = self._interval * rate.burst
+        self._full = 0
 
     def take(self, now: float) -> bool:
         """Take one if there is one. `now`: seconds, not going back."""
-        full = max(self._full, now)
-        if full - now + self._rate.interval > self._rate.burst * self._rate.interval * (1 + 1e-9):
+        ahead = self._ahead(now) + self._interval
+        if ahead > self._burst:
             return False
-        self._full = full + self._rate.interval
+        self._full = int(now * _NS) + ahead
         return True
 
     def left(self, now: float) -> int:
         """How many are there."""
-        return int(self._rate.burst - max(self._full - now, 0.0) / self._rate.interval + 1e-9)
+        return (self._burst - self._ahead(now)) // self._interval
+
+    def _ahead(self, now: float) -> int:
+        return max(self._full - int(now * _NS), 0)

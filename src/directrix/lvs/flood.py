@@ -71,3 +71,7 @@ class Flood:
     def on(self) -> bool:
         """Whether SYNs get no entry at present."""
         return self.state is FloodState.ON
+
+
+NO_FLOOD = Flood(1)
+"""A table that never saw one, and that is on its guard."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from directrix.health.memory import Remembered
 from directrix.health.rule import Absence, Rule, Standing, judge
 from directrix.lvs import Address, Counters, Rates, ServerState, ServiceKey, ServiceState
-from directrix.lvs.flood import Flood, FloodCounts
+from directrix.lvs.flood import NO_FLOOD, FloodCounts
 from directrix.lvs.handshakes import Handshakes, together
 from directrix.table.interface import Table
 
@@ -54,7 +54,7 @@ class Sample:
 def take(table: Table, remembered: Remembered, now: float, clock: str, rule: Rule | None = None) -> Sample:
     """A sample of any make of table."""
     handshakes = table.handshakes()
-    flood = table.flood() or Flood(0)
+    flood = table.flood() or NO_FLOOD
     rows = []
     for state in table.services():
         absences = remembered.get(state.service.key, {})

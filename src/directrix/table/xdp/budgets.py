@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from directrix.lvs import Address
 from directrix.lvs.budget import Budget, BudgetState, Rate
 from directrix.table.xdp import layout, sysctls
 from directrix.table.xdp.maps import Maps
@@ -13,6 +14,9 @@ _BUDGET = layout.BUDGET
 _NS = 1_000_000_000
 _UNIT = 1 << layout.BUDGET_SHIFT
 _P = _BUDGET.places
+_MASK64 = 0xFFFFFFFFFFFFFFFF
+_CELL_TIME_BITS = 40
+_CELL_TIME = (1 << _CELL_TIME_BITS) - 1
 
 
 class Budgets:
@@ -38,6 +42,36 @@ class Budgets:
             ahead = max(raw[_P["full"]] - time.monotonic_ns(), 0)
             left = (raw[_P["burst"]] - ahead) // raw[_P["interval"]]
         return BudgetState(budget, raw[_P["over"]], raw[_P["source_over"]], left)
+
+    def source_left(self, number: int, client: Address) -> int | None:
+        """How many connections the source of a client may open at once; None if the service has no such budget."""
+        raw = _BUDGET.whole.unpack_from(self._maps.budgets.bytes, number * _BUDGET.size)
+        if not raw[_P["in_force"]] or not raw[_P["source_interval"]]:
+            return None
+        hash_ = self._source_hash(raw[_P["in_force"]], client, raw[_P["mask4"]], raw[_P["mask6"]])
+        now = time.monotonic_ns() >> layout.BUDGET_SHIFT & _CELL_TIME
+        line = hash_ & (1 << layout.BUDGET_LINE_BITS) - 1
+        cells = layout.SOURCE_LINE.whole.unpack_from(self._maps.sources.bytes, line * layout.SOURCE_LINE.size)[0]
+        ahead = 0
+        for cell in memoryview(cells).cast("Q"):
+            if cell >> _CELL_TIME_BITS == hash_ >> _CELL_TIME_BITS:
+                ahead = (cell - now) & _CELL_TIME
+                ahead = 0 if ahead >> _CELL_TIME_BITS - 1 else ahead
+        return int((raw[_P["source_burst"]] - ahead) // raw[_P["source_interval"]])
+
+    def _source_hash(self, in_force: int, client: Address, mask4: int, mask6: bytes) -> int:
+        """source_hash() in budget.h."""
+        seed = int.from_bytes(self._maps.parameter_bytes("seed")[8:], "little")
+        found = (in_force + seed) * layout.INDEX_PRIME & _MASK64
+        words = memoryview(client.packed).cast("I")
+        if client.version == 4:
+            found ^= words[0] & mask4
+        else:
+            for word, mask in zip(words, memoryview(mask6).cast("I"), strict=True):
+                found = (found ^ (word & mask)) * layout.INDEX_PRIME & _MASK64
+                found ^= found >> 32
+        found = (found ^ found >> 32) * 0xD6E8FEB86659FD93 & _MASK64
+        return found ^ found >> 29
 
     def put(self, number: int, budget: Budget, generation: int) -> None:
         """Give a service a budget, in place of the one it has. `generation`: a number no other one ever had."""

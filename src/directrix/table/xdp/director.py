@@ -9,7 +9,7 @@ from typing import Any
 from directrix.lvs import ServiceKey
 from directrix.lvs.budget import BudgetState
 from directrix.lvs.errors import InvalidRequest, TableError
-from directrix.lvs.flood import Flood
+from directrix.lvs.flood import NO_FLOOD, Flood
 from directrix.system.links import Link
 from directrix.table.interface import HandshakesByServer
 from directrix.table.xdp import attachment, handover, layout, libbpf, loader, pins
@@ -52,7 +52,7 @@ class Status:
     handshakes: HandshakesByServer
     program: str
     current: bool
-    flood: Flood = Flood(1)
+    flood: Flood = NO_FLOOD
     budgets: Mapping[ServiceKey, BudgetState] = field(default_factory=dict)
 
 

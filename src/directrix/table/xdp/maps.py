@@ -125,6 +125,11 @@ class Maps:
         return self._shared("budgets", layout.MAX_SERVICES * layout.BUDGET.size)
 
     @cached_property
+    def sources(self) -> Shared:
+        """struct source_line by hash of a source."""
+        return self._shared("sources", layout.SOURCE_LINE.size << layout.BUDGET_LINE_BITS)
+
+    @cached_property
     def service_stats(self) -> Shared:
         """struct statistics by service number; the last is of all."""
         return self._shared("service_stats", (layout.MAX_SERVICES + 1) * layout.STATISTICS.size)
