@@ -7,7 +7,8 @@ memory is wiped, which takes a millisecond; making it anew takes half a second.
 Neither the look-up of next hops nor its refresh is left to chance: `freeze_hops` looks them up,
 and puts their next look-up some 250 ms off. Nor is the estimator: the table's clock leaves it alone
 here (`run_estimation` is 0), and `estimate` has its turn; whoever asks the plane's table for
-figures has it first.
+figures has it first. A table that a test fills is not under flood unless it says so (`flood_defence`
+is 0).
 """
 
 from __future__ import annotations
