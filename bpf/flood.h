@@ -124,10 +124,11 @@ static __always_inline __u64 draw(__u64 hash, __u32 server)
 	return hash >> (64 - SHARE_BITS);
 }
 
-static long pick_in_unit(__u32 i, void *context)
+/* Look through a unit of entries, `i` behind the one that the hash names. 1: that is enough. */
+static __noinline long pick_in_unit(__u32 i, void *context)
 {
 	struct picking *picking = context;
-	__u32 number = picking->first + i;
+	__u32 number = picking->first + i, there;
 	struct set_unit *unit;
 	__u64 weights = 0;
 
@@ -136,10 +137,15 @@ static long pick_in_unit(__u32 i, void *context)
 	unit = set_unit_at(picking->set + 1 + number);
 	if (!unit)
 		return 1;
-	for (int k = SET_UNIT_ENTRIES - 1; k >= 0; k--) {
-		const struct set_entry *entry = &unit->entry[k];
+	there = picking->count - number * SET_UNIT_ENTRIES;
+	if (there > SET_UNIT_ENTRIES)
+		there = SET_UNIT_ENTRIES;
+	for (__u32 k = 1; k <= SET_UNIT_ENTRIES; k++) {
+		const struct set_entry *entry = &unit->entry[(there - k) % SET_UNIT_ENTRIES];
 
-		if (number * SET_UNIT_ENTRIES + k >= picking->count || !candidate(entry))
+		if (k > there)
+			break;
+		if (!candidate(entry))
 			continue;
 		weights += entry->weight;
 		if (draw(picking->hash, entry->server) * weights >> SHARE_BITS < entry->weight)
@@ -159,7 +165,9 @@ __noinline __u32 flood_pick(__u32 set, __u64 hash)
 	picking.count = header->count;
 	picking.units = entry_units(picking.count);
 	picking.first = ((hash & 0xffffffff) * picking.count >> 32) / SET_UNIT_ENTRIES;
-	bpf_loop(picking.units, pick_in_unit, &picking, 0);
+	/* nearly always one is all there is; calling it costs less than a loop does */
+	if (!pick_in_unit(0, &picking) && picking.units > 1)
+		bpf_loop(picking.units, pick_in_unit, &picking, 0);
 	return picking.found;
 }
 
