@@ -46,7 +46,7 @@ static __always_inline int enter(const struct packet *p, __u32 number, struct ma
 		verdict = TABLE_FULL;
 	} else if (slot != SLOT_EXISTS) {
 		bind_server(s, making->status);
-		if (half_open(making->status) && handshake_begun(making->server)) {
+		if (half_open(making->status) && handshake_begun(s)) {
 			struct connection *c = connection_at(slot);
 
 			if (c)

@@ -26,11 +26,12 @@ static __always_inline bool guards_are_up(void)
 static __always_inline void count_admitted(struct flood *f, __u32 server, __u32 status)
 {
 	struct handshakes *h = handshakes_at(server);
+	struct server *s = server_at(server);
 
 	__sync_fetch_and_add(&f->admitted, 1);
-	if (!h || half_open(status))
+	if (!h || !s || half_open(status))
 		return;
-	__sync_fetch_and_add(&h->begun, 1);
+	__sync_fetch_and_add(&s->begun, 1);
 	__sync_fetch_and_add(&h->completed, 1);
 }
 

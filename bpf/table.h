@@ -249,7 +249,8 @@ struct server {
 	/* user space, seldom */
 	__u32 unit;		/* of the set in force that holds it; 0: no scheduler asks for its load */
 	__u32 incarnation;	/* counts up when the number is given to another server */
-	__u64 reserved[4];
+	__u64 begun, last_begun;	/* data plane: handshakes (handshake.h), where a new connection is at anyway */
+	__u64 reserved[2];
 	__u32 address[4];
 	__u32 weight;
 	__u32 upper_threshold;
@@ -287,11 +288,11 @@ struct server_count {
 
 /* Handshakes of clients with a real server, at its number (handshake.h). */
 struct handshakes {
-	/* data plane */
-	__u64 begun, completed, failed;
-	__u64 last_begun, last_completed;
+	/* data plane; those that begin are counted in struct server */
+	__u64 completed, failed;
+	__u64 last_completed;
 	__u64 rate_begun, rate_completed;
-	__u64 pad;
+	__u64 pad[3];
 	__u64 time[HANDSHAKE_OCTAVES];	/* timed ones that completed, by the time they took: twice as long each */
 };
 

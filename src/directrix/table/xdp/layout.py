@@ -161,7 +161,8 @@ HOP = _record(
 
 SERVER = _record(
     "server",
-    "active:I inactive:I persistent:I overload:I connections:Q unit:I incarnation:I reserved:32s "
+    "active:I inactive:I persistent:I overload:I connections:Q unit:I incarnation:I begun:Q last_begun:Q "
+    "reserved:16s "
     "address:16s weight:I upper_threshold:I lower_threshold:I service:I port:H family:B method:B generation:I in_use:I "
     "key:20s removed:I last_weight:I tunnel_type:B tunnel_flags:B tunnel_port:H "
     "zero_connections:Q zero_packets:Q zero_bytes:Q kept_connections:Q kept_packets:Q kept_bytes:Q "
@@ -179,9 +180,9 @@ HANDSHAKES_SPACING = handshakes.SPACING
 
 HANDSHAKES = _record(
     "handshakes",
-    "begun:Q completed:Q failed:Q last_begun:Q last_completed:Q rate_begun:Q rate_completed:Q pad:Q "
+    "completed:Q failed:Q last_completed:Q rate_begun:Q rate_completed:Q pad:24s "
     f"time:{HANDSHAKE_OCTAVES * 8}s",
-    aligned={"time": 8},
+    aligned={"pad": 8, "time": 8},
 )
 
 STATISTICS = _record(
