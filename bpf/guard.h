@@ -43,18 +43,19 @@ static __always_inline void count_admitted(struct flood *f, __u32 server, __u32 
  */
 __noinline __u32 guarded(const struct packet *p, __u32 number, __u32 known, __u32 status, struct persistent *choice)
 {
-	struct service *service = service_at(number);
-	struct flood *f = flood_at(number);
+	bool first = false, second = false, again;
 	__u32 way = CONTINUE | GUARD_CHOSEN;
-	bool first, second, again;
-	__u64 hash;
+	struct service *service;
+	struct flood *f;
+	__u64 hash = 0;
 
-	if (!p || !choice || !service || !f)
+	if (!p || !choice)
 		return CONTINUE;
-	choice->server = NOBODY;
-	hash = flow_hash(p);
-	first = front.flood == FLOOD_ON && !known && asks_anew(p);
-	second = front.flood && !first && protocol_of(p) != IPPROTO_UDP && sketch_has(hash);
+	if (front.flood && protocol_of(p) != IPPROTO_UDP) {
+		hash = flow_hash(p);
+		first = front.flood == FLOOD_ON && !known && asks_anew(p);
+		second = !first && sketch_has(hash);
+	}
 	again = p->from_xdp == BEHIND_XDP && protocol_of(p) != IPPROTO_UDP;	/* XDP has asked all this before */
 	if (!second && !again) {
 		if (front.guards & GUARD_BUDGETS && over_budget(p, number))
@@ -64,9 +65,15 @@ __noinline __u32 guarded(const struct packet *p, __u32 number, __u32 known, __u3
 	}
 	if ((!first && !second) || client_port_of(p) == bpf_htons(FTP_DATA_PORT))
 		return CONTINUE;
+	service = service_at(number);
+	f = flood_at(number);
+	if (!service || !f)
+		return CONTINUE;
 	choice->control = 0;
+	choice->server = NOBODY;
 	if (service->flags & SERVICE_PERSISTENT) {
 		if (!persistent_server(p, number, ticks(), choice)) {
+			choice->control = 0;
 			choice->server = flood_pick(service->set, client_hash(p, service, number));
 			way |= GUARD_REMEMBER;
 		}
