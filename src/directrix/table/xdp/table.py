@@ -27,6 +27,7 @@ from directrix.lvs import (
     tcp,
 )
 from directrix.lvs.addresses import endpoint
+from directrix.lvs.budget import Budget, BudgetState
 from directrix.lvs.errors import (
     NoSuchScheduler,
     NoSuchServer,
@@ -35,6 +36,7 @@ from directrix.lvs.errors import (
     ServerExists,
     ServiceExists,
 )
+from directrix.lvs.flood import Flood
 from directrix.lvs.service import PERSISTENCE_ENGINES
 from directrix.lvs.sysctls import SysctlValue
 from directrix.lvs.sysctls import check as check_sysctls
@@ -42,10 +44,12 @@ from directrix.system.local_address import is_here
 from directrix.table.interface import HandshakesByServer, Table, check_address, check_netmask, check_server
 from directrix.table.marks import MarkRules
 from directrix.table.xdp import connections, layout, libbpf, removal, sysctls, tunnels
+from directrix.table.xdp.budgets import Budgets
 from directrix.table.xdp.clock import Ticks, timeout_ticks
 from directrix.table.xdp.counting import Counting
 from directrix.table.xdp.draft import Draft
 from directrix.table.xdp.draining import Draining
+from directrix.table.xdp.floods import Floods
 from directrix.table.xdp.index import ServiceIndex
 from directrix.table.xdp.keys import key_bytes, key_from
 from directrix.table.xdp.maps import LOOK, Maps
@@ -68,6 +72,8 @@ class XdpTable(Records, Table):
         self._sets = Sets(self._maps)
         self._counting = Counting(self._maps)
         self._draining = Draining(self._maps)
+        self._floods = Floods(self._maps)
+        self._budgets = Budgets(self._maps)
         self._reader = Reader(self._maps, self._sets, self._counting)
         self._marks = Marks(self._maps)
         self._index = ServiceIndex(self._maps, self._marks.of)
@@ -187,6 +193,7 @@ class XdpTable(Records, Table):
             generation = self._next_generation()
             self._maps.services.bytes[number * _SERVICE.size : (number + 1) * _SERVICE.size] = bytes(_SERVICE.size)
             self._counting.service_starts(number)
+            self._floods.service_starts(number)
             self._set_service(number, key=key, generation=generation, epoch=generation, in_use=1, **values)
             index.services[key] = number
             self._index.add(number, service.key)
@@ -236,6 +243,8 @@ class XdpTable(Records, Table):
         self._set_service(number, in_use=0)
         del index.services[key]
         index.servers.pop(number, None)
+        if self._budgets.remove(number):
+            self._budgets.settle(list(index.services.values()))
 
     def _settle_index(self, index: Numbers) -> None:
         """After services or mark rules went.
@@ -423,6 +432,38 @@ class XdpTable(Records, Table):
             return {self._reader.virtual_service(n).key: self._reader.handshakes(n) for n in numbers}
 
         return self._reader.at_rest(read)
+
+    # Floods and budgets.
+
+    def flood(self) -> Flood:
+        return self._floods.report(self._reader.service_numbers())
+
+    def budgets(self) -> dict[ServiceKey, BudgetState]:
+        found = {number: self._budgets.state(number) for number in self._reader.service_numbers()}
+        return {key_from(self._service_field(number, "key")): state for number, state in found.items() if state}
+
+    def set_budget(self, key: ServiceKey, budget: Budget | None) -> None:
+        if budget is not None:
+            budget.check()
+        with self._changing() as index:
+            number = index.find(key)
+            if budget is None:
+                self._budgets.remove(number)
+            else:
+                self._budgets.put(number, budget, self._next_generation())
+            self._budgets.settle(list(index.services.values()))
+
+    def set_budgets(self, budgets: Mapping[ServiceKey, Budget]) -> None:
+        for budget in budgets.values():
+            budget.check()
+        with self._changing() as index:
+            wanted = {index.find(key): budget for key, budget in budgets.items()}
+            for number in index.services.values():
+                if number in wanted:
+                    self._budgets.put(number, wanted[number], self._next_generation())
+                else:
+                    self._budgets.remove(number)
+            self._budgets.settle(list(index.services.values()))
 
     # Timeouts and connections.
 
