@@ -139,20 +139,29 @@ __noinline int xdp_hold(struct xdp_md *ctx, __u32 now, __u32 *number)
 }
 
 /*
- * A packet for a real server that is no plain frame away: it is this host, behind a tunnel, or to be looked up. Not
- * inlined, so that what it needs costs direct routing no register.
+ * A packet for a real server that is no plain frame away: it is this host, behind a tunnel, or to be looked up. A
+ * global function, so that what it needs costs direct routing no register and the verifier looks at it once.
  */
-static __noinline int xdp_aside(struct xdp_md *ctx, __u32 number, __u32 device, __u32 length, enum packet_kind kind)
+__noinline int xdp_aside(struct xdp_md *ctx, __u32 number, __u32 device, __u32 length, enum packet_kind kind)
 {
 	struct hop *hop = hop_at(number);
-	int sent;
 
-	if (hop->state == HOP_LOCAL) {
+	asm volatile("" : "+r"(hop));	/* keep it, instead of reckoning it again for each use */
+	if (hop->state == HOP_TUNNEL) {
+		bool plain = hop->flags & SERVER_IPIP4 && hop->wire == ctx->ingress_ifindex && !hop->tags;
+		int sent = 0;
+
+		if (plain && !hop_due(&hop->asked, ticks()))
+			sent = xdp_ipip4(ctx, number, length, hop, kind);
+		else if (!plain)
+			sent = xdp_tunnel(ctx, number % MAX_SERVERS, length, kind);
+		if (sent)
+			return sent;
+	} else if (hop->state == HOP_LOCAL) {
 		count_forwarded(bpf_get_smp_processor_id(), number, length, kind);
 		return xdp_end(LOCAL);	/* generic XDP would see it again if tc gave it back to the device */
 	}
-	sent = hop->state == HOP_TUNNEL ? xdp_tunnel(ctx, number % MAX_SERVERS, kind) : 0;
-	return sent ? sent : hand_up(ctx, device);
+	return hand_up(ctx, device);
 }
 
 enum way { QUICK, QUICK6, COMPLETE };

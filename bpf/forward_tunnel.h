@@ -287,50 +287,55 @@ static __always_inline bool checksummed(const struct server *s)
 }
 
 /*
- * IPv4 in IPv4, which nearly every tunnel is: the same as xdp_wrap() in as few steps as there can be, out of
- * the hop alone.
+ * IPv4 in IPv4 and out by the device it came in by, which nearly every tunnel is: the same as xdp_wrap() in as few
+ * steps as there can be, out of the hop alone. 0: nothing was done, for it is not that, or doesn't fit.
  */
-static __always_inline int xdp_ipip4(struct xdp_md *ctx, const struct iphdr *ip, __u32 number, const struct hop *hop,
-					 enum packet_kind kind)
+static __always_inline int xdp_ipip4(struct xdp_md *ctx, __u32 number, __u32 length, const struct hop *hop,
+				     enum packet_kind kind)
 {
-	__u32 word[3], length;
-	__u32 source, target;
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct iphdr *ip = data + sizeof(struct ethhdr);
+	__u32 first, second, third, source, target, *outer;
+	const __u32 *inner;
 	__u64 sum;
-	void *data, *end;
 
-	length = bpf_ntohs(ip->tot_len);
-	if (ip->ttl <= 1 || length + sizeof(*ip) > hop->mtu)
+	if ((void *)(ip + 1) > end || *(__be16 *)(data + offsetof(struct ethhdr, h_proto)) != bpf_htons(ETH_P_IP) ||
+	    ip->ttl <= 1 || bpf_ntohs(ip->tot_len) + sizeof(*ip) > hop->mtu)
 		return 0;
-	word[0] = bpf_htonl(0x45000000 | outer_tos(ip->tos) << 16 | (length + sizeof(*ip)));
-	word[1] = ip->frag_off & bpf_htons(0x4000) && front.sysctl.pmtu_disc ? bpf_htonl(0x4000) : outer_id(ip);
-	word[2] = (ip->ttl - 1) | bpf_htonl(IPPROTO_IPIP << 16);
 	if (bpf_xdp_adjust_head(ctx, -(int)sizeof(*ip)))
 		return 0;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
-	if (data + sizeof(struct ethhdr) + 2 * sizeof(*ip) > end)
+	outer = data + sizeof(struct ethhdr);
+	ip = (void *)outer + sizeof(*ip);
+	inner = (void *)ip;
+	if ((void *)(ip + 1) > end)
 		return XDP_DROP;
-	source = hop->outer[0];
-	target = hop->outer[1];
-	sum = (__u64)word[0] + word[1] + word[2] + source + target;
-	word[2] |= (__u32)(__u16)~header_folded(sum) << 16;
 	/* of eight bytes each, the last two are those of whoever is written next */
 	*(__u64 *)data = hop->mac;
 	*(__u64 *)(data + 6) = hop->source;
 	*(__be16 *)(data + offsetof(struct ethhdr, h_proto)) = bpf_htons(ETH_P_IP);
-	data += sizeof(struct ethhdr);
-	for (int i = 0; i < 3; i++)
-		((__u32 *)data)[i] = word[i];
-	*(__u32 *)(data + offsetof(struct iphdr, saddr)) = source;
-	*(__u32 *)(data + offsetof(struct iphdr, daddr)) = target;
-	ttl_down4(data + sizeof(*ip));
+	/* version and lengths, TOS as outer_tos() */
+	first = (bpf_ntohl(inner[0]) & 0xffffff) + 0x45000000 + sizeof(*ip);
+	first = bpf_htonl(first - (first & first >> 1 & 0x10000));
+	second = inner[1] & bpf_htonl(0x4000) && front.sysctl.pmtu_disc ? bpf_htonl(0x4000) : outer_id(ip);
+	third = (ip->ttl - 1) | bpf_htonl(IPPROTO_IPIP << 16);
+	source = hop->outer[0];
+	target = hop->outer[1];
+	sum = (__u64)first + second + third + source + target;
+	outer[0] = first;
+	outer[1] = second;
+	outer[2] = third | (__u32)(__u16)~header_folded(sum) << 16;
+	outer[3] = source;
+	outer[4] = target;
+	ttl_down4(ip);
 	count_forwarded(bpf_get_smp_processor_id(), number, length, kind);
 	return XDP_TX;
 }
 
 /* Any tunnel, any families. */
-static __always_inline int xdp_wrap(struct xdp_md *ctx, __u32 number, const struct server *s, struct hop *hop,
-				    enum packet_kind kind)
+static __always_inline int xdp_wrap(struct xdp_md *ctx, __u32 number, __u32 length, const struct server *s,
+				    const struct hop *hop, enum packet_kind kind)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct shim shim = {};
@@ -382,15 +387,12 @@ static __always_inline int xdp_wrap(struct xdp_md *ctx, __u32 number, const stru
 		ttl_down4(data);
 	else
 		((struct ipv6hdr *)data)->hop_limit--;
-	count_forwarded(bpf_get_smp_processor_id(), number, inner.length, kind);
+	count_forwarded(bpf_get_smp_processor_id(), number, length, kind);
 	return hop->wire == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
 }
 
-/*
- * Send a packet; 0: it is for tc, as all with tags are. A global function: direct routing has no part in it, and it
- * asks for nothing that direct routing would have to keep at hand.
- */
-__noinline int xdp_tunnel(struct xdp_md *ctx, __u32 number, enum packet_kind kind)
+/* Send a packet that counts `length` bytes; 0: it is for tc, as all with tags are. Global: verified once. */
+__noinline int xdp_tunnel(struct xdp_md *ctx, __u32 number, __u32 length, enum packet_kind kind)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct hop *hop = hop_at(number);
@@ -404,17 +406,14 @@ __noinline int xdp_tunnel(struct xdp_md *ctx, __u32 number, enum packet_kind kin
 	protocol = *(__be16 *)(data + offsetof(struct ethhdr, h_proto));
 	if (protocol != bpf_htons(ETH_P_IP) && protocol != bpf_htons(ETH_P_IPV6))
 		return 0;
-	if (hop->wire == ctx->ingress_ifindex) {
-		if (hop->flags & SERVER_IPIP4 && protocol == bpf_htons(ETH_P_IP))
-			return xdp_ipip4(ctx, data + sizeof(struct ethhdr), number, hop, kind);
-	} else {
+	if (hop->wire != ctx->ingress_ifindex) {
 		struct device *way = device_at(hop->wire);
 
 		if (!way || !(way->flags & DEVICE_REDIRECT))
 			return 0;
 	}
 	s = server_at(number);
-	return s ? xdp_wrap(ctx, number, s, hop, kind) : 0;
+	return s ? xdp_wrap(ctx, number, length, s, hop, kind) : 0;
 }
 
 /* The same at tc: an end for every packet. */
