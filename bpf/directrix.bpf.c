@@ -454,6 +454,8 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		    place != TC_IP && tc_release(skb, device, now))
 			return tc_end(cpu, BUSY, place);
 	}
+	if (verdict == TUNNEL_ERROR)
+		return place == TC_IP || tags ? tc_end(cpu, UNKNOWN_QUOTE, place) : tunnel_error(skb, &p, number);
 	if (verdict == NO_SERVER && p.kind < KIND_LATER && place != TC_IP && !tags) {
 		count_verdict(cpu, NO_SERVER);
 		return answer(skb, &p, now, device, ANSWER_UNREACHABLE, 0);

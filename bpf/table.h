@@ -115,7 +115,7 @@ struct front {
 	__u32 estimates;		/* data plane: odd while figures are taken down */
 	struct sysctls sysctl;		/* user space; the clock flips the automatic modes */
 	struct defence defence;
-	__u32 pad;
+	__u32 tunnels;			/* data plane: there has been a way by a tunnel; errors from inside one may come */
 };
 
 enum address_mark { ADDRESS_VIRTUAL = 1, ADDRESS_ANY_PORT = 2 };
@@ -238,7 +238,11 @@ struct server {
 	/* user space, seldom */
 	__u32 unit;		/* of the set in force that holds it; 0: no scheduler asks for its load */
 	__u32 incarnation;	/* counts up when the number is given to another server */
-	__u64 reserved[4];
+	/* data plane: what a router in the tunnel said of the way's size, and in which tick */
+	__u32 path_told;
+	__u16 path_mtu;
+	__u16 pad;
+	__u64 reserved[3];
 	__u32 address[4];
 	__u32 weight;
 	__u32 upper_threshold;

@@ -32,6 +32,7 @@ enum verdict {
 	DROP_PACKET,		/* would have made a connection: the defence drop_packet */
 	TOO_BIG,		/* does not fit into the tunnel: answered so */
 	TIME_EXCEEDED,		/* its TTL ends in front of the tunnel: answered so */
+	TUNNEL_ERROR,		/* an ICMP error about a packet in a tunnel: the client is told */
 	VERDICT_LAST,
 };
 

@@ -39,7 +39,7 @@ _ROOM = 1.6
 its number of connections is then 62 % full and a bucket pair without room does not happen."""
 
 _SMALLEST_TABLE = 512
-_OF_THE_PROGRAMS = ("scratch", "cut_scratch", "wrap_scratch", "no_replicas", ".data.answers", ".rodata", ".data")
+_OF_THE_PROGRAMS = ("scratch", "no_replicas", ".data.answers", ".rodata", ".data")
 """Maps (by how their names end) that come and go with the programs; all others are the table."""
 
 _PACKET = bytes(64)

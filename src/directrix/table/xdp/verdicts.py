@@ -37,4 +37,5 @@ VERDICTS = (
     Verdict("drop_packet", "dropped", "would have made a connection: the defence of the sysctl drop_packet"),
     Verdict("too_big", "dropped", "does not fit into the tunnel: answered with the size that does"),
     Verdict("time_exceeded", "dropped", "its TTL ended in front of the tunnel: answered with time exceeded"),
+    Verdict("tunnel_error", "dropped", "an ICMP error about a packet in a tunnel: the client was told"),
 )
