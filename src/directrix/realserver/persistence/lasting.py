@@ -11,9 +11,13 @@ from pathlib import Path
 from directrix.system.facts.address import OwnAddress
 from directrix.system.facts.fact import BootFact, Fact
 from directrix.system.facts.files import TextFile
+from directrix.system.facts.ingress import Clsact, IngressProgram
 from directrix.system.facts.rules import NftTable, XtablesRule
 from directrix.system.facts.setting import Setting
+from directrix.system.facts.tunnel_devices import FouPort, TunnelDevice
 from directrix.system.whereabouts import Vip
+
+_BY_COMMANDS = NftTable | XtablesRule | TunnelDevice | FouPort | Clsact | IngressProgram
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,13 @@ class Lasting:
 
     @property
     def rules(self) -> list[BootFact]:
-        """The firewall rules."""
-        return [fact for fact in self.wanted if isinstance(fact, NftTable | XtablesRule)]
+        """The firewall rules, and what takes packets out of tunnels."""
+        return [fact for fact in self.wanted if isinstance(fact, _BY_COMMANDS)]
+
+    @property
+    def interfaces(self) -> list[str]:
+        """The interfaces that must be there before."""
+        return [fact.interface for fact in self.wanted if isinstance(fact, Clsact)]
 
     def path(self, *parts: str) -> Path:
         """A path of the host."""

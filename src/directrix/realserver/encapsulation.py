@@ -1,0 +1,52 @@
+"""How packets for a VIP come through a tunnel, as a person names it: `ipip`, `gre`, `gue:6080`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from directrix.lvs import TunnelType
+from directrix.system.host_error import HostError
+
+_BETWEEN = {TunnelType.IPIP: 0, TunnelType.GRE: 8, TunnelType.GUE: 12}
+_MOST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Encapsulation:
+    """A kind of tunnel. `port` is GUE's alone."""
+
+    type: TunnelType
+    port: int = 0
+
+    @property
+    def between(self) -> int:
+        """Bytes between the two IP headers, at most."""
+        return _BETWEEN[self.type]
+
+    def __str__(self) -> str:
+        name = self.type.name.lower()
+        return f"{name}:{self.port}" if self.port else name
+
+
+DEFAULT = Encapsulation(TunnelType.IPIP)
+"""What a director's `-i` means if no kind is named."""
+
+
+def read_encapsulation(text: str) -> Encapsulation:
+    """The kind of tunnel a person wrote.
+
+    Raises:
+        HostError: it is none.
+    """
+    name, colon, port = text.partition(":")
+    kinds = {kind.name.lower(): kind for kind in TunnelType}
+    kind = kinds.get(name)
+    if kind is None:
+        raise HostError(f"{text!r} is no kind of tunnel", "write ipip, gre, or gue:PORT")
+    if kind is not TunnelType.GUE:
+        if colon:
+            raise HostError(f"{text!r}: only gue has a port", f"write {name}")
+        return Encapsulation(kind)
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) <= _MOST_PORT:
+        raise HostError(f"{text!r} lacks the UDP port that the director sends to", "write, say, gue:6080")
+    return Encapsulation(kind, int(port))
