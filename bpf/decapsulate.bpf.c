@@ -8,8 +8,8 @@
  * checksum, a fragment (those can't be put together here; directrix's directors send none), what routers in the
  * tunnel said about congestion. What is inside the host judges itself.
  *
- * A packet of the other family must come in anew for the kernel to take it for what it is: Linux before 6.3 has no other
- * way.
+ * A packet of the other family is one for the kernel, too, only if that is told so. Linux before 6.3 has no other way than
+ * the helper that would translate the outer header; that is just about to go.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -23,6 +23,7 @@
 #include <bpf/bpf_helpers.h>
 
 #define PACKET_HOST 0
+#define LONGER ((int)sizeof(struct ipv6hdr) - (int)sizeof(struct iphdr))
 #define IP_FRAGMENT bpf_htons(0x3fff)
 #define GRE_CSUM bpf_htons(0x8000)
 #define CONGESTION 3		/* both bits: met; none: the packet's ends don't know of it */
@@ -147,14 +148,16 @@ int decapsulate(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	if ((outer_tos & CONGESTION) == CONGESTION && !(tos & CONGESTION))
 		return TC_ACT_SHOT;
+	type = family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	if (family != outer) {
+		if (bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &type, sizeof(type), 0) ||
+		    bpf_skb_change_proto(skb, type, 0))
+			return TC_ACT_SHOT;
+		size += family == 6 ? LONGER : -LONGER;	/* the helper has changed the outer header's size */
+	}
 	if (bpf_skb_adjust_room(skb, -(int)size, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO))
 		return TC_ACT_SHOT;
 	if ((outer_tos & CONGESTION) == CONGESTION && (tos & CONGESTION) != CONGESTION && !congestion_met(skb, family, tos))
 		return TC_ACT_SHOT;
-	if (family == outer)
-		return TC_ACT_OK;
-	type = family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
-	if (bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &type, sizeof(type), 0))
-		return TC_ACT_SHOT;
-	return bpf_redirect(skb->ifindex, BPF_F_INGRESS);
+	return TC_ACT_OK;
 }

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hosts import VIP, VIP6, Cluster, two_armed
 from traffic import ask, ask_udp, download, serve, upload
 
 pytestmark = pytest.mark.root
-SOURCE = Path(__file__).with_name("decapsulate.bpf.c")
 KINDS = {
     "ipip": "--tun-type ipip",
     "gre": "--tun-type gre --tun-csum",
@@ -21,31 +17,28 @@ KINDS = {
 REAL = {4: "10.0.2.1{}", 6: "[fd00:2::1{}]"}
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What takes packets out of their tunnels, compiled."""
-    target = tmp_path_factory.mktemp("decapsulate") / "decapsulate.o"
-    words = ["clang", "-O2", "-g", "-target", "bpf", "-mcpu=v3", f"-I/usr/include/{os.uname().machine}-linux-gnu"]
-    subprocess.run([*words, "-c", str(SOURCE), "-o", str(target)], check=True)
-    return target
-
-
 @pytest.fixture
-def tunnelled(cluster: Cluster, program: Path) -> Cluster:
-    """The two-armed cluster, with real servers that take packets out of tunnels."""
+def routed(cluster: Cluster) -> Cluster:
+    """The two-armed cluster; its real servers have no VIP yet."""
     two_armed(cluster)
     for name in ("rs1", "rs2"):
-        host = cluster[name]
-        host.run("tc", "qdisc", "add", "dev", "eth0", "clsact")
-        host.run(*f"tc filter add dev eth0 ingress bpf direct-action object-file {program} section tc".split())
+        cluster[name].ip(f"addr del {VIP}/32 dev lo; addr del {VIP6}/128 dev lo")
     return cluster
+
+
+def be_real_servers(cluster: Cluster) -> None:
+    """Real servers that take packets out of all kinds of tunnels."""
+    tunnels = ("--tunnel", "ipip", "--tunnel", "gre", "--tunnel", "gue:6080")
+    for name in ("rs1", "rs2"):
+        cluster[name].directrix("realserver", "start", "--vip", VIP, VIP6, "--method", "tunnel", *tunnels)
 
 
 @pytest.mark.parametrize("outer", REAL)
 @pytest.mark.parametrize("kind", KINDS)
-def test_all_kinds_carry_all_families(tunnelled: Cluster, kind: str, outer: int) -> None:
-    client, director = tunnelled["client"], tunnelled["director"]
-    serve(tunnelled)
+def test_all_kinds_carry_all_families(routed: Cluster, kind: str, outer: int) -> None:
+    client, director = routed["client"], routed["director"]
+    be_real_servers(routed)
+    serve(routed)
     director.up()
     rules = []
     for vip in (VIP, f"[{VIP6}]"):
