@@ -4,82 +4,20 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from tunnel_frames import CLIENT, DIRECTOR, HERE, KINDS, VIPS, frame, inner, ip, wrapped
 
-from directrix.lvs import Address
 from directrix.realserver import decapsulating
 from directrix.realserver.encapsulation import read_encapsulation
 from directrix.system.host_error import HostError
 from directrix.table.xdp import libbpf
 
 OBJECT = Path(decapsulating.__file__).with_name("decapsulate.bpf.o")
-VIPS: dict[int, Address] = {4: ip_address("192.0.2.80"), 6: ip_address("2001:db8::80")}
-HERE: dict[int, Address] = {4: ip_address("10.3.0.11"), 6: ip_address("fd03::11")}
-DIRECTOR: dict[int, Address] = {4: ip_address("10.0.0.2"), 6: ip_address("fd00::2")}
-CLIENT: dict[int, Address] = {4: ip_address("198.51.100.7"), 6: ip_address("2001:db8:7::7")}
 OK, SHOT, UNSPEC = 0, 2, 0xFFFFFFFF
-ETHERTYPE = {4: b"\x08\x00", 6: b"\x86\xdd"}
-INSIDE = {4: 4, 6: 41}
-UDP, GRE = 17, 47
 ALL = ("ipip", "gre", "gue:6080")
 CONGESTED = 3
-
-
-def checksum(data: bytes) -> int:
-    """The Internet checksum (RFC 1071)."""
-    total = sum(struct.unpack(f">{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
-
-
-def ip(protocol: int, source: Address, target: Address, payload: bytes, tos: int = 0, fragment: int = 0) -> bytes:
-    """An IP packet."""
-    if target.version == 6:
-        return (
-            struct.pack(">IHBB", 6 << 28 | tos << 20, len(payload), protocol, 9)
-            + source.packed
-            + target.packed
-            + payload
-        )
-    head = struct.pack(">BBHHHBBH", 0x45, tos, 20 + len(payload), 7, fragment, 9, protocol, 0)
-    head += source.packed + target.packed
-    return head[:10] + struct.pack(">H", checksum(head)) + head[12:] + payload
-
-
-def inner(version: int, tos: int = 0, target: Address | None = None, data: bytes = b"hello") -> bytes:
-    """A client's datagram."""
-    segment = struct.pack(">HHHH", 1024, 53, 8 + len(data), 0) + data
-    return ip(UDP, CLIENT[version], target or VIPS[version], segment, tos)
-
-
-def between(kind: str, version: int) -> tuple[int, bytes]:
-    """The outer packet's protocol, and what stands before a packet of this version of IP."""
-    if kind == "ipip":
-        return INSIDE[version], b""
-    if kind == "gre":
-        return GRE, bytes(2) + ETHERTYPE[version]
-    if kind == "gre with checksum":
-        return GRE, b"\x80\0" + ETHERTYPE[version] + b"\x12\x34\0\0"
-    return UDP, struct.pack(">HHHHBBH", 40000, 6080, 60, 0, 0, INSIDE[version], 0)
-
-
-KINDS = ("ipip", "gre", "gre with checksum", "gue")
-
-
-def wrapped(kind: str, outer: int, packet: bytes, tos: int = 0) -> bytes:
-    """A frame for this host, with a packet in a tunnel."""
-    protocol, shim = between(kind, packet[0] >> 4)
-    return frame(ip(protocol, DIRECTOR[outer], HERE[outer], shim + packet, tos))
-
-
-def frame(packet: bytes) -> bytes:
-    """The MAC is that of the device that test runs have: lo."""
-    return bytes(6) + b"\x02\0\0\0\0\x01" + ETHERTYPE[packet[0] >> 4] + packet
-
 
 Run = Callable[[bytes], tuple[int, bytes]]
 

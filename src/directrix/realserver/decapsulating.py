@@ -1,7 +1,8 @@
 """What takes a VIP's packets out of tunnels: the kernel's own devices where it has them all, else a program of ours.
 
-A device of the kernel takes all packets of its kind out, whoever they are for. The program takes out those for the VIP
-alone, but it can't put fragments of outer packets together.
+A device of the kernel takes all packets of its kind out, whoever they are for; but of GRE those with checksums or those
+without, and the one that need not be made those without. The program takes out packets for the VIP alone, but it
+can't put fragments of outer packets together.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from zlib import crc32
 
 from directrix.lvs import TunnelType
 from directrix.realserver.encapsulation import Encapsulation
+from directrix.system.facts.address import OwnAddress
 from directrix.system.facts.fact import Fact
 from directrix.system.facts.ingress import Clsact, IngressProgram, pack
 from directrix.system.facts.setting import Setting, of_interface
-from directrix.system.facts.tunnel_devices import FouPort, TunnelDevice
+from directrix.system.facts.tunnel_devices import FouPort, TunnelDevice, TunnelMode
 from directrix.system.host_error import HostError
 from directrix.system.whereabouts import Vip
 
@@ -41,7 +43,12 @@ _IPIP = {
 }
 """By the IP versions outside and inside; GUE's, too, once the kernel has taken its header off."""
 
+_ANY = TunnelMode("ip6tnl0", "any")
+
 _GRE = {4: TunnelDevice("gre0", "ip_gre"), 6: TunnelDevice("ip6gre0", "ip6_gre")}
+
+TUNNELS = frozenset(device.name for device in (*_IPIP.values(), *_GRE.values()))
+"""The names of the kernel's devices that take packets out of tunnels, whoever sent them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +64,12 @@ class Kernel:
         return (*self.devices, *self.ports)
 
 
-def in_the_kernel(vip: Vip, tunnels: Iterable[Encapsulation], outer: Sequence[int]) -> Kernel:
-    """What the kernel needs to take a VIP's packets out of tunnels over these versions of IP."""
+def in_the_kernel(vip: Vip, tunnels: Iterable[Encapsulation], outer: Sequence[int]) -> Kernel | None:
+    """What the kernel needs to take a VIP's packets out of tunnels over these versions of IP; None if it can't."""
     devices, ports = [], []
     for tunnel in tunnels:
+        if tunnel.checksum:
+            return None
         for version in outer:
             if tunnel.type is TunnelType.GRE:
                 devices.append(_GRE[version])
@@ -72,11 +81,18 @@ def in_the_kernel(vip: Vip, tunnels: Iterable[Encapsulation], outer: Sequence[in
 
 
 def by_the_kernel(vip: Vip, kernel: Kernel) -> list[Fact]:
-    """The devices are up. What they take out comes from clients to whom other interfaces lead."""
+    """The devices are up. What they take out comes from clients to whom other interfaces lead.
+
+    A device without an address of its own takes no packet whose sender another interface leads to, however loose its
+    reverse path filter: hence the VIP on it, too. It has no ARP.
+    """
     facts: list[Fact] = []
     for device in kernel.devices:
         facts.append(device)
+        if device.name == _ANY.name:
+            facts.append(_ANY)
         if vip.version == 4:
+            facts.append(OwnAddress(str(vip), device.name, "host"))
             facts.append(Setting(of_interface("ipv4", device.name, "rp_filter"), LOOSE))
     return [*facts, *kernel.ports]
 

@@ -42,15 +42,15 @@ def arrival(vip: Vip, host: Whereabouts) -> str:
 
 def _receiving(task: Task) -> list[Fact]:
     kernel = decapsulating.in_the_kernel(task.vip, task.tunnels, _outer(task))
-    if task.kernel_has(kernel.facts):
+    if kernel is not None and task.kernel_has(kernel.facts):
         return decapsulating.by_the_kernel(task.vip, kernel)
     for interface in task.interfaces:
         kind = next((link.type for link in task.host.links if link.name == interface), "ether")
         if kind != "ether":
             raise HostError(
-                f"{interface} has no Ethernet frames ({kind}), which the BPF program needs that takes packets out of "
-                f"tunnels, and the kernel lacks {' or '.join(sorted({device.module for device in kernel.facts}))}",
-                "name another --interface, or install the kernel's modules",
+                f"the kernel can't take packets out of {' and '.join(map(str, task.tunnels))}, and {interface} has no "
+                f"Ethernet frames ({kind}), which the BPF program in its place needs",
+                "name another --interface, or install the kernel's modules for tunnels",
             )
     wanted = decapsulating.by_program(task.vip, task.tunnels, task.interfaces)
     if task.vip.version == 4:

@@ -14,10 +14,10 @@ from directrix.system.facts.files import TextFile
 from directrix.system.facts.ingress import Clsact, IngressProgram
 from directrix.system.facts.rules import NftTable, XtablesRule
 from directrix.system.facts.setting import Setting
-from directrix.system.facts.tunnel_devices import FouPort, TunnelDevice
+from directrix.system.facts.tunnel_devices import FouPort, TunnelDevice, TunnelMode
 from directrix.system.whereabouts import Vip
 
-_BY_COMMANDS = NftTable | XtablesRule | TunnelDevice | FouPort | Clsact | IngressProgram
+_BY_COMMANDS = OwnAddress | NftTable | XtablesRule | TunnelDevice | TunnelMode | FouPort | Clsact | IngressProgram
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,14 @@ class Lasting:
 
     @property
     def addresses(self) -> list[OwnAddress]:
-        """The VIP, if it is to be carried."""
-        return [fact for fact in self.wanted if isinstance(fact, OwnAddress)]
+        """The VIP, if it is to be carried by lo."""
+        return [fact for fact in self.wanted if isinstance(fact, OwnAddress) and fact.interface == "lo"]
 
     @property
     def rules(self) -> list[BootFact]:
-        """The firewall rules, and what takes packets out of tunnels."""
-        return [fact for fact in self.wanted if isinstance(fact, _BY_COMMANDS)]
+        """The firewall rules, and what takes packets out of tunnels, with addresses on its devices."""
+        carried = self.addresses
+        return [fact for fact in self.wanted if isinstance(fact, _BY_COMMANDS) and fact not in carried]
 
     @property
     def interfaces(self) -> list[str]:

@@ -23,7 +23,7 @@ from directrix.system.facts.forwarding import Forwarding
 from directrix.system.facts.ingress import Clsact, IngressProgram
 from directrix.system.facts.rules import Chain, NftTable, XtablesRule, XtablesTable
 from directrix.system.facts.setting import Setting
-from directrix.system.facts.tunnel_devices import FouPort, TunnelDevice
+from directrix.system.facts.tunnel_devices import FouPort, TunnelDevice, TunnelMode
 from directrix.system.host_error import HostError
 
 RUNTIME = Path("/run/directrix/hosts")
@@ -40,6 +40,7 @@ _KINDS: dict[str, type[Any]] = {
         TextFile,
         SymbolicLink,
         TunnelDevice,
+        TunnelMode,
         FouPort,
         Clsact,
         IngressProgram,

@@ -106,6 +106,71 @@ class TunnelDevice:
 
 
 @dataclass(frozen=True, slots=True)
+class TunnelMode:
+    """What a tunnel device over IPv6 takes out; by itself `ip6tnl0` takes nothing but IPv6.
+
+    Attributes:
+        name: of the device, which is there.
+        mode: iproute2's word: `any`, `ip6ip6`, `ipip6`.
+    """
+
+    name: str
+    mode: str
+
+    kind: ClassVar[str] = "tunnel-mode"
+
+    @property
+    def key(self) -> str:
+        """See `Fact`."""
+        return f"tunnel-mode {self.name}"
+
+    @property
+    def text(self) -> str:
+        """See `Fact`."""
+        return f"{self.name} has the mode {self.mode}"
+
+    def now(self) -> str | None:
+        """The mode; None without the device."""
+        try:
+            told = json.loads(run(["ip", "-json", "-details", "link", "show", "dev", self.name]) or "[]")
+        except CommandFailed:
+            return None
+        modes = [entry.get("linkinfo", {}).get("info_data", {}).get("proto") for entry in told]
+        return next((str(mode) for mode in modes if mode), None)
+
+    def holds(self, now: str | None) -> bool:
+        """See `Fact`."""
+        return now == self.mode
+
+    def is_ours(self, now: str | None) -> bool:
+        """See `Fact`."""
+        return self.holds(now)
+
+    def make(self, now: str | None) -> list[Command]:
+        """See `Fact`."""
+        return [shell(*self.boot_words())]
+
+    def undo(self, before: str | None) -> list[Command]:
+        """See `Fact`."""
+        return [shell(*self._words(before or _MODE))]
+
+    def boot_words(self) -> list[str]:
+        """See `BootFact`."""
+        return self._words(self.mode)
+
+    def end_words(self) -> list[str]:
+        """See `BootFact`."""
+        return self._words(_MODE)
+
+    def _words(self, mode: str) -> list[str]:
+        return ["ip", "-6", "tunnel", "change", self.name, "mode", mode]
+
+
+_MODE = "ip6ip6"
+"""With which the device comes."""
+
+
+@dataclass(frozen=True, slots=True)
 class FouPort:
     """A UDP port takes packets of GUE.
 
