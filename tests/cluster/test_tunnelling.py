@@ -54,3 +54,39 @@ def test_all_kinds_carry_all_families(routed: Cluster, kind: str, outer: int) ->
         assert upload(client, 2 << 20, vip)
         assert download(client, 1 << 20, vip)
     assert not {"malformed", "no_route", "busy"} & set(director.verdicts())
+
+
+def test_large_datagrams_are_cut_for_the_tunnel_and_answered(routed: Cluster) -> None:
+    client, director = routed["client"], routed["director"]
+    be_real_servers(routed)
+    serve(routed)
+    director.up()
+    director.restore(f"-A -u {VIP}:80 -s rr; -a -u {VIP}:80 -r 10.0.2.11:80 -i; -a -u {VIP}:80 -r 10.0.2.12:80 -i")
+    assert {ask_udp(client) for _ in range(2)} == {"rs1", "rs2"}  # of the first large one a piece would wait in vain
+    assert {ask_udp(client, size=4000) for _ in range(4)} == {"rs1", "rs2"}
+    assert "too_big" not in director.verdicts()
+
+
+def test_segments_that_are_clamped_fit_at_once(routed: Cluster) -> None:
+    client, director = routed["client"], routed["director"]
+    for name in ("rs1", "rs2"):
+        routed[name].directrix("realserver", "start", "--vip", VIP, VIP6, "--clamp-mss")
+    serve(routed)
+    director.up()
+    director.restore(f"-A -t {VIP}:80 -s rr; -a -t {VIP}:80 -r 10.0.2.11:80 -i; -a -t {VIP}:80 -r 10.0.2.12:80 -i")
+    for _ in range(2):
+        assert upload(client, 1 << 20)
+    assert "too_big" not in director.verdicts()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_client_hears_of_a_narrow_way_inside_the_tunnel(routed: Cluster, kind: str) -> None:
+    client, director, gateway = routed["client"], routed["director"], routed["gateway"]
+    be_real_servers(routed)
+    serve(routed)
+    director.ip("route add 10.0.2.11 via 10.0.0.254")
+    gateway.ip("route add 10.0.2.11 dev eth2 mtu lock 1300")
+    director.up()
+    director.restore(f"-A -t {VIP}:80 -s rr; -a -t {VIP}:80 -r 10.0.2.11:80 -i {KINDS[kind]}")
+    assert upload(client, 1 << 20)
+    assert director.verdicts().get("tunnel_error")
