@@ -187,7 +187,7 @@ class TestListening:
 
 def status(connections: int = 0, hook: str = "tc", there: bool = True) -> Status:
     known = Attachment(2, "eth0", hook, False, 1)
-    return Status(connections, 1000, 0, ((known, there),), tuple((each, 0) for each in VERDICTS), (), "", True)
+    return Status(connections, 1000, 0, ((known, there),), tuple((each, 0) for each in VERDICTS), (), {}, "", True)
 
 
 @pytest.mark.parametrize(("used", "outcome"), [(0, "ok"), (799, "ok"), (800, "warn"), (950, "fail"), (1000, "fail")])
