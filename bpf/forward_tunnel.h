@@ -167,6 +167,21 @@ static __always_inline __u32 way_mtu(struct __sk_buff *skb, const struct hop *ho
 	return mtu;
 }
 
+/*
+ * The length that must fit: of many segments in one, of which IPVS leaves it to the kernel to cut them again, nothing. But
+ * what XDP has handed up one by one, and the kernel has put together on the way, came because it doesn't fit: its
+ * sender has to hear of that, or all it sends goes the long way.
+ */
+static __always_inline __u32 length_to_fit(const struct __sk_buff *skb, const struct inner *inner, bool from_xdp)
+{
+	if (!skb->gso_size)
+		return inner->length;
+	if (!from_xdp || may_be_cut(inner))
+		return 0;
+	return skb->gso_size + sizeof(struct tcphdr) +
+	       (inner->version == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+}
+
 /* Answers go back by `device`; 0: there is no way to answer. `next` names the next hop if it was just looked up. */
 __noinline int tc_tunnel(struct __sk_buff *skb, const struct packet *p, __u32 number, __u32 device,
 			 struct bpf_redir_neigh *next)
@@ -192,7 +207,7 @@ __noinline int tc_tunnel(struct __sk_buff *skb, const struct packet *p, __u32 nu
 	if (!fits(s, mtu, overhead, 0))
 		return tc_tunnel_end(NO_ROUTE);
 	flow = inner_flow(data + ETH_HLEN, end, skb->protocol);
-	if (w->inner.length + overhead > mtu && !skb->gso_size) {
+	if (length_to_fit(skb, &w->inner, device && device != skb->ifindex) + overhead > mtu) {
 		int cut = may_be_cut(&w->inner) ? tunnel_cut(skb, number, mtu - overhead, flow) : 0;
 
 		if (cut < 0)

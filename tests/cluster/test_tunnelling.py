@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hosts import VIP, VIP6, Cluster, two_armed
+from test_hooks import ready_for_xdp, xdp_pass  # noqa: F401
 from traffic import ask, ask_udp, download, serve, upload
 
 pytestmark = pytest.mark.root
@@ -90,3 +92,19 @@ def test_a_client_hears_of_a_narrow_way_inside_the_tunnel(routed: Cluster, kind:
     director.restore(f"-A -t {VIP}:80 -s rr; -a -t {VIP}:80 -r 10.0.2.11:80 -i {KINDS[kind]}")
     assert upload(client, 1 << 20)
     assert director.verdicts().get("tunnel_error")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_the_driver_most_packets_go_the_quick_way(routed: Cluster, xdp_pass: Path, kind: str) -> None:  # noqa: F811
+    client, director, switch = routed["client"], routed["director"], routed["switch"]
+    be_real_servers(routed)
+    serve(routed)
+    ready_for_xdp(routed, xdp_pass, [(switch, "p-director")])
+    director.ip("route add 10.0.2.11 via 10.0.0.254")
+    director.up("--hook", "xdp")
+    director.restore(f"-A -t {VIP}:80 -s rr; -a -t {VIP}:80 -r 10.0.2.11:80 -i {KINDS[kind]}")
+    assert ask(client) == "rs1"
+    before = director.verdicts()
+    assert upload(client, 1 << 20)
+    after = director.verdicts()
+    assert after["forwarded"] - before["forwarded"] > 10 * (after["handed_up"] - before.get("handed_up", 0))
