@@ -23,6 +23,7 @@ from directrix.doctor.checks import (
     prepared,
     rp_filter,
     services,
+    tunnel_path,
     vip,
 )
 
@@ -44,6 +45,7 @@ CHECKS = {
         answers.CHECK,
         neighbours.CHECK,
         direct_path.CHECK,
+        tunnel_path.CHECK,
         client_path.CHECK,
         announcing.CHECK,
         gateway.CHECK,

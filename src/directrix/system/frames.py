@@ -18,6 +18,8 @@ BROADCAST = b"\xff" * 6
 
 _ARP, _IPV4, _IPV6 = 0x0806, 0x0800, 0x86DD
 _ICMP, _TCP, _UDP, _ICMPV6 = 1, 6, 17, 58
+_IPIP, _IPV6_IN_IP, _GRE = 4, 41, 47
+_ETHERNET = 14
 _HOP_LIMIT = 64
 _ND_HOP_LIMIT = 255  # RFC 4861, section 7.1: what came through a router is not believed
 
@@ -87,7 +89,7 @@ def who_has(source_mac: bytes, source: Address, target: Address, mac: bytes = BR
     group = IPv6Address(int(IPv6Address("ff02::1:ff00:0")) | (int(target) & 0xFFFFFF))
     to = b"\x33\x33" + group.packed[12:] if mac == BROADCAST else mac
     body = struct.pack(">BBHI", _SOLICITATION, 0, 0, 0) + target.packed + b"\x01\x01" + source_mac
-    return _in_ip(Route(source_mac, to, source, group), _ICMPV6, _icmpv6(source, group, body), _ND_HOP_LIMIT)
+    return in_ip(Route(source_mac, to, source, group), _ICMPV6, _icmpv6(source, group, body), _ND_HOP_LIMIT)
 
 
 def tcp(
@@ -106,14 +108,14 @@ def tcp(
     head = struct.pack(">HHIIHHHH", source_port, port, sequence, acknowledged, offset | flags, 64240, 0, 0)
     body = head + options
     total = _checksum(_pseudo(route, _TCP, len(body)) + body)
-    return _in_ip(route, _TCP, body[:16] + struct.pack(">H", total) + body[18:])
+    return in_ip(route, _TCP, body[:16] + struct.pack(">H", total) + body[18:])
 
 
 def udp(route: Route, source_port: int, port: int) -> bytes:
     """An empty UDP datagram."""
     head = struct.pack(">HHHH", source_port, port, 8, 0)
     total = _checksum(_pseudo(route, _UDP, 8) + head) or 0xFFFF
-    return _in_ip(route, _UDP, head[:6] + struct.pack(">H", total))
+    return in_ip(route, _UDP, head[:6] + struct.pack(">H", total))
 
 
 def echo(route: Route, identifier: int, length: int = 64) -> bytes:
@@ -122,13 +124,25 @@ def echo(route: Route, identifier: int, length: int = 64) -> bytes:
     head = struct.pack(">BBHHH", _ECHO_REQUEST[route.destination.version], 0, 0, identifier, 1)
     body = head + bytes(max(0, length - header - len(head)))
     if route.destination.version == 6:
-        return _in_ip(route, _ICMPV6, _icmpv6(route.source, route.destination, body))
-    return _in_ip(route, _ICMP, _icmp(body))
+        return in_ip(route, _ICMPV6, _icmpv6(route.source, route.destination, body))
+    return in_ip(route, _ICMP, _icmp(body))
 
 
 def timestamp(route: Route, identifier: int, now: int) -> bytes:
     """An ICMP timestamp request (IPv4 only); `now` is in milliseconds since midnight UTC."""
-    return _in_ip(route, _ICMP, _icmp(struct.pack(">BBHHHIII", _TIMESTAMP, 0, 0, identifier, 1, now, 0, 0)))
+    return in_ip(route, _ICMP, _icmp(struct.pack(">BBHHHIII", _TIMESTAMP, 0, 0, identifier, 1, now, 0, 0)))
+
+
+def tunnelled(route: Route, inner: bytes, kind: str, port: int = 0) -> bytes:
+    """A frame with another frame's packet in a tunnel: `ipip`, `gre`, or `gue` to a UDP port; without checksums."""
+    packet = inner[_ETHERNET:]
+    ipv4 = packet[0] >> 4 == 4
+    if kind == "ipip":
+        return in_ip(route, _IPIP if ipv4 else _IPV6_IN_IP, packet)
+    if kind == "gre":
+        return in_ip(route, _GRE, struct.pack(">HH", 0, _IPV4 if ipv4 else _IPV6) + packet)
+    gue = struct.pack(">BBH", 0, _IPIP if ipv4 else _IPV6_IN_IP, 0) + packet
+    return in_ip(route, _UDP, struct.pack(">HHHH", port, port, 8 + len(gue), 0) + gue)
 
 
 def parse(frame: bytes) -> Heard | None:
@@ -213,7 +227,8 @@ def _ethernet(mac: bytes, source_mac: bytes, kind: int, body: bytes) -> bytes:
     return mac + source_mac + struct.pack(">H", kind) + body
 
 
-def _in_ip(route: Route, protocol: int, body: bytes, hop_limit: int = _HOP_LIMIT) -> bytes:
+def in_ip(route: Route, protocol: int, body: bytes, hop_limit: int = _HOP_LIMIT) -> bytes:
+    """A frame with an IP packet of any protocol, in IPv4 not to be fragmented."""
     if route.destination.version == 6:
         head = struct.pack(">IHBB", 6 << 28, len(body), protocol, hop_limit)
         kind, header = _IPV6, head + route.source.packed + route.destination.packed
