@@ -127,6 +127,7 @@ struct front {
 	__u32 estimates;		/* data plane: odd while figures are taken down */
 	struct sysctls sysctl;		/* user space; the clock flips the automatic modes */
 	struct defence defence;
+	__u32 widest;			/* the largest MTU of the devices attached */
 };
 
 enum address_mark { ADDRESS_VIRTUAL = 1, ADDRESS_ANY_PORT = 2 };
@@ -215,6 +216,7 @@ enum hop_state {
 	HOP_NO_ROUTE,
 	HOP_LOCAL,		/* this host */
 	HOP_TUNNEL,		/* resolved, and the way there is a tunnel */
+	HOP_NARROW,		/* resolved, but what comes in may be too large for the way (narrow.h) */
 };
 
 /*
@@ -412,7 +414,8 @@ struct device {
 	__u32 tags;
 	__u32 flags;		/* of the wire */
 	__u64 mac;		/* low six bytes, wire order */
-	__u64 pad;
+	__u32 arrives;		/* the device its frames count as arriving at: itself, or the bond it is a port of */
+	__u32 pad;
 };
 
 struct vlan_key {

@@ -164,6 +164,8 @@ def of_vrrp(statuses: Iterable[InstanceStatus]) -> Iterator[str]:
         for address in one.addresses
     ]
     yield from family("keepalived_vrrp_state", "gauge", "State of vrrp: 0 INIT, 1 BACKUP, 2 MASTER, 3 FAULT.", states)
+    delays = [(labels, one.garp_delay) for labels, one in found]
+    yield from family("keepalived_gratuitous_arp_delay_total", "counter", "Gratuitous ARP delay.", delays)
     for name, meaning in _SENT:
         counts = [(labels, float(getattr(one.statistics, name))) for labels, one in found]
         yield from family(f"keepalived_{name}_total", "counter", meaning, counts)

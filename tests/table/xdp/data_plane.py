@@ -287,7 +287,7 @@ class DataPlane:
             _wipe(maps.server_stats.bytes, row, servers * layout.SERVER_COUNT.size)
         changes = self.front("changes")
         keep = {"lo": 1, "layout": layout.LAYOUT_VERSION, "set_cursor": 1, "changes": (changes + 1) & 0xFFFFFFFF}
-        for name in ("up", "generation"):
+        for name in ("up", "generation", "widest"):
             keep[name] = self.front(name)
         fresh = memoryview(bytearray(front.size))
         front.pack_into(fresh, 0, timeout=loader.timeout_ticks(Timeouts(), self.ticks), **keep)

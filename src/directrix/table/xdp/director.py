@@ -211,8 +211,10 @@ def renew(record: dict[str, Any]) -> None:
     bring_up([known.name for known in attachment.from_record(record) if known.name in here])
 
 
-def status() -> Status | None:
+def status(*, servers: bool = True) -> Status | None:
     """How the table of this namespace stands; None if there is none.
+
+    Without `servers` nothing is said of next hops and handshakes, which of a large table takes a while.
 
     Raises:
         TableUnavailable: this machine can't carry a table.
@@ -224,10 +226,11 @@ def status() -> Status | None:
     record = place.read_record()
     table = XdpTable(place)
     try:
-        table.look_up_hops()
-        hops = tuple(_hops(table))
+        if servers:
+            table.look_up_hops()
+        hops = tuple(_hops(table)) if servers else ()
         forwarded = table.forwarded()
-        handshakes = table.handshakes()
+        handshakes = table.handshakes() if servers else {}
         flood, budgets = table.flood(), table.budgets()
     finally:
         table.close()
@@ -263,14 +266,13 @@ def status() -> Status | None:
 
 def _hops(table: XdpTable) -> list[Hop]:
     names = dict(attachment.interface_names())
-    resolved = (layout.HOP_RESOLVED, layout.HOP_TUNNEL)
     return [
         Hop(
             service,
             server,
             layout.HOP_STATES[state],
-            names.get(ifindex, f"#{ifindex}") if state in (*resolved, layout.HOP_UNRESOLVED) else "",
-            mac.to_bytes(8, "little")[:6].hex(":") if state in resolved else "",
+            names.get(ifindex, f"#{ifindex}") if state in (*layout.HOPS_RESOLVED, layout.HOP_UNRESOLVED) else "",
+            mac.to_bytes(8, "little")[:6].hex(":") if state in layout.HOPS_RESOLVED else "",
         )
         for service, server, state, ifindex, mac in table.hops()
     ]

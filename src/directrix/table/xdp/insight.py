@@ -260,7 +260,7 @@ class Insight:
         if number is None:
             return None
         raw = dict(zip(_HOP.offsets, _HOP.whole.unpack_from(self._maps.hops.bytes, number * _HOP.size), strict=True))
-        if raw["state"] not in (layout.HOP_RESOLVED, layout.HOP_TUNNEL):
+        if raw["state"] not in layout.HOPS_RESOLVED:
             return None
         late = self._maps.parameter("hop_ticks")
         if min(self._age(raw[name]) for name in ("checked", "asked")) >= late:

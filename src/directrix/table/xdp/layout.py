@@ -134,7 +134,7 @@ FRONT = _record(
     "generation:I up:I lblc_expiration:I lblcr_expiration:I "
     f"timeout:{STATES * 4}s index:{INDEX_SIZE * 2}s address_mark:{ADDRESS_MARKS}s "
     f"verdicts:{MAX_CPUS * VERDICTS * 8}s forwarded:Q now_ns:Q guards:I flood:I estimates:I "
-    f"sysctl:{SYSCTLS.size}s defence:{DEFENCE.size}s",
+    f"sysctl:{SYSCTLS.size}s defence:{DEFENCE.size}s widest:I",
     aligned={"index": 2, "address_mark": 1, "verdicts": 8},
 )
 
@@ -180,8 +180,7 @@ HANDSHAKES_SPACING = handshakes.SPACING
 
 HANDSHAKES = _record(
     "handshakes",
-    "completed:Q failed:Q last_completed:Q rate_begun:Q rate_completed:Q pad:24s "
-    f"time:{HANDSHAKE_OCTAVES * 8}s",
+    f"completed:Q failed:Q last_completed:Q rate_begun:Q rate_completed:Q pad:24s time:{HANDSHAKE_OCTAVES * 8}s",
     aligned={"pad": 8, "time": 8},
 )
 
@@ -217,7 +216,7 @@ CONNECTION = _record(
 BUCKET_SIZE = CONNECTION.size * BUCKET_SLOTS
 HEAD_LINE_SIZE = 64
 
-DEVICE = _record("device", "ifindex:I wire:I tags:I flags:I mac:Q pad:Q")
+DEVICE = _record("device", "ifindex:I wire:I tags:I flags:I mac:Q arrives:I pad:I")
 
 VLAN_KEY = _record("vlan_key", "wire:I tags:I", align=4)
 
@@ -258,5 +257,6 @@ SCHEDULERS = (
 )
 """Schedulers by their number in the data plane."""
 
-HOP_UNKNOWN, HOP_RESOLVED, HOP_UNRESOLVED, HOP_NO_ROUTE, HOP_LOCAL, HOP_TUNNEL = range(6)
-HOP_STATES = ("unknown", "resolved", "no neighbour yet", "no route", "this host", "resolved")
+HOP_UNKNOWN, HOP_RESOLVED, HOP_UNRESOLVED, HOP_NO_ROUTE, HOP_LOCAL, HOP_TUNNEL, HOP_NARROW = range(7)
+HOP_STATES = ("unknown", "resolved", "no neighbour yet", "no route", "this host", "resolved", "resolved")
+HOPS_RESOLVED = (HOP_RESOLVED, HOP_TUNNEL, HOP_NARROW)
