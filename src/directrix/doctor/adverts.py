@@ -21,9 +21,8 @@ from directrix.lvs import Address
 from directrix.lvs.addresses import Family
 from directrix.system.wire import PACKET_AUXDATA, SOL_PACKET, is_tagged
 from directrix.vrrp.bad_packet import BadPacket
-from directrix.vrrp.checksum import VRRP
 from directrix.vrrp.datagram import AH, Datagram, parse_inet
-from directrix.vrrp.packet import Advertisement, decode
+from directrix.vrrp.packet import VRRP, Advertisement, decode
 
 _ETH_P_ALL, _ETHERNET = 3, 14
 _INET, _INET6 = 0x0800, 0x86DD

@@ -15,7 +15,7 @@ from directrix.lvs import Address
 def look(case: Case) -> Iterator[Finding]:
     """Each way to a real server: the address the director would ask from."""
     seen: set[tuple[str, int]] = set()
-    for address in case.servers():
+    for address in case.pace.each(case.servers(), "real servers"):
         way = case.host.way_to(address)
         if way is None or way.local or (way.interface, address.version) in seen:
             continue
@@ -24,7 +24,7 @@ def look(case: Case) -> Iterator[Finding]:
         # IPv6 asks from the link-local address that every interface has.
         if address.version == 6:
             yield _connecting(case, where, way) or ok(where, "neighbours are asked from its link-local address")
-        elif way.source is not None and way.source not in case.vips:
+        elif way.source is not None and not case.is_vip(way.source):
             yield ok(where, f"neighbours are asked from {way.source}")
         else:
             yield _trapped(case, way.interface, address)
@@ -34,7 +34,7 @@ def look(case: Case) -> Iterator[Finding]:
 
 def _connecting(case: Case, where: str, way: Way) -> Finding | None:
     """IPv6 prefers the address that was added last, or has the longest prefix, unless that is deprecated."""
-    if way.source not in case.vips:
+    if way.source is None or not case.is_vip(way.source):
         return None
     carried = [each for each in case.host.has(way.source) if each.interface == way.interface]
     return warn(
@@ -46,7 +46,7 @@ def _connecting(case: Case, where: str, way: Way) -> Finding | None:
 
 
 def _trapped(case: Case, interface: str, address: Address) -> Finding:
-    vips = [carried for carried in case.host.carried if carried.interface == interface and carried.address in case.vips]
+    vips = [carried for carried in case.host.carried if carried.interface == interface and case.is_vip(carried.address)]
     wide = [carried for carried in vips if carried.reaches(address) and carried.prefix < 32]
     remedies = []
     if wide:

@@ -13,14 +13,14 @@ from directrix.doctor.checks.answers import who_is
 from directrix.doctor.configured import Configured, word
 from directrix.doctor.daemon import Router, Vrrp, read_daemon, read_vrrp
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
-from directrix.doctor.firewall import Fate, Verdict
-from directrix.doctor.packet import Packet
 from directrix.doctor.routers import Evidence, Kind, Trouble, examine, under_other_ids
 from directrix.lvs import Address
 from directrix.lvs.addresses import Family
-from directrix.vrrp.checksum import VRRP
+from directrix.system.netfilter.packet import Packet
+from directrix.system.netfilter.ruleset import Verdict
 from directrix.vrrp.configuration import MULTICAST
 from directrix.vrrp.datagram import AH
+from directrix.vrrp.packet import VRRP
 
 _SHORTEST, _LONGEST = 1.0, 10.0
 _PASSWORD = 1
@@ -176,37 +176,29 @@ def _gives_way(router: Router, heard: Heard) -> bool:
 
 
 def _let_through(case: Case, router: Router, heard: Heard | None) -> list[Remedy]:
-    """A rule ahead of the one that keeps adverts back."""
+    """A rule ahead of the one that keeps back an advert, or our own where none is given."""
     verdict = _in_the_way(case, router, heard)
-    if verdict is None or verdict.chain is None:
+    if verdict is None:
         return []
-    chain, protocol = verdict.chain, _called(AH if heard is not None and heard.signed else VRRP)
+    chain, protocol = verdict.chain, verdict.packet.protocol
     if chain.tool:
         return [Remedy(f"{chain.tool} -t {chain.table} -I {chain.name} -p {protocol} -j ACCEPT", safe=True)]
     return [Remedy(f"nft insert rule {chain} meta l4proto {protocol} accept", safe=True)]
 
 
 def _in_the_way(case: Case, router: Router, heard: Heard | None) -> Verdict | None:
-    """The rule that keeps back an advert, or our own where none is given."""
-    group = MULTICAST[Family.INET if router.family == 4 else Family.INET6]
+    if case.host.ruleset is None:
+        return None
     if heard is not None:
         protocol = _called(AH if heard.signed else VRRP)
-        packet = Packet(protocol, heard.destination, 0, router.interface, other=heard.source)
-        hooks: tuple[tuple[str, tuple[str, ...]], ...] = (
-            ("ingress", ("netdev", "inet")),
-            ("prerouting", ()),
-            ("input", ()),
-        )
+        packet = Packet(protocol, heard.destination, None, router.interface, other=heard.source)
+        stops = case.host.ruleset.journey(packet, "ingress", "prerouting", "input").stops
     else:
         own = router.source or ip_address("0.0.0.0" if router.family == 4 else "::")
-        packet = Packet(_called(VRRP), own, 0, router.interface, answer=True, other=group)
-        hooks = (("output", ()), ("postrouting", ()), ("egress", ("netdev",)))
-    for ruleset in case.host.rulesets or ():
-        for hook, families in hooks:
-            for verdict in ruleset.verdicts(packet, hook, families):
-                if verdict.fate in (Fate.DROPPED, Fate.REJECTED):
-                    return verdict
-    return None
+        group = MULTICAST[Family.INET if router.family == 4 else Family.INET6]
+        packet = Packet(_called(VRRP), own, None, router.interface, answer=True, other=group)
+        stops = case.host.ruleset.journey(packet, "output", "postrouting", "egress").stops
+    return next(iter(stops), None)
 
 
 def _called(protocol: int) -> str:
