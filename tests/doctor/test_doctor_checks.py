@@ -20,7 +20,8 @@ from directrix.doctor.mending import left_elsewhere, safe_remedies
 from directrix.doctor.registry import CHECKS
 from directrix.doctor.served import Server, parse_service
 from directrix.lab.breaks import BREAKS
-from directrix.lvs import Address, ForwardingMethod
+from directrix.lvs import Address, ForwardingMethod, Protocol, ServiceKey
+from directrix.lvs.flood import Flood, FloodCounts, FloodState
 from directrix.system.links import Link
 from directrix.table.xdp.attachment import Attachment
 from directrix.table.xdp.director import Status
@@ -218,6 +219,21 @@ def status(connections: int = 0, hook: str = "tc", there: bool = True) -> Status
 @pytest.mark.parametrize(("used", "outcome"), [(0, "ok"), (799, "ok"), (800, "warn"), (950, "fail"), (1000, "fail")])
 def test_a_table_is_nearly_full_before_it_is_full(used: int, outcome: str) -> None:
     assert told(fill.look(case(Role.DIRECTOR, MadeUp(), status=status(used)))) == [outcome]
+
+
+def test_a_table_full_of_a_flood_is_told_apart_and_named_with_the_service_it_is_about() -> None:
+    web = ServiceKey.of(Protocol.TCP, ip_address("10.0.0.1"), 80)
+    flood = Flood(2, FloodState.ON, 1, 12.0, None, {web: FloodCounts(1000, 10, 0, 900, 10)})
+    found = list(fill.look(case(Role.DIRECTOR, MadeUp(), status=replace(status(990), flood=flood))))
+    assert told(found) == ["warn"]
+    assert "under flood for 12 s" in found[0].looked_at
+    assert "TCP 10.0.0.1:80 900 a second" in found[0].said
+
+
+def test_a_table_nearly_full_without_the_defence_is_told_to_have_it() -> None:
+    found = list(fill.look(case(Role.DIRECTOR, MadeUp(), status=replace(status(900), flood=Flood(0)))))
+    assert told(found) == ["warn", "warn"]
+    assert commands(found[1]) == ["directrix sysctl flood_defence=1"]
 
 
 class TestHooks:

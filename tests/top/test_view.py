@@ -8,6 +8,7 @@ import pytest
 from tables import DNS, HTTP, busy, history, sample
 
 from directrix.lvs import Protocol, RealServer, ServiceKey, VirtualService, parse_address
+from directrix.lvs.flood import FloodCounts
 from directrix.table.memory import MemoryTable
 from directrix.top.model import Asking, Model, Sort
 from directrix.top.routers import RouterRow, read
@@ -32,6 +33,18 @@ def test_a_frame_of_eighty_columns() -> None:
         "  10.0.0.11:80       ok     1   100     0    12    25  1400 100% 741us         #",
         "- UDP 10.0.0.1:53   wlc           0     0     0     0     0    -     -",
         "  10.0.0.19:53       ok     5     0     0     0     0     0    -     -",
+    ]
+
+
+def test_a_flood_stands_in_the_title_and_at_the_services_it_is_about() -> None:
+    web, dns = SAMPLE.services
+    flooded = replace(web, flood=FloodCounts(90_000, 20, 0, 45_000, 10))
+    shown = replace(SAMPLE, services=(flooded, dns), flood=True)
+    assert text(Model(), shown=shown)[0].endswith("4 real servers  UNDER FLOOD: 44990/s")
+    lines = frame(Model(), shown, history(shown), 80)
+    assert [(line.style, line.text.split()[3]) for line in lines if " 10.0.0.1:" in line.text] == [
+        (Style.BAD, "FLOOD"),
+        (Style.SERVICE, "wlc"),
     ]
 
 

@@ -87,12 +87,12 @@ class Case:
     claims: dict[tuple[str, Address], list[bytes]] = field(default_factory=dict)
     macs: dict[tuple[str, int], dict[bytes, Address]] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
-    _servers: dict[ForwardingMethod | None, Served] = field(default_factory=dict)
-    _vips: tuple[tuple[Address, ...], frozenset[Address]] = ((), frozenset())
-    _own: dict[tuple[str, int], list[Carried]] = field(default_factory=dict)
     ask: Ask = nobody
     killed: int | None = None
     _vrrp: Vrrp | None = None
+    _servers: dict[ForwardingMethod | None, Served] = field(default_factory=dict)
+    _vips: tuple[tuple[Address, ...], frozenset[Address]] = ((), frozenset())
+    _own: dict[tuple[str, int], list[Carried]] = field(default_factory=dict)
 
     @property
     def vrrp(self) -> Vrrp:

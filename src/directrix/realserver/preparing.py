@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from directrix.realserver.carrying import check_nowhere_else
@@ -116,7 +116,7 @@ def start(vips: Sequence[Vip], wish: Wish, persist: str = "", *, rehearse: bool 
 def stop(vips: Sequence[Vip], *, persist: bool = False, rehearse: bool = False) -> Done:
     """Put back what was there before; with `persist`, take away what would start it at the next boot, too.
 
-    Without VIPs, for all that were started. One that was not started is none's business.
+    Without VIPs, for all that were started. One that was not started is told in `Done.unknown`.
 
     Raises:
         HostError: something could not be put back.
@@ -125,7 +125,10 @@ def stop(vips: Sequence[Vip], *, persist: bool = False, rehearse: bool = False) 
     records = book()
     chosen = list(vips) or started_vips(records.read())
     kinds = (_HOLDER, _LASTING) if persist else (_HOLDER,)
-    return keeping.stop(records, [f"{kind}{vip}" for vip in reversed(chosen) for kind in kinds], rehearse=rehearse)
+    done = keeping.stop(records, [f"{kind}{vip}" for vip in reversed(chosen) for kind in kinds], rehearse=rehearse)
+    # What lasts over boots and what is there now may each be without the other.
+    nothing = [f"{_HOLDER}{vip}" for vip in chosen if all(f"{kind}{vip}" in done.unknown for kind in kinds)]
+    return replace(done, unknown=tuple(nothing))
 
 
 def status(vips: Sequence[Vip] = (), wish: Wish | None = None) -> tuple[VipStatus, ...]:

@@ -149,7 +149,8 @@ HELP = (
     "r                draw again       h ?          this help          q  quit",
     "",
     "STATE  ok; quiet: weight 0 by hand; out, trial: taken out by `directrix health`,",
-    "       and back on trial; POOR: its share is far below its peers'",
+    "       and back on trial; POOR: its share is far below its peers'; FLOOD: a",
+    "       service whose handshakes mostly come to nothing while the table is under flood",
     "DONE   share of recent connections that completed     TIME  median, SYN to ACK",
 )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from directrix.health.memory import Remembered
 from directrix.health.rule import Absence, Rule, Standing, judge
 from directrix.lvs import Address, Counters, Rates, ServerState, ServiceKey, ServiceState
+from directrix.lvs.flood import NO_FLOOD, FloodCounts
 from directrix.lvs.handshakes import Handshakes, together
 from directrix.table.interface import Table
 from directrix.top.routers import RouterRow
@@ -37,6 +38,7 @@ class ServiceRow:
 
     state: ServiceState
     servers: tuple[ServerRow, ...]
+    flood: FloodCounts = field(default_factory=FloodCounts)
 
     @property
     def handshakes(self) -> Handshakes | None:
@@ -49,18 +51,21 @@ class ServiceRow:
 class Sample:
     """The table at a moment, like no other one.
 
-    `clock` is the time of day to be shown, `routers` are those of VRRP, if it is spoken.
+    `clock` is the time of day to be shown, `routers` are those of VRRP, if it is spoken; `flood` tells whether it is
+    under flood.
     """
 
     services: tuple[ServiceRow, ...] = ()
     totals: tuple[Counters, Rates] = (Counters(), Rates())
     clock: str = ""
     routers: tuple[RouterRow, ...] = ()
+    flood: bool = False
 
 
 def take(table: Table, remembered: Remembered, now: float, clock: str, rule: Rule | None = None) -> Sample:
     """A sample of any make of table."""
     handshakes = table.handshakes()
+    flood = table.flood() or NO_FLOOD
     rows = []
     for state in table.services():
         absences = remembered.get(state.service.key, {})
@@ -75,8 +80,8 @@ def take(table: Table, remembered: Remembered, now: float, clock: str, rule: Rul
             ServerRow(one, judgement.handshakes, judgement.standing, absences.get(one.server.key))
             for one, judgement in zip(state.servers, judged, strict=True)
         )
-        rows.append(ServiceRow(state, servers))
-    return Sample(tuple(rows), table.totals(), clock)
+        rows.append(ServiceRow(state, servers, flood.services.get(state.service.key, FloodCounts())))
+    return Sample(tuple(rows), table.totals(), clock, flood=flood.on)
 
 
 @dataclass(slots=True)

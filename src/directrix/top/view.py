@@ -130,6 +130,9 @@ def _summary(
     title = f"directrix top  {sample.clock}  {len(sample.services)} services, {figures_of_all.servers} real servers"
     if interval is not None:
         title += f"  every {interval:g} s"
+    if sample.flood:
+        unfinished = sum(max(row.flood.unentered_rate - row.flood.admitted_rate, 0) for row in sample.services)
+        title += f"  UNDER FLOOD: {short(unfinished)}/s"
     if model.filter:
         title += f"  filter: {model.filter}"
     rates = sample.totals[1]
@@ -143,14 +146,9 @@ def _summary(
     ]
     text = "  ".join(figures) + " "
     return [
-        Line(title[:columns].ljust(columns) if columns else "", Style.TITLE),
+        Line(title[:columns].ljust(columns) if columns else "", Style.BAD if sample.flood else Style.TITLE),
         Line(text + sparkline(history.of(None), max(columns - len(text), 0), unicode=unicode)),
     ]
-
-
-def _routers(sample: Sample) -> list[Line]:
-    bad = any(router.is_bad for router in sample.routers)
-    return [Line(line(sample.routers), Style.BAD if bad else Style.PLAIN)] if sample.routers else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +167,11 @@ def _together(sample: Sample) -> _Together:
     seen = [row.handshakes for row in servers if row.handshakes is not None and row.handshakes.recent_begun]
     active, inactive = (sum(getattr(row.state, name) for row in servers) for name in ("active", "inactive"))
     return _Together(len(servers), active, inactive, together(seen).recent_share)
+
+
+def _routers(sample: Sample) -> list[Line]:
+    bad = any(router.is_bad for router in sample.routers)
+    return [Line(line(sample.routers), Style.BAD if bad else Style.PLAIN)] if sample.routers else []
 
 
 def _name(row: Row) -> str:
@@ -204,7 +207,7 @@ def _row_text(row: Row, width: int, model: Model) -> str:
         name = f"{mark} " + _fit_service(_name(row), width - 2)
         active = sum(one.state.active for one in row.servers)
         inactive = sum(one.state.inactive for one in row.servers)
-        state, weight = row.state.service.scheduler[:5], ""
+        state, weight = "FLOOD" if row.flood.flooded else row.state.service.scheduler[:5], ""
     else:
         name = "  " + fit(_name(row), width - 2)
         active, inactive = row.state.active, row.state.inactive
@@ -221,7 +224,7 @@ def _figures(rates: Rates, handshakes: Handshakes | None) -> list[str]:
 
 def _row_style(row: Row) -> Style:
     if isinstance(row, ServiceRow):
-        return Style.SERVICE
+        return Style.BAD if row.flood.flooded else Style.SERVICE
     word = state_word(row)
     return Style.BAD if word in ("POOR", "out") else Style.DIM if word == "quiet" else Style.PLAIN
 

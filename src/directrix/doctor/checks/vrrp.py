@@ -176,29 +176,30 @@ def _gives_way(router: Router, heard: Heard) -> bool:
 
 
 def _let_through(case: Case, router: Router, heard: Heard | None) -> list[Remedy]:
-    """A rule ahead of the one that keeps back an advert, or our own where none is given."""
+    """A rule ahead of the one that keeps adverts back."""
     verdict = _in_the_way(case, router, heard)
     if verdict is None:
         return []
-    chain, protocol = verdict.chain, verdict.packet.protocol
+    chain, protocol = verdict.chain, _called(AH if heard is not None and heard.signed else VRRP)
     if chain.tool:
         return [Remedy(f"{chain.tool} -t {chain.table} -I {chain.name} -p {protocol} -j ACCEPT", safe=True)]
     return [Remedy(f"nft insert rule {chain} meta l4proto {protocol} accept", safe=True)]
 
 
 def _in_the_way(case: Case, router: Router, heard: Heard | None) -> Verdict | None:
-    if case.host.ruleset is None:
-        return None
+    """The rule that keeps back an advert, or our own where none is given."""
+    group = MULTICAST[Family.INET if router.family == 4 else Family.INET6]
     if heard is not None:
         protocol = _called(AH if heard.signed else VRRP)
         packet = Packet(protocol, heard.destination, None, router.interface, other=heard.source)
-        stops = case.host.ruleset.journey(packet, "ingress", "prerouting", "input").stops
+        hooks = ("ingress", "prerouting", "input")
     else:
         own = router.source or ip_address("0.0.0.0" if router.family == 4 else "::")
-        group = MULTICAST[Family.INET if router.family == 4 else Family.INET6]
         packet = Packet(_called(VRRP), own, None, router.interface, answer=True, other=group)
-        stops = case.host.ruleset.journey(packet, "output", "postrouting", "egress").stops
-    return next(iter(stops), None)
+        hooks = ("output", "postrouting", "egress")
+    ruleset = case.host.ruleset
+    stops = ruleset.journey(packet, *hooks).stops if ruleset is not None else []
+    return stops[0] if stops else None
 
 
 def _called(protocol: int) -> str:
