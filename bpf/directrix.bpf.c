@@ -245,7 +245,7 @@ static __noinline enum verdict xdp_parse(struct xdp_md *ctx, struct packet *p, _
 	verdict = parse(protocol, data + offset, end, &frame, length - offset, p);
 	if (verdict == UNUSUAL)
 		verdict = xdp_unusual(ctx, offset, protocol == bpf_htons(ETH_P_IP), p);
-	p->from_xdp = true;
+	p->from_xdp = AT_XDP;
 	return verdict;
 }
 
@@ -263,7 +263,7 @@ static __noinline int xdp_complete(struct xdp_md *ctx)
 static __noinline int xdp_quick(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct packet p = { .from_xdp = true };
+	struct packet p = { .from_xdp = AT_XDP };
 	enum verdict verdict;
 
 	if (data + QUICK_LENGTH > end)
@@ -275,7 +275,7 @@ static __noinline int xdp_quick(struct xdp_md *ctx)
 static __noinline int xdp_quick6(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct packet p = { .from_xdp = true };
+	struct packet p = { .from_xdp = AT_XDP };
 	enum verdict verdict;
 
 	if (data + QUICK6_LENGTH > end)
@@ -423,6 +423,8 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		verdict = tc_unusual(skb, offset, protocol == bpf_htons(ETH_P_IP), &p);
 	if (verdict != CONTINUE)
 		return tc_end(cpu, verdict, place);
+	if (place == TC_BEHIND_XDP)
+		p.from_xdp = BEHIND_XDP;
 	if (place != TC_BEHIND_XDP && skb->pkt_type != PACKET_HOST)
 		return tc_end(cpu, OTHER_HOST, place);
 	if (tags) {

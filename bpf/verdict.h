@@ -32,6 +32,7 @@ enum verdict {
 	DROP_PACKET,		/* would have made a connection: the defence drop_packet */
 	TOO_BIG,		/* does not fit the way to its real server: answered so */
 	TIME_EXCEEDED,		/* its TTL ends in front of the tunnel: answered so */
+	OVER_BUDGET,		/* would have made a connection more than its service, or its source, has a budget for */
 	VERDICT_LAST,
 };
 

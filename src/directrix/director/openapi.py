@@ -56,7 +56,9 @@ _SCHEMAS: dict[str, Any] = {
     "Error": _object(error=_TEXT),
     "Status": _object(
         version=_TEXT,
+        pid=_WHOLE,
         configuration=_TEXT,
+        config_id=_maybe(_TEXT),
         started_at=_NUMBER,
         reloaded_at=_maybe(_NUMBER),
         reload_refused=_maybe(_TEXT),
@@ -122,6 +124,7 @@ _SCHEMAS: dict[str, Any] = {
         faults=_list(_TEXT),
         waiting=_list(_TEXT),
         addresses=_list(_TEXT),
+        garp_delay=_NUMBER,
         statistics={"type": "object"},
     ),
     "Stranger": _object(interface=_TEXT, family=_TEXT, vrid=_WHOLE, count=_WHOLE, source=_TEXT, at=_NUMBER),

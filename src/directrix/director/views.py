@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,9 @@ def status(director: Director) -> dict[str, Any]:
     """The director itself."""
     return {
         "version": __version__,
+        "pid": os.getpid(),
         "configuration": director.options.path,
+        "config_id": director.options.config_id,
         "started_at": director.started_at,
         "reloaded_at": director.reloaded_at or None,
         "reload_refused": director.refused or None,

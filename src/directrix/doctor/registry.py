@@ -10,9 +10,11 @@ from directrix.doctor.checks import (
     client_path,
     clocks,
     direct_path,
+    director,
     fill,
     filtering,
     gateway,
+    health_checks,
     hooks,
     kernel,
     link,
@@ -24,6 +26,7 @@ from directrix.doctor.checks import (
     rp_filter,
     services,
     vip,
+    vrrp,
 )
 
 CHECKS = {
@@ -32,8 +35,11 @@ CHECKS = {
         kernel.CHECK,
         link.CHECK,
         hooks.CHECK,
+        director.CHECK,
         services.CHECK,
+        health_checks.CHECK,
         prepared.CHECK,
+        vrrp.CHECK,
         vip.CHECK,
         own_address.CHECK,
         arp_settings.CHECK,

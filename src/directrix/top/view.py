@@ -5,13 +5,16 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 from directrix.health.rule import By, Standing
 from directrix.lvs import Rates, endpoint
 from directrix.lvs.handshakes import Handshakes, together
-from directrix.top.model import HELP, Asking, Model, Row, Sort, rows, selected_index
-from directrix.top.sample import History, RowKey, Sample, ServerRow, ServiceRow
+from directrix.top.model import HELP, Asking, Model, Row, Sort, shown
+from directrix.top.routers import line
+from directrix.top.sample import History, Sample, ServerRow, ServiceRow
 from directrix.top.text import duration, fit, percent, short, sparkline
 
 
@@ -55,8 +58,6 @@ _SORTED: Final = {
     Sort.SHARE: "DONE",
 }
 _LEAST_NAME, _LEAST_SPARK = 14, 5
-_AROUND: Final = 4
-"""Lines that are no rows: two of figures, the heads, and the last one."""
 
 _KEYS = "q quit  h help  / filter  enter open  tacpbd sort  z quiesce  w back"
 
@@ -81,27 +82,27 @@ def frame(
     interval: float | None = None,
 ) -> list[Line]:
     """The whole view in so many columns and lines; without a height all rows, and no last line for keys."""
-    shown = rows(model, sample)
-    lines = [*_summary(model, sample, history, columns, unicode=unicode, interval=interval)]
+    found = shown(model, sample)
+    lines = [*_summary(model, sample, history, columns, unicode=unicode, interval=interval), *_routers(sample)]
     if model.help:
         lines += [Line(text) for text in HELP]
         if height is not None:
             lines = [*_filled(lines, height - 1), Line("any key goes back", Style.DIM)]
         return _cut(lines, columns)
-    width = _name_width(shown, columns)
+    width = _name_width(_longest_name(sample), columns)
     spark = max(columns - _FIXED - width - 1, 0)
     lines.append(Line(_heads(model, width, spark), Style.HEAD))
-    at = selected_index(model, [key for key, _ in shown])
-    first, last = _window(len(shown), at, None if height is None else max(height - _AROUND, 1))
+    at = found.place(model.selected)
+    first, last = _window(len(found.rows), at, None if height is None else max(height - 1 - len(lines), 1))
     for place in range(first, last):
-        key, row = shown[place]
+        key, row = found.rows[place]
         text = _row_text(row, width, model) + " " + sparkline(history.of(key), spark, unicode=unicode)
         selected = height is not None and place == at
         lines.append(Line(text, Style.SELECTED if selected else _row_style(row)))
-    if not shown:
+    if not found.rows:
         lines.append(Line("  nothing fits the filter" if sample.services else "  no virtual services", Style.DIM))
     if height is not None:
-        lines = [*_filled(lines, height - 1), _last(model, len(shown), last)]
+        lines = [*_filled(lines, height - 1), _last(model, len(found.rows), last)]
     return _cut(lines, columns)
 
 
@@ -125,37 +126,72 @@ def _window(count: int, at: int, room: int | None) -> tuple[int, int]:
 def _summary(
     model: Model, sample: Sample, history: History, columns: int, *, unicode: bool, interval: float | None
 ) -> list[Line]:
-    servers = [row for service in sample.services for row in service.servers]
-    title = f"directrix top  {sample.clock}  {len(sample.services)} services, {len(servers)} real servers"
+    figures_of_all = _together(sample)
+    title = f"directrix top  {sample.clock}  {len(sample.services)} services, {figures_of_all.servers} real servers"
     if interval is not None:
         title += f"  every {interval:g} s"
+    if sample.flood:
+        unfinished = sum(max(row.flood.unentered_rate - row.flood.admitted_rate, 0) for row in sample.services)
+        title += f"  UNDER FLOOD: {short(unfinished)}/s"
     if model.filter:
         title += f"  filter: {model.filter}"
     rates = sample.totals[1]
-    seen = [service.handshakes for service in sample.services if service.handshakes is not None]
     figures = [
-        f"active {short(sum(row.state.active for row in servers))}",
-        f"inactive {short(sum(row.state.inactive for row in servers))}",
+        f"active {short(figures_of_all.active)}",
+        f"inactive {short(figures_of_all.inactive)}",
         f"conn/s {short(rates.connections)}",
         f"pkt/s {short(rates.in_packets)}",
         f"bytes/s {short(rates.in_bytes)}",
-        f"done {percent(together(seen).recent_share)}",
+        f"done {percent(figures_of_all.share)}",
     ]
     text = "  ".join(figures) + " "
     return [
-        Line(title[:columns].ljust(columns) if columns else "", Style.TITLE),
+        Line(title[:columns].ljust(columns) if columns else "", Style.BAD if sample.flood else Style.TITLE),
         Line(text + sparkline(history.of(None), max(columns - len(text), 0), unicode=unicode)),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Together:
+    """Figures of all real servers of a sample; `share` of their recent handshakes."""
+
+    servers: int
+    active: int
+    inactive: int
+    share: float | None
+
+
+@lru_cache(maxsize=1)
+def _together(sample: Sample) -> _Together:
+    servers = [row for service in sample.services for row in service.servers]
+    seen = [row.handshakes for row in servers if row.handshakes is not None and row.handshakes.recent_begun]
+    active, inactive = (sum(getattr(row.state, name) for row in servers) for name in ("active", "inactive"))
+    return _Together(len(servers), active, inactive, together(seen).recent_share)
+
+
+def _routers(sample: Sample) -> list[Line]:
+    bad = any(router.is_bad for router in sample.routers)
+    return [Line(line(sample.routers), Style.BAD if bad else Style.PLAIN)] if sample.routers else []
 
 
 def _name(row: Row) -> str:
     return str(row.state.service.key) if isinstance(row, ServiceRow) else endpoint(*row.state.server.key)
 
 
-def _name_width(shown: Sequence[tuple[RowKey, Row]], columns: int) -> int:
-    longest = max((len(_name(row)) + 2 for _, row in shown), default=0)
+@lru_cache(maxsize=1)
+def _longest_name(sample: Sample) -> int:
+    servers = (len(_name(row)) for service in sample.services for row in service.servers)
+    return max(chain((len(_name(service)) for service in sample.services), servers), default=0)
+
+
+def _name_width(longest: int, columns: int) -> int:
     most = columns - _FIXED - 1 - _LEAST_SPARK
-    return max(min(longest, most), _LEAST_NAME)
+    return max(min(longest + 2, most), _LEAST_NAME)
+
+
+def _fit_service(name: str, width: int) -> str:
+    """A service's name in so many columns; of its protocol at least the first letter stays: `T~0.0.0.1:80`."""
+    return fit(name, width) if len(name) <= width or width < _LEAST_NAME - 2 else name[0] + fit(name[1:], width - 1)
 
 
 def _heads(model: Model, width: int, spark: int) -> str:
@@ -168,10 +204,10 @@ def _heads(model: Model, width: int, spark: int) -> str:
 def _row_text(row: Row, width: int, model: Model) -> str:
     if isinstance(row, ServiceRow):
         mark = "+" if row.state.service.key in model.collapsed else "-"
-        name = f"{mark} " + fit(_name(row), width - 2)
+        name = f"{mark} " + _fit_service(_name(row), width - 2)
         active = sum(one.state.active for one in row.servers)
         inactive = sum(one.state.inactive for one in row.servers)
-        state, weight = row.state.service.scheduler[:5], ""
+        state, weight = "FLOOD" if row.flood.flooded else row.state.service.scheduler[:5], ""
     else:
         name = "  " + fit(_name(row), width - 2)
         active, inactive = row.state.active, row.state.inactive
@@ -188,7 +224,7 @@ def _figures(rates: Rates, handshakes: Handshakes | None) -> list[str]:
 
 def _row_style(row: Row) -> Style:
     if isinstance(row, ServiceRow):
-        return Style.SERVICE
+        return Style.BAD if row.flood.flooded else Style.SERVICE
     word = state_word(row)
     return Style.BAD if word in ("POOR", "out") else Style.DIM if word == "quiet" else Style.PLAIN
 
