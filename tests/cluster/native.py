@@ -9,7 +9,7 @@ from hosts import Cluster, Host
 
 _PASS = """
 #define SEC(name) __attribute__((section(name), used))
-SEC("xdp") int pass(void *ctx) { return 2; }
+SEC("xdp.frags") int pass(void *ctx) { return 2; }
 char _license[] SEC("license") = "GPL";
 """
 
@@ -28,4 +28,4 @@ def ready_for_xdp(cluster: Cluster, program: Path, ports: list[tuple[Host, str]]
         for device in ("eth0", "eth1", "eth2"):
             host.run("ethtool", "-K", device, "tx", "off", check=False)
     for host, port in ports:
-        host.run("ip", "link", "set", "dev", port, "xdpdrv", "obj", str(program), "sec", "xdp")
+        host.run("ip", "link", "set", "dev", port, "xdpdrv", "obj", str(program), "sec", "xdp.frags")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from pathlib import Path
 import native
 import numbered
 import pytest
-from hosts import DIRECTRIX, VIP, VIP6, Cluster, Host, service
+from hosts import DIRECTRIX, VIP, VIP6, Cluster, Host, service, until
+from web import Directing
 
 pytestmark = pytest.mark.root
 
@@ -83,15 +85,14 @@ def test_another_version_takes_over_and_gives_back(
     director.restore(service())
     first = director.status()["program"]
     with numbers(one["client"]) as seen:
-        for _ in range(2):
-            director.run("env", f"PYTHONPATH={another_version}", *DIRECTRIX, "up", "-q")
-            assert director.status()["program"] != first
-            director.up()
-            assert director.status()["program"] == first
+        director.run("env", f"PYTHONPATH={another_version}", *DIRECTRIX, "up", "-q")
+        assert director.status()["program"] != first
+        director.up()
+        assert director.status()["program"] == first
     assert whole(seen)
 
 
-@pytest.mark.parametrize("vip", [VIP, VIP6])
+@pytest.mark.parametrize("vip", [VIP, pytest.param(VIP6, marks=pytest.mark.slow)])
 def test_the_hook_changes_from_tc_to_xdp_and_back(one: Cluster, vip: str, tmp_path: Path) -> None:
     serve(one, vip)
     director = one["director"]
@@ -99,7 +100,37 @@ def test_the_hook_changes_from_tc_to_xdp_and_back(one: Cluster, vip: str, tmp_pa
     director.up("--hook", "tc")
     director.restore(service())
     with numbers(one["client"], vip) as seen:
-        for hook in ("xdp", "xdp-generic", "tc", "xdp", "tc"):
+        for hook in ("xdp", "xdp-generic", "xdp", "tc"):
             director.up("--hook", hook, "--interface", "eth0")
             assert [i["hook"] for i in director.status()["interfaces"]] == [hook]
+    assert whole(seen)
+
+
+CONFIGURATION = f"""
+virtual_server {VIP} 80 {{
+  delay_loop 1
+  lvs_sched rr
+  lvs_method DR
+  protocol TCP
+  real_server 10.0.0.11 80 {{ TCP_CHECK {{ connect_timeout 3 }} }}
+  real_server 10.0.0.12 80 {{ TCP_CHECK {{ connect_timeout 3 }} }}
+}}
+"""
+
+
+def test_the_daemon_is_reloaded_restarted_and_killed(one: Cluster, tmp_path: Path) -> None:
+    serve(one, VIP)
+    one["director"].up()
+    daemon = Directing(one["director"], tmp_path, CONFIGURATION)
+    daemon.ready()
+    with numbers(one["client"]) as seen:
+        daemon.reload(CONFIGURATION.replace("delay_loop 1", "delay_loop 2"))
+        until("it has read it", lambda: daemon.said("reloaded: "), 30)
+        daemon.process.send_signal(signal.SIGQUIT)  # as systemctl restart does
+        assert daemon.process.wait(30) == 0
+        daemon.start()
+        daemon.ready(2)
+        daemon.kill()
+        daemon.start()
+        daemon.ready(3)
     assert whole(seen)
