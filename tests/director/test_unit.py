@@ -24,5 +24,6 @@ def test_the_unit_starts_a_director_that_tells_how_it_is() -> None:
     assert parser.parse_args(words).use_file == "/etc/keepalived/keepalived.conf"
     assert (service["Type"], service["NotifyAccess"]) == ("notify", "main")
     assert "-HUP" in service["ExecReload"]
+    assert service["RestartKillSignal"] == "SIGQUIT"
     assert int(service["WatchdogSec"]) > 0
     assert service["RuntimeDirectoryPreserve"] == "yes"
