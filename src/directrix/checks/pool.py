@@ -11,7 +11,15 @@ The rules are keepalived's:
 - Without quorum the **sorry server** stands in the table alone (those with `inhibit_on_failure` beside it, with
   weight 0). Without a sorry server the real servers that are alive stay.
 
-An operator's weight is kept apart from what checks decide: while it is set, it is the server's weight, for quorum too.
+Ours alone:
+
+- An operator's weight is kept apart from what checks decide: while it is set, it is the server's weight.
+- A server is **quiesced** while the operator holds its weight at 0, an agent of its own says `drain`, or nothing but a
+  checker that `quiesces` finds fault with it. It stays in the table with weight 0, whatever else happens to it: its
+  connections go on, though its checks fail or the sorry server is in use.
+- Quorum is a matter of checks: a server counts with the weight that they give it, whatever the operator does with it.
+  Taking a server out for an hour is no failure, and brings no sorry server. Only if that leaves nobody to take new
+  connections, quorum is lost.
 
 Changes come in the order in which they must be done: with quorum lost the real servers leave before the sorry server
 comes, with quorum gained it leaves before they come.
@@ -31,10 +39,14 @@ HEAVIEST = 2147483647
 
 @dataclass(frozen=True, slots=True)
 class CheckerSettings:
-    """What the pool must know of a checker. `alpha`: it counts as down until it has run."""
+    """What the pool must know of a checker.
+
+    `alpha`: it counts as down until it has run. `quiesces`: its failure quiesces the server instead of taking it out.
+    """
 
     name: str
     alpha: bool = False
+    quiesces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +104,18 @@ class ServerView:
         alive: no checker of its is down.
         in_table: it stands in the table.
         weight: what weight it has, or would have if it stood there.
+        checked_weight: what configuration and checks make of it, whatever the operator says.
         held: the operator's weight; None if checks decide.
+        quiesced: it is kept in the table with weight 0.
         since: when `alive` last changed.
     """
 
     alive: bool
     in_table: bool
     weight: int
+    checked_weight: int
     held: int | None
+    quiesced: bool
     since: float
     checkers: Mapping[str, CheckerView]
 
@@ -112,6 +128,10 @@ class _Checker:
     has_run: bool = False
     adds: int = 0
     standing: Standing = Standing.READY
+
+    @property
+    def fit(self) -> bool:
+        return self.up and self.standing is not Standing.MAINT
 
     def hear(self, weight: int | None, standing: Standing | None) -> None:
         if weight is not None:
@@ -130,16 +150,34 @@ class _Server:
 
     @property
     def fit(self) -> bool:
-        return all(checker.up and checker.standing is not Standing.MAINT for checker in self.checkers.values())
+        return all(checker.fit for checker in self.checkers.values())
 
     @property
     def weight(self) -> int:
         if self.held is not None:
             return self.held
-        if any(checker.standing is Standing.DRAIN for checker in self.checkers.values()):
-            return 0
+        return 0 if self._drains_itself else self.checked_weight
+
+    @property
+    def checked_weight(self) -> int:
         total = self.settings.weight + sum(checker.adds for checker in self.checkers.values())
         return min(max(total, 0), HEAVIEST)
+
+    @property
+    def quiesced(self) -> bool:
+        failing = [checker for checker in self.checkers.values() if not checker.fit]
+        if self.held == 0 or (failing and all(checker.settings.quiesces for checker in failing)):
+            return True
+        return self._drains_itself and not failing
+
+    @property
+    def _drains_itself(self) -> bool:
+        return any(checker.standing is Standing.DRAIN for checker in self.checkers.values())
+
+    @property
+    def footing(self) -> tuple[int, int, bool]:
+        """What the table and the quorum depend on, but for whether it is alive."""
+        return self.weight, self.checked_weight, self.quiesced
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +241,7 @@ class Pool:
         """
         server = self._servers[key]
         known = server.checkers[checker]
-        before, first, known.has_run = server.weight, not known.has_run, True
+        before, first, known.has_run = server.footing, not known.has_run, True
         known.hear(weight, standing)
         actions: list[Action] = []
         if up != known.up:
@@ -223,7 +261,7 @@ class Pool:
         if weight is not None and not 0 <= weight <= HEAVIEST:
             raise ValueError(f"weight {weight} is not between 0 and {HEAVIEST}")
         server = self._servers[key]
-        before, server.held = server.weight, weight
+        before, server.held = server.footing, weight
         return self._changed(server, before, now)
 
     def stop(self, now: float) -> list[Action]:
@@ -261,8 +299,9 @@ class Pool:
 
     @property
     def live_weight(self) -> int:
-        """The weights of all servers alive, added up."""
-        return sum(server.weight for server in self._servers.values() if server.alive)
+        """The weights that checks give to all servers alive, added up; 0 if none of them takes new connections."""
+        alive = [server for server in self._servers.values() if server.alive]
+        return sum(server.checked_weight for server in alive) if any(server.weight for server in alive) else 0
 
     def server(self, key: ServerKey) -> ServerView:
         """How a real server stands.
@@ -276,18 +315,27 @@ class Pool:
             for name, one in server.checkers.items()
         }
         in_table = key in self._table and not self._table[key].sorry
-        return ServerView(server.alive, in_table, server.weight, server.held, server.since, checkers)
+        return ServerView(
+            server.alive,
+            in_table,
+            server.weight,
+            server.checked_weight,
+            server.held,
+            server.quiesced,
+            server.since,
+            checkers,
+        )
 
     def table(self) -> dict[ServerKey, int]:
         """What stands in the table, with weights, the sorry server included."""
         return {key: entry.weight for key, entry in self._table.items()}
 
-    def _changed(self, server: _Server, before: int, now: float) -> list[Action]:
+    def _changed(self, server: _Server, before: tuple[int, int, bool], now: float) -> list[Action]:
         """After a checker or the operator changed something."""
         if server.fit != server.alive:
             told = self._turn(server, now)
             return [*self._settle(), told, *self._weigh_quorum(now)]
-        if server.weight != before:
+        if server.footing != before:
             return self._settle() + self._weigh_quorum(now)
         return []
 
@@ -328,7 +376,7 @@ class Pool:
         for key, server in self._servers.items():
             if server.alive and not self.sorry_in:
                 wanted[key] = _Entry(server.weight)
-            elif server.settings.inhibit:
+            elif server.settings.inhibit or server.quiesced:
                 wanted[key] = _Entry(0)
         sorry = self.settings.sorry
         if sorry is not None and self.sorry_in:
