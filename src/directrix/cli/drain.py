@@ -78,18 +78,18 @@ def _drain(leaver: Leaver, args: argparse.Namespace) -> int:
     from directrix.system.signals import Terminated, ending_in_order
 
     if args.then == _EXPIRE or args.udp_now:
-        leaver.check_ending()
+        leaver.connections.check_ending()
     try:
         with ending_in_order():
             leaver.quiesce()
-            if not leaver.release_clients():
+            if not leaver.connections.release_clients():
                 print(
                     "directrix drain: clients that persistence keeps there go on coming; the kernel's IPVS sends them "
                     "elsewhere after: sysctl -w net.ipv4.vs.expire_quiescent_template=1",
                     file=sys.stderr,
                 )
             if args.udp_now:
-                leaver.end(Protocol.UDP)
+                leaver.connections.end(Protocol.UDP)
             telling = _Telling(args.json)
             last = leaver.watch(args.deadline, telling.tell, time.monotonic, time.sleep)
             telling.end()
@@ -115,8 +115,8 @@ def _over(leaver: Leaver, last: Progress, *, expire: bool, as_json: bool) -> int
         return 1
     status, left, said = 0, last.seen.left, f"is drained, after {write_duration(last.elapsed)}"
     if last.stage is Stage.TIME_UP and expire:
-        leaver.release_clients()
-        ended = leaver.end()
+        leaver.connections.release_clients()
+        ended = leaver.connections.end()
         said = f"is drained: time was up, {connections_in_words(ended)} ended"
         if as_json:
             print(json.dumps({"stage": "expired", "ended": ended}), flush=True)
