@@ -37,6 +37,16 @@ HEAVIEST = 2147483647
 """The largest weight IPVS knows."""
 
 
+def check_weight(weight: int | None) -> None:
+    """Refuse a weight that IPVS doesn't know; None is no weight.
+
+    Raises:
+        ValueError: it is out of range.
+    """
+    if weight is not None and not 0 <= weight <= HEAVIEST:
+        raise ValueError(f"weight {weight} is not between 0 and {HEAVIEST}")
+
+
 @dataclass(frozen=True, slots=True)
 class CheckerSettings:
     """What the pool must know of a checker.
@@ -132,6 +142,10 @@ class _Checker:
     @property
     def fit(self) -> bool:
         return self.up and self.standing is not Standing.MAINT
+
+    @property
+    def view(self) -> CheckerView:
+        return CheckerView(self.up, self.has_run, self.adds, self.standing, self.since)
 
     def hear(self, weight: int | None, standing: Standing | None) -> None:
         if weight is not None:
@@ -258,8 +272,7 @@ class Pool:
             KeyError: there is no such server.
             ValueError: the weight is out of range.
         """
-        if weight is not None and not 0 <= weight <= HEAVIEST:
-            raise ValueError(f"weight {weight} is not between 0 and {HEAVIEST}")
+        check_weight(weight)
         server = self._servers[key]
         before, server.held = server.footing, weight
         return self._changed(server, before, now)
@@ -310,10 +323,7 @@ class Pool:
             KeyError: there is no such server.
         """
         server = self._servers[key]
-        checkers = {
-            name: CheckerView(one.up, one.has_run, one.adds, one.standing, one.since)
-            for name, one in server.checkers.items()
-        }
+        checkers = {name: one.view for name, one in server.checkers.items()}
         in_table = key in self._table and not self._table[key].sorry
         return ServerView(
             server.alive,
@@ -325,6 +335,14 @@ class Pool:
             server.since,
             checkers,
         )
+
+    def checker(self, key: ServerKey, name: str) -> CheckerView:
+        """What one checker of a real server last meant.
+
+        Raises:
+            KeyError: there is no such server, or no such checker.
+        """
+        return self._servers[key].checkers[name].view
 
     def table(self) -> dict[ServerKey, int]:
         """What stands in the table, with weights, the sorry server included."""

@@ -106,7 +106,7 @@ def _direct(args: argparse.Namespace) -> int:
     logs.set_up(args.log_level, as_json=args.log_json)
     path = str(Path(args.use_file or USUAL_PATH).absolute())
     event_log = None if args.event_log is None else Path(args.event_log).absolute()
-    return run_director(Options(path, args.config_id, args.keep_others, event_log))
+    return run_director(Options(path, args.config_id, keep_others=args.keep_others, event_log=event_log))
 
 
 def unreadable(command: str, path: str, error: OSError) -> int:

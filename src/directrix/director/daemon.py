@@ -21,34 +21,31 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from directrix.checks.actions import ServerKey
 from directrix.director import dumps
 from directrix.director.api import Api, Listener
-from directrix.director.balancer import Balancer, Told
-from directrix.director.drains import Drained, Drains
-from directrix.director.drains import Name as DrainName
+from directrix.director.at_table import AtTable
+from directrix.director.balancer import Balancer, ServerName
 from directrix.director.events import EventLog
-from directrix.director.happenings import Happening
-from directrix.director.mail import Mailer
 from directrix.director.memory import Memory
+from directrix.director.ordering import Ordering
 from directrix.director.places import SOCKET
 from directrix.director.presence import is_here
 from directrix.director.programs import changeable_by_others, command, faults, scripts_of
 from directrix.director.refusal import Refused
+from directrix.director.reporting import Reporter
 from directrix.director.routers import inert
 from directrix.director.setup import Setup, prepare, vet
-from directrix.director.telling import Teller, run_command
+from directrix.director.telling import run_command
 from directrix.director.virtual import Virtual
 from directrix.keepalived import Fault, FaultyConfiguration, load
 from directrix.keepalived.values import Script
-from directrix.lvs import TableError, endpoint
+from directrix.lvs import TableError
 from directrix.system.service_manager import ServiceManager
 from directrix.table.interface import Table
-from directrix.vrrp.effects import Effect, GroupChanged, ReleaseAddresses, StateChanged, TakeAddresses
+from directrix.vrrp.effects import Effect, ReleaseAddresses, StateChanged, TakeAddresses
 from directrix.vrrp.service import VrrpService
 from directrix.vrrp.states import State
 from directrix.vrrp.status import InstanceStatus
@@ -68,6 +65,7 @@ class Options:
     Attributes:
         path: the configuration.
         config_id: what `@ID` in it is compared with; None for the host's name.
+        make: of the table: xdp or ipvs.
         keep_others: leave services alone that are in no configuration of ours.
         event_log: a file for happenings, as JSON lines; None for none.
         data, stats: files for SIGUSR1 and SIGUSR2.
@@ -75,6 +73,7 @@ class Options:
 
     path: str
     config_id: str | None = None
+    make: str = ""
     keep_others: bool = False
     event_log: Path | None = None
     data: Path = dumps.DATA
@@ -90,12 +89,21 @@ def tell_faults(found: Iterable[Fault]) -> None:
 class Director:
     """A director, from its start to its end."""
 
-    def __init__(self, setup: Setup, table: Table, place: Path, options: Options, manager: ServiceManager) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        table: Table,
+        open_again: Callable[[], Table],
+        place: Path,
+        options: Options,
+        manager: ServiceManager,
+    ) -> None:
         """Nothing happens yet.
 
         Args:
             setup: what to do, vetted for the table.
             table: what follows.
+            open_again: opens the same table once more, for another thread.
             place: a directory of this director's own, in /run.
             options: how it is run.
             manager: who is told how it is.
@@ -106,19 +114,24 @@ class Director:
         self.setup = setup
         self.options = options
         self.events = EventLog(options.event_log)
-        self.teller = Teller()
-        self.mailer = Mailer()
-        self.balancer = Balancer(table, self._told, Memory(place / "memory.json"), keep_others=options.keep_others)
+        self.reporter = Reporter(setup, self.events)
+        self.at_table = AtTable(open_again)
+        self.balancer = Balancer(
+            table,
+            self.reporter.told,
+            Memory(place / "memory.json"),
+            keep_others=options.keep_others,
+            checked=self.reporter.checked,
+        )
+        self.orders = Ordering(self.balancer, self.at_table, self.reporter.ordered)
         self.vrrp = VrrpService(setup.routers, on_effect=self._effect, memory=place / "vrrp")
         self.started_at = time.time()
         self.reloaded_at = 0.0
         self.refused = ""
         """Why the last reload was refused; empty if it was not."""
-        self.drains = Drains(self._connections, self._drained)
         self._place = place
         self._reloading = asyncio.Lock()
         self._manager = manager
-        self._silent = True
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
         self._ready = False
 
@@ -134,18 +147,18 @@ class Director:
         settings = self.setup.configuration.globals
         await self._run_bounded(settings.startup_script, settings.startup_script_timeout)
         self._warn(self.setup)
-        self.teller.configure(settings)
-        self.mailer.configure(settings)
-        self._silent = not settings.rs_init_notifies
+        self.reporter.configure(self.setup)
+        self.reporter.silent = not settings.rs_init_notifies
         changes = self.balancer.start(self.setup)
-        self._silent = False
+        self.reporter.silent = False
+        self.orders.resume()
         _log.info("%d virtual servers; %d changes of the table", len(self.setup.virtuals), len(changes))
         try:
             await self.vrrp.start()
         except OSError:
             await self.balancer.engine.close()
             raise
-        self._happened("director", "started", {}, changes=len(changes))
+        self.reporter.happened("director", "started", changes=len(changes))
         looking = asyncio.create_task(self._look_around())
         watchdog = asyncio.create_task(self._keep_alive())
         settling = asyncio.create_task(self._settle())
@@ -186,7 +199,7 @@ class Director:
             self.refused = f"a fault of directrix itself: {error!r}"
         if self.refused:
             _log.error("the configuration is refused; the one before stays in force: %s", self.refused)
-            self._happened("director", "refused", {}, reason=self.refused)
+            self.reporter.happened("director", "refused", reason=self.refused)
         self._manager.ready(self._status())
         return not self.refused
 
@@ -203,27 +216,13 @@ class Director:
         """Whether VRRP knows of every instance whether its addresses are here."""
         return self._ready
 
-    def hold(self, virtual: str, server: ServerKey, weight: int | None) -> None:
-        """The operator sets a real server's weight; None lets checks decide again. A drain is over by it.
-
-        Raises:
-            NoSuchServer: there is none.
-            ValueError: the weight is out of range.
-        """
-        self.balancer.hold(virtual, server, weight)
-        self.drains.end((virtual, server))
-        what = "enabled" if weight is None else "quiesced" if weight == 0 else "weight set"
-        facts = {} if weight is None else {"weight": weight}
-        self._happened("operator", what, {"service": virtual, "server": endpoint(*server)}, **facts)
-
-    def drain(self, virtual: str, server: ServerKey, seconds: float | None) -> None:
-        """The operator quiesces a real server and wants to hear when its last connection is gone, or time is up.
+    def enable(self, name: ServerName) -> None:
+        """Let configuration and checks decide on a real server again.
 
         Raises:
             NoSuchServer: there is none.
         """
-        self.hold(virtual, server, 0)
-        self.drains.begin((virtual, server), seconds)
+        self.orders.release(name)
 
     # Reloading
 
@@ -246,8 +245,8 @@ class Director:
             await self.balancer.reload(before)
             raise
         self.setup = setup
-        self.teller.configure(setup.configuration.globals)
-        self.mailer.configure(setup.configuration.globals)
+        self.reporter.configure(setup)
+        self.orders.resume()
         self._warn(setup)
         try:
             self.events.reopen()
@@ -255,7 +254,7 @@ class Director:
             _log.error("%s: %s", self.options.event_log, error.strerror)
         self.reloaded_at = time.time()
         _log.info("reloaded: %d changes of the table", len(changes))
-        self._happened("director", "reloaded", {}, changes=len(changes))
+        self.reporter.happened("director", "reloaded", changes=len(changes))
 
     # Ending
 
@@ -264,80 +263,22 @@ class Director:
         _log.info("stopping")
         closing = [listener.close()] if listener is not None else []
         await asyncio.gather(self.vrrp.stop(), *closing)
-        self._happened("director", "stopped", {})
-        self.drains.close()
+        self.reporter.happened("director", "stopped")
+        await self.orders.close()
         await self.balancer.stop()
-        await asyncio.gather(self.teller.close(), self.mailer.close())
+        await self.at_table.close()
+        await self.reporter.close()
         settings = self.setup.configuration.globals
         await self._run_bounded(settings.shutdown_script, settings.shutdown_script_timeout)
-        self.events.close()
 
     # What happens
 
-    def _told(self, told: Told) -> None:
-        virtual, action = told.virtual, told.action
-        word = "up" if action.up else "down"
-        if hasattr(action, "server"):
-            server = endpoint(*action.server)
-            self._happened("server", word, {"service": virtual.name, "server": server})
-            _log.log(
-                logging.INFO if action.up else logging.WARNING, "%s: real server %s is %s", virtual.name, server, word
-            )
-        else:
-            facts = {"weight": action.weight, "threshold": action.threshold}
-            self._happened("quorum", word, {"service": virtual.name}, **facts)
-            level = logging.INFO if action.up else logging.WARNING
-            _log.log(level, "%s: quorum is %s, with weight %d", virtual.name, word, action.weight)
-        silently = self._silent and hasattr(action, "server")
-        self.teller.tell(told, silently=silently)
-        if not silently:
-            self.mailer.server_or_quorum(told)
-
     def _effect(self, effect: Effect) -> None:
-        match effect:
-            case StateChanged(instance, state, priority):
-                word = "stopped" if state is State.INITIALIZE else state.name
-                self._happened("vrrp", word, {"instance": instance.name}, priority=priority)
-                if instance.name in self._alerting:
-                    self.mailer.instance(instance.name, state)
-            case GroupChanged(group, state):
-                self._happened("vrrp", state.name, {"group": group.name})
-                if f"group {group.name}" in self._alerting:
-                    self.mailer.instance(group.name, state, is_group=True)
-            case TakeAddresses() | ReleaseAddresses():
-                asyncio.get_running_loop().call_soon(self._rest_or_go_on)
+        self.reporter.effect(effect)
+        if isinstance(effect, TakeAddresses | ReleaseAddresses):
+            asyncio.get_running_loop().call_soon(self._rest_or_go_on)
         if isinstance(effect, StateChanged) and self._ready:
             self._manager.tell(f"STATUS={self._status()}")
-
-    @property
-    def _alerting(self) -> set[str]:
-        """Instances and groups of which mail is sent."""
-        configuration = self.setup.configuration
-        found = {instance.name for instance in configuration.instances if instance.notify.smtp_alert}
-        return found | {f"group {group.name}" for group in configuration.sync_groups if group.notify.smtp_alert}
-
-    def _connections(self, name: DrainName) -> int:
-        """How many a real server has; none once it is configured no more."""
-        virtual = self.balancer.setup.virtuals.get(name[0])
-        if virtual is None or name[1] not in virtual.real_servers:
-            return 0
-        places = set(virtual.places(name[1]))
-        found = 0
-        for key in virtual.keys:
-            with suppress(TableError):
-                for entry in self.balancer.table.service(key).servers:
-                    if (key, entry.server.key) in places:
-                        found += entry.active + entry.inactive
-        return found
-
-    def _drained(self, drained: Drained) -> None:
-        (virtual, server), left = drained.name, drained.left
-        _log.info("%s: real server %s is drained, with %d connections left", virtual, endpoint(*server), left)
-        who = {"service": virtual, "server": endpoint(*server)}
-        self._happened("operator", "drained", who, left=left, took=round(drained.took, 3))
-
-    def _happened(self, kind: str, what: str, who: dict[str, str], **more: object) -> None:
-        self.events.add(Happening(time.time(), kind, what, who, dict(more)))
 
     def _hear_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -14,8 +14,9 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
 from directrix.checks.actions import TellQuorum
-from directrix.director.balancer import Told
+from directrix.director.balancer import Checked, Told
 from directrix.director.telling import shown
+from directrix.director.virtual import Virtual
 from directrix.keepalived.values import GlobalDefinitions, Mail, MailTls
 from directrix.lvs import endpoint
 from directrix.vrrp.states import State
@@ -80,7 +81,18 @@ class Mailer:
         elif virtual.real_servers[action.server].smtp_alert:
             server = endpoint(*action.server)
             subject = f"Realserver {server} of virtual server {shown(virtual)} - {word}"
-            self._queue_up(subject, f"The real server is {'in' if action.up else 'out of'} service.")
+            text = f"The real server is {'in' if action.up else 'out of'} service."
+            self._queue_up(subject, f"{text}\n\n{told.cause}" if told.cause else text)
+
+    def check(self, virtual: Virtual, checked: Checked) -> None:
+        """Tell of a check that changed and moved nothing else, unless it says `no_checker_emails`."""
+        _, server, name = checked.name
+        configured = virtual.real_servers.get(server)
+        if configured is None or not configured.smtp_alert or self._settings.mail.no_checkers:
+            return
+        up, detail = checked.report.verdict, checked.report.result.outcome.detail
+        subject = f"Check {name} of realserver {endpoint(*server)} of virtual server {shown(virtual)}"
+        self._queue_up(f"{subject} - {'UP' if up else 'DOWN'}", f"{name} {'succeeds' if up else 'fails'}: {detail}")
 
     def instance(self, name: str, state: State, *, is_group: bool = False) -> None:
         """Tell of a VRRP instance or group that has come into a state."""

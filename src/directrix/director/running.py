@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import closing
+from dataclasses import replace
 
 from directrix.director import places
 from directrix.director.daemon import Director, Options, tell_faults
@@ -15,7 +16,8 @@ from directrix.lvs import TableError
 from directrix.lvs.errors import TableUnavailable
 from directrix.system import namespaces
 from directrix.system.service_manager import ServiceManager
-from directrix.table.opening import open_table
+from directrix.table.interface import Table
+from directrix.table.opening import make_in_force, open_table
 
 _log = logging.getLogger("directrix.director")
 
@@ -41,7 +43,8 @@ def run(options: Options) -> int:
         try:
             with closing(open_table(create=True)) as table:
                 vet(setup, table)
-                asyncio.run(Director(setup, table, claim.place, options, manager).run())
+                options = replace(options, make=make_in_force())
+                asyncio.run(Director(setup, table, _open_again, claim.place, options, manager).run())
         finally:
             claim.release()
             manager.close()
@@ -59,3 +62,7 @@ def run(options: Options) -> int:
         _log.error("%s", error)
         return REFUSED
     return 0
+
+
+def _open_again() -> Table:
+    return open_table(create=False)
