@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from typing import Concatenate, ParamSpec, TypeVar
 
 import pytest
 from director_making import KEY, NAME, PLAIN, VIP, A, B, service, setup
@@ -17,7 +18,11 @@ from directrix.director.orders import Kind, Order
 from directrix.lvs import Address, Protocol, ServiceKey, parse_address
 from directrix.lvs.errors import UnknownToIpvs
 from directrix.lvs.tcp import TcpFlags
+from directrix.table.interface import Table
 from directrix.table.memory import MemoryTable, Packet
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 ONE, TWO = (NAME, (A, 80)), (NAME, (B, 80))
 CLIENT = parse_address("203.0.113.9")
@@ -39,6 +44,17 @@ def test_an_admission_grows_to_what_checks_say_even_as_they_change_it_and_then_i
     assert [to_seven.held(elapsed, 20) for elapsed in (0.0, 5.0, 10.0)] == [2, 4, 7]
 
 
+class Here(AtTable):
+    """Does it at once."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__()
+        self.table = table
+
+    async def do(self, work: Callable[Concatenate[Table, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return work(self.table, *args, **kwargs)
+
+
 class World:
     """A balancer over a memory table, its orders, and what was said of them."""
 
@@ -50,7 +66,7 @@ class World:
         self.orders = self.made()
 
     def made(self) -> Ordering:
-        return Ordering(self.balancer, AtTable(lambda: self.table), lambda *what: self.said.append(what))
+        return Ordering(self.balancer, Here(self.table), lambda *what: self.said.append(what))
 
     @property
     def weights(self) -> dict[Address, int]:

@@ -27,6 +27,7 @@ from directrix.director import exposition, views
 from directrix.director.balancer import NoSuchServer, ServerName
 from directrix.director.openapi import DOCUMENT
 from directrix.director.streaming import in_turns, pieces
+from directrix.director.table_work import counts
 from directrix.director.virtual import Virtual
 from directrix.lvs import TableError
 from directrix.lvs.addresses import endpoint
@@ -102,7 +103,9 @@ class Api:
         return guarded
 
     async def _services(self, request: Request) -> Response:
-        there = await self._director.at_table.do(views.counts)
+        there: views.Counts = {}
+        with suppress(TableError, OSError):  # what the director itself knows is worth telling without it
+            there = await self._director.at_table.do(counts)
         return _in_pieces(views.services(self._director, there, request.query_params.get("service", "")))
 
     async def _checks(self, request: Request) -> Response:
@@ -114,7 +117,9 @@ class Api:
         return JSONResponse(views.events(self._director, limit, request.query_params.get("kind", "")))
 
     async def _metrics(self, request: Request) -> Response:
-        of_table = await self._director.at_table.do(exposition.of_table)
+        of_table: list[str] = []
+        with suppress(TableError, OSError):
+            of_table = await self._director.at_table.do(exposition.of_table)
         return StreamingResponse(
             in_turns(exposition.exposition(self._director, of_table)), media_type=exposition.CONTENT_TYPE
         )

@@ -13,7 +13,7 @@ from directrix import __version__
 from directrix.checks.actions import ServerKey
 from directrix.checks.history import History, Result
 from directrix.checks.pool import ServerView
-from directrix.lvs import ServiceKey, TableError
+from directrix.lvs import ServiceKey
 from directrix.table.interface import Table
 from directrix.vrrp.bad_packet import Cause
 from directrix.vrrp.states import State
@@ -72,10 +72,12 @@ _COUNTERS = (
 
 
 def of_table(table: Table) -> list[str]:
-    """The metrics of node_exporter's ipvs collector; none of a table that can't be read."""
-    with suppress(TableError):
-        return list(_of_table(table))
-    return []
+    """The metrics of node_exporter's ipvs collector.
+
+    Raises:
+        TableError: the table can't be read.
+    """
+    return list(_of_table(table))
 
 
 def _of_table(table: Table) -> Iterator[str]:

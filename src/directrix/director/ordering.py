@@ -16,12 +16,10 @@ from directrix.checks.pool import check_weight
 from directrix.director.at_table import AtTable
 from directrix.director.balancer import Balancer, ServerName
 from directrix.director.orders import Kind, Order, clock
-from directrix.draining.connections import ConnectionsOf
-from directrix.draining.course import Course, Progress, Seen, Stage, together
+from directrix.director.table_work import check_ending, end, see
+from directrix.draining.course import Course, Progress, Seen, Stage
 from directrix.draining.leaving import LOOK_SECONDS
-from directrix.draining.looking import look
 from directrix.lvs import Protocol, TableError, endpoint
-from directrix.table.interface import Table
 
 _log = logging.getLogger("directrix.director")
 
@@ -77,12 +75,12 @@ class Ordering:
         """
         self._balancer.server(name)
         if expire or udp_now:
-            await self._at(name, ConnectionsOf.check_ending)
+            await self._at_table.do(check_ending, self._balancer.places(name))
         self._order(name, Order(Kind.DRAIN, clock(), seconds=seconds, expire=expire))
         self._happened("draining", name, {"seconds": seconds, "then": "expire" if expire else "keep"})
         if udp_now:
             with suppress(TableError):  # what is gone meanwhile has no connections
-                await self._at(name, lambda connections: connections.end(Protocol.UDP))
+                await self._at_table.do(end, self._balancer.places(name), Protocol.UDP)
 
     def admit(self, name: ServerName, over: float, weight: int | None = None) -> None:
         """Let a real server's weight grow over so many seconds, from what it is, to what it shall be.
@@ -171,7 +169,7 @@ class Ordering:
         ended = 0
         if progress.stage is Stage.TIME_UP and order.expire:
             with suppress(TableError):  # what is gone meanwhile has no connections
-                ended = sum(await self._at(name, ConnectionsOf.end))
+                ended = await self._at_table.do(end, self._balancer.places(name))
         left = progress.seen.left if not ended else 0
         self._balancer.order(name, replace(order, ended=progress.stage.value, left=left, expired=ended))
         took = round(progress.elapsed, 3)
@@ -184,24 +182,4 @@ class Ordering:
         return progress
 
     async def _look(self, name: ServerName, *, release: bool) -> Seen:
-        places = self._balancer.places(name)
-
-        def at(table: Table) -> Seen:
-            found = []
-            for key, server in places:
-                if release:
-                    ConnectionsOf(table, key, *server).release_stragglers()
-                found.append(look(table, key, *server))
-            return together(found)
-
-        return await self._at_table.do(at)
-
-    async def _at(self, name: ServerName, do: Callable[[ConnectionsOf], object]) -> list[int]:
-        """Do something to the connections of a real server, in each of its services."""
-        places = self._balancer.places(name)
-
-        def at(table: Table) -> list[int]:
-            done = [do(ConnectionsOf(table, key, *server)) for key, server in places]
-            return [count for count in done if isinstance(count, int)]
-
-        return await self._at_table.do(at)
+        return await self._at_table.do(see, self._balancer.places(name), release)

@@ -16,7 +16,6 @@ from directrix.lvs import TableError
 from directrix.lvs.errors import TableUnavailable
 from directrix.system import namespaces
 from directrix.system.service_manager import ServiceManager
-from directrix.table.interface import Table
 from directrix.table.opening import make_in_force, open_table
 
 _log = logging.getLogger("directrix.director")
@@ -44,7 +43,7 @@ def run(options: Options) -> int:
             with closing(open_table(create=True)) as table:
                 vet(setup, table)
                 options = replace(options, make=make_in_force())
-                asyncio.run(Director(setup, table, _open_again, claim.place, options, manager).run())
+                asyncio.run(Director(setup, table, claim.place, options, manager).run())
         finally:
             claim.release()
             manager.close()
@@ -62,7 +61,3 @@ def run(options: Options) -> int:
         _log.error("%s", error)
         return REFUSED
     return 0
-
-
-def _open_again() -> Table:
-    return open_table(create=False)

@@ -12,35 +12,21 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from directrix import __version__
-from directrix.checks.actions import ServerKey
 from directrix.checks.history import History, Result
 from directrix.checks.pool import Pool
 from directrix.director.balancer import CheckName, ServerName
 from directrix.director.orders import Order, clock
+from directrix.director.table_work import counted
 from directrix.director.virtual import Virtual
 from directrix.draining.telling import as_object
-from directrix.lvs import ServiceKey, TableError, endpoint
+from directrix.lvs import endpoint
 from directrix.lvs.objects import key_object
-from directrix.table.interface import Table
 
 if TYPE_CHECKING:
     from directrix.director.daemon import Director
 
-Counts = Mapping[tuple[ServiceKey, ServerKey], tuple[int, int]]
-"""Active and inactive connections of what stands in the table."""
-
-
-def counts(table: Table) -> Counts:
-    """All of them; none of a table that can't be read."""
-    try:
-        states = table.services()
-    except TableError:
-        return {}
-    return {
-        (state.service.key, entry.server.key): (entry.active, entry.inactive)
-        for state in states
-        for entry in state.servers
-    }
+Counts = Mapping[str, tuple[int, int]]
+"""Active and inactive connections of what stands in the table, as `table_work.counts` gives them."""
 
 
 def status(director: Director) -> dict[str, Any]:
@@ -89,7 +75,8 @@ def _servers(director: Director, virtual: Virtual, pool: Pool, there: Counts) ->
     for key, configured in virtual.real_servers.items():
         with suppress(KeyError):
             view = pool.server(key)
-            found = [there[at] for at in virtual.places(key) if at in there]
+            names = [counted(*at) for at in virtual.places(key)]
+            found = [there[name] for name in names if name in there]
             yield {
                 "server": endpoint(*key),
                 "method": configured.method.name.lower(),

@@ -23,16 +23,13 @@ class Virtual:
         name: unique, and the same over reloads: `TCP 192.0.2.1:80`, `FWM 7`, `group web TCP`.
         settings: what the configuration says.
         keys: the services it is in the table: one, or one for each member of its group.
+        real_servers: as configured, by address and port.
     """
 
     name: str
     settings: VirtualServer
     keys: tuple[ServiceKey, ...]
-
-    @property
-    def real_servers(self) -> dict[ServerKey, RealServer]:
-        """The real servers as configured."""
-        return {(server.address, server.port): server for server in self.settings.real_servers}
+    real_servers: Mapping[ServerKey, RealServer]
 
     def everything(self) -> Iterator[WantedService]:
         """Its services with all that can ever stand in them, for a table to say whether it takes it."""
@@ -114,5 +111,6 @@ def virtual_servers(configuration: Configuration) -> tuple[Virtual, ...]:
     for settings in configuration.virtual_servers:
         keys = tuple(configuration.service_keys(settings))
         name = f"group {settings.group} {settings.protocol.name}" if settings.group else str(keys[0])
-        found.append(Virtual(name, settings, keys))
+        real_servers = {(server.address, server.port): server for server in settings.real_servers}
+        found.append(Virtual(name, settings, keys, real_servers))
     return tuple(found)
