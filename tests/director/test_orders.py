@@ -12,9 +12,10 @@ from director_making import KEY, NAME, PLAIN, VIP, A, B, service, setup
 
 from directrix.director import ordering
 from directrix.director.at_table import AtTable
-from directrix.director.balancer import Balancer, NoSuchServer, ServerName
+from directrix.director.balancer import Balancer, NoSuchServer
 from directrix.director.ordering import Ordering
 from directrix.director.orders import Kind, Order
+from directrix.director.virtual import ServerName
 from directrix.lvs import Address, Protocol, ServiceKey, parse_address
 from directrix.lvs.errors import UnknownToIpvs
 from directrix.lvs.tcp import TcpFlags

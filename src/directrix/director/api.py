@@ -24,11 +24,11 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from directrix.director import exposition, views
-from directrix.director.balancer import NoSuchServer, ServerName
+from directrix.director.balancer import NoSuchServer
 from directrix.director.openapi import DOCUMENT
 from directrix.director.streaming import in_turns, pieces
 from directrix.director.table_work import counts
-from directrix.director.virtual import Virtual
+from directrix.director.virtual import ServerName, Virtual
 from directrix.lvs import TableError
 from directrix.lvs.addresses import endpoint
 

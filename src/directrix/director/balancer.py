@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from directrix.checks.actions import Action, ServerKey, TellQuorum, TellServer
@@ -32,18 +32,19 @@ from directrix.director.in_force import InForce
 from directrix.director.keeper import Keeper
 from directrix.director.memory import Belief, Memory, Remembered
 from directrix.director.orders import Order, clock
+from directrix.director.passive import Figures, PassiveHealth, PassiveWatcher
 from directrix.director.plan import Change, WantedService
 from directrix.director.refusal import Refused
 from directrix.director.setup import Setup
-from directrix.director.virtual import Virtual
+from directrix.director.table_work import handshakes
+from directrix.director.virtual import ServerName, Virtual
+from directrix.health.rule import Rule
 from directrix.keepalived.values import FlushOnStop, LvsTimeouts
 from directrix.lvs import ServiceKey, TableError, Timeouts, endpoint
 from directrix.table.interface import Table
 
 _log = logging.getLogger("directrix.director")
 
-ServerName = tuple[str, ServerKey]
-"""What names a real server: its virtual server, and its address and port as configured."""
 CheckName = tuple[str, ServerKey, str]
 """What names a checker: its virtual server, its real server, and its name there."""
 
@@ -87,6 +88,7 @@ class Balancer:
         *,
         keep_others: bool = False,
         checked: Callable[[Checked], None] = lambda checked: None,
+        handshakes: Callable[[Sequence[ServiceKey]], Awaitable[Figures | None]] | None = None,
     ) -> None:
         """Nothing happens yet.
 
@@ -96,6 +98,7 @@ class Balancer:
             memory: what outlives the process; None to do without.
             keep_others: services that are in no configuration of ours are somebody else's and stay.
             checked: is called with each result of a check, after the table has followed.
+            handshakes: reads those of some services, for passive health; None to ask the table itself.
         """
         self.pools: dict[str, Pool] = {}
         self.orders: dict[ServerName, Order] = {}
@@ -109,6 +112,8 @@ class Balancer:
         self._own: frozenset[ServiceKey] = frozenset()
         self._resting: dict[CheckName, bool] = {}
         self._mending: asyncio.TimerHandle | None = None
+        self.passive = PassiveHealth(handshakes or self._handshakes, self.server, self.places)
+        self._judging: asyncio.Task[None] | None = None
 
     # Beginning, going on, ending
 
@@ -144,6 +149,7 @@ class Balancer:
             self._tell(virtual, done)
         for name, one in made.items():
             self._begin(name, one, remembered.beliefs.get(_names(name)))
+        self._judging = asyncio.create_task(self.passive.run())
         self._remember()
         return changes
 
@@ -191,6 +197,8 @@ class Balancer:
 
     async def stop(self) -> None:
         """End the checks, and take out of the table what is ours, as `lvs_flush_on_stop` says."""
+        if self._judging is not None:
+            self._judging.cancel()
         await self.engine.close()
         self.wires.close()
         if self._mending is not None:
@@ -381,12 +389,20 @@ class Balancer:
         reasons = []
         for name, check in wanted.items():
             try:
-                made[name] = checker(check.settings, self.wires), check.timing
+                made[name] = self._checker(name, check), check.timing
             except (OSError, ValueError) as error:
                 reasons.append(f"{name[2]} of {endpoint(*name[1])} for {name[0]}: {error}")
         if reasons:
             raise Refused(reasons)
         return made
+
+    def _checker(self, name: CheckName, check: Checking) -> AnyChecker:
+        if isinstance(check.settings, Rule):
+            return PassiveWatcher(self.passive, name[:2], check.settings)
+        return checker(check.settings, self.wires)
+
+    async def _handshakes(self, keys: Sequence[ServiceKey]) -> Figures | None:
+        return handshakes(self.table, keys)
 
     def _begin(self, name: CheckName, made: tuple[AnyChecker, Timing], belief: Belief | None) -> None:
         progress = None if belief is None else Progress(up=belief.up, has_run=True)

@@ -28,7 +28,7 @@ from pathlib import Path
 from directrix.director import dumps
 from directrix.director.api import Api, Listener
 from directrix.director.at_table import AtTable
-from directrix.director.balancer import Balancer, ServerName
+from directrix.director.balancer import Balancer
 from directrix.director.events import EventLog
 from directrix.director.memory import Memory
 from directrix.director.ordering import Ordering
@@ -39,8 +39,9 @@ from directrix.director.refusal import Refused
 from directrix.director.reporting import Reporter
 from directrix.director.routers import inert
 from directrix.director.setup import Setup, prepare, vet
+from directrix.director.table_work import handshakes
 from directrix.director.telling import run_command
-from directrix.director.virtual import Virtual
+from directrix.director.virtual import ServerName, Virtual
 from directrix.keepalived import Fault, FaultyConfiguration, load
 from directrix.keepalived.values import Script
 from directrix.lvs import TableError
@@ -121,6 +122,7 @@ class Director:
             Memory(place / "memory.json"),
             keep_others=options.keep_others,
             checked=self.reporter.checked,
+            handshakes=lambda keys: self.at_table.do(handshakes, keys),
         )
         self.orders = Ordering(self.balancer, self.at_table, self.reporter.ordered)
         self.vrrp = VrrpService(setup.routers, on_effect=self._effect, memory=place / "vrrp")
@@ -223,6 +225,7 @@ class Director:
             NoSuchServer: there is none.
         """
         self.orders.release(name)
+        self.balancer.passive.forgive(name)
 
     # Reloading
 

@@ -14,9 +14,10 @@ from dataclasses import replace
 
 from directrix.checks.pool import check_weight
 from directrix.director.at_table import AtTable
-from directrix.director.balancer import Balancer, ServerName
+from directrix.director.balancer import Balancer
 from directrix.director.orders import Kind, Order, clock
 from directrix.director.table_work import check_ending, end, see
+from directrix.director.virtual import ServerName
 from directrix.draining.course import Course, Progress, Seen, Stage
 from directrix.draining.leaving import LOOK_SECONDS
 from directrix.lvs import Protocol, TableError, endpoint

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from directrix import __version__
 from directrix.checks.history import History, Result
 from directrix.checks.pool import Pool
-from directrix.director.balancer import CheckName, ServerName
+from directrix.director.balancer import CheckName
 from directrix.director.orders import Order, clock
 from directrix.director.table_work import counted
-from directrix.director.virtual import Virtual
+from directrix.director.virtual import ServerName, Virtual
 from directrix.draining.telling import as_object
 from directrix.lvs import endpoint
 from directrix.lvs.objects import key_object

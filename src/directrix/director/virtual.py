@@ -14,6 +14,9 @@ from directrix.lvs import ForwardingMethod, ServiceKey, VirtualService
 from directrix.lvs import RealServer as Entry
 from directrix.lvs.service import default_netmask
 
+ServerName = tuple[str, ServerKey]
+"""What names a real server: its virtual server, and its address and port as configured."""
+
 
 @dataclass(frozen=True, slots=True)
 class Virtual:
