@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import socket
@@ -9,22 +10,26 @@ from pathlib import Path
 from typing import Any
 
 from directrix.director.places import SOCKET, directory
+from directrix.lvs import TableError
 
 
-class NoDirector(Exception):
-    """Nobody answers there, or not as a director does."""
+class NoDirector(TableError):
+    """EIO: nobody answers there, or not as a director does."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(errno.EIO, reason)
 
 
 class NotRunning(NoDirector):
     """There is no director."""
 
 
-class Refused(Exception):
-    """The director does not do that. `status`: HTTP's, 404 if there is no such thing."""
+class Refused(TableError):
+    """EINVAL: the director does not do that. `status`: HTTP's, 404 if there is no such thing."""
 
     def __init__(self, status: int, reason: str) -> None:
         self.status = status
-        super().__init__(reason)
+        super().__init__(errno.EINVAL, reason)
 
 
 class _Connection(http.client.HTTPConnection):

@@ -65,6 +65,14 @@ class Remote:
         weight: int = self._order("enable")["weight"]
         return weight
 
+    def quiesce(self) -> None:
+        """Give it no new connections.
+
+        Raises:
+            Refused, NoDirector: as `drain`.
+        """
+        self._order("quiesce")
+
     def look(self) -> dict[str, Any]:
         """How it stands: `weight`, `held_weight`, `order`; nothing if it is not there any more.
 
@@ -105,6 +113,71 @@ def find(key: ServiceKey, address: Address, port: int, make: str) -> Remote | No
     except (client.NotRunning, client.Refused):
         return None
     return Remote(found["service"], found["server"])
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check of a real server. `recent`: its last results, the newest last; None for one that could not be made."""
+
+    name: str
+    up: bool
+    detail: str
+    recent: tuple[bool | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a director knows of a real server in one service of the table.
+
+    Attributes:
+        remote: it.
+        alive: no check of its fails.
+        quiesced: it is kept from new connections, by the operator or for another reason.
+        ordered: what the operator has ordered: `weight`, `drain`, `admit`, or nothing.
+        checks: in the order of the configuration.
+    """
+
+    remote: Remote
+    alive: bool
+    quiesced: bool
+    ordered: str
+    checks: tuple[Check, ...]
+
+    @property
+    def failing(self) -> Check | None:
+        """The first check that fails."""
+        return next((check for check in self.checks if not check.up), None)
+
+
+def checked(make: str) -> dict[tuple[str, str], Checked]:
+    """What the director of this network namespace knows of its real servers; nothing if there is none over this make.
+
+    The names are those of service and real server in the table, as listings write them.
+
+    Raises:
+        NoDirector: there is one, and it doesn't answer.
+    """
+    try:
+        if client.ask("/v1/status")["table"] != make:
+            return {}
+        services = client.ask("/v1/services")
+    except (client.NotRunning, client.Refused):
+        return {}
+    return {
+        (key, place): _checked(service, server)
+        for service in services
+        for server in service["servers"]
+        for key, place in zip(service["keys"], server["places"], strict=True)
+    }
+
+
+def _checked(service: dict[str, Any], server: dict[str, Any]) -> Checked:
+    checks = tuple(
+        Check(one["name"], one["up"], one["last"]["detail"] if one["last"] else "", tuple(one["recent"]))
+        for one in server["checks"]
+    )
+    ordered = server["order"]["kind"] if server["order"] else ""
+    return Checked(Remote(service["name"], server["server"]), server["alive"], server["quiesced"], ordered, checks)
 
 
 def _progress(found: dict[str, Any]) -> tuple[Progress | None, int]:

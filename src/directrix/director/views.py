@@ -60,6 +60,7 @@ def _service(director: Director, virtual: Virtual, pool: Pool, there: Counts) ->
     return {
         "name": virtual.name,
         "services": [key_object(key) for key in virtual.keys],
+        "keys": [str(key) for key in virtual.keys],
         "scheduler": settings.scheduler,
         "quorum": settings.quorum,
         "hysteresis": settings.hysteresis,
@@ -79,6 +80,7 @@ def _servers(director: Director, virtual: Virtual, pool: Pool, there: Counts) ->
             found = [there[name] for name in names if name in there]
             yield {
                 "server": endpoint(*key),
+                "places": [endpoint(*place) for _, place in virtual.places(key)],
                 "method": configured.method.name.lower(),
                 "alive": view.alive,
                 "in_table": view.in_table,
@@ -97,16 +99,23 @@ def _servers(director: Director, virtual: Virtual, pool: Pool, there: Counts) ->
                         "has_run": checker.has_run,
                         "adds": checker.adds,
                         "standing": checker.standing.value,
-                        "last": _last(director, (virtual.name, key, name)),
+                        **_lately(director, (virtual.name, key, name)),
                     }
                     for name, checker in view.checkers.items()
                 ],
             }
 
 
-def _last(director: Director, name: CheckName) -> dict[str, Any] | None:
+RECENT = 8
+"""Results of each check that are shown in short."""
+
+
+def _lately(director: Director, name: CheckName) -> dict[str, Any]:
     history = _history(director, name)
-    return None if history is None or history.last is None else result(history.last)
+    if history is None or history.last is None:
+        return {"last": None, "recent": []}
+    recent = [each.outcome.ok if each.outcome.made else None for each in tuple(history)[-RECENT:]]
+    return {"last": result(history.last), "recent": recent}
 
 
 def _history(director: Director, name: CheckName) -> History | None:
