@@ -2,8 +2,9 @@
 
 What comes first and what last:
 
-- At the start the table is made as the configuration says, from whatever is in it; then checks begin; then VRRP, so
-  that no address comes before its services. The service manager hears READY when VRRP knows whether it is master here.
+- At the start what is static is put in place, for checks may need it, and the table is made as the configuration says,
+  from whatever is in it; then checks begin; then VRRP, so that no address comes before its services. The service
+  manager hears READY when VRRP knows whether it is master here.
 - At the end VRRP goes first: a master resigns and keeps its addresses until another one is heard. The table forwards
   meanwhile, and is cleared when the addresses are gone.
 - A reload is refused whole, or done whole: everything that can be wrong is looked for before anything is changed, and
@@ -39,6 +40,8 @@ from directrix.director.refusal import Refused
 from directrix.director.reporting import Reporter
 from directrix.director.routers import inert
 from directrix.director.setup import Setup, prepare, vet
+from directrix.director.statics import Statics, statics_of
+from directrix.director.syncing import SyncDaemons
 from directrix.director.table_work import handshakes
 from directrix.director.telling import run_command
 from directrix.director.virtual import ServerName, Virtual
@@ -124,6 +127,8 @@ class Director:
             checked=self.reporter.checked,
             handshakes=lambda keys: self.at_table.do(handshakes, keys),
         )
+        self.sync = SyncDaemons(table)
+        self.statics = Statics(place / "statics.json")
         self.orders = Ordering(self.balancer, self.at_table, self.reporter.ordered)
         self.vrrp = VrrpService(setup.routers, on_effect=self._effect, memory=place / "vrrp")
         self.started_at = time.time()
@@ -149,9 +154,15 @@ class Director:
         await self._run_bounded(settings.startup_script, settings.startup_script_timeout)
         self._warn(self.setup)
         self.reporter.configure(self.setup)
+        await asyncio.to_thread(self.statics.have, statics_of(self.setup.configuration))
         self.reporter.silent = not settings.rs_init_notifies
-        changes = self.balancer.start(self.setup)
+        try:
+            changes = self.balancer.start(self.setup)
+        except (Refused, TableError):
+            self.statics.have(())
+            raise
         self.reporter.silent = False
+        self._synchronise()
         self.orders.resume()
         _spare_the_collector()
         _log.info("%d virtual servers; %d changes of the table", len(self.setup.virtuals), len(changes))
@@ -248,7 +259,9 @@ class Director:
             await self.balancer.reload(before)
             raise
         self.setup = setup
+        await asyncio.to_thread(self.statics.have, statics_of(setup.configuration))
         self.reporter.configure(setup)
+        self._synchronise()
         self.orders.resume()
         _spare_the_collector()
         self._warn(setup)
@@ -268,21 +281,30 @@ class Director:
         closing = [listener.close()] if listener is not None else []
         await asyncio.gather(self.vrrp.stop(), *closing)
         self.reporter.happened("director", "stopped")
+        self.sync.stop()
         await self.orders.close()
         await self.balancer.stop()
         await self.at_table.close()
+        await asyncio.to_thread(self.statics.have, ())
         await self.reporter.close()
         settings = self.setup.configuration.globals
         await self._run_bounded(settings.shutdown_script, settings.shutdown_script_timeout)
 
     # What happens
 
+    def _synchronise(self) -> None:
+        configuration = self.setup.configuration
+        vrids = {instance.name: instance.virtual_router_id for instance in configuration.instances}
+        self.sync.configure(configuration.globals.sync_daemon, vrids)
+
     def _effect(self, effect: Effect) -> None:
         self.reporter.effect(effect)
         if isinstance(effect, TakeAddresses | ReleaseAddresses):
             asyncio.get_running_loop().call_soon(self._rest_or_go_on)
-        if isinstance(effect, StateChanged) and self._ready:
-            self._manager.tell(f"STATUS={self._status()}")
+        if isinstance(effect, StateChanged):
+            self.sync.follow(effect.instance.name, effect.state)
+            if self._ready:
+                self._manager.tell(f"STATUS={self._status()}")
 
     def _hear_signals(self) -> None:
         loop = asyncio.get_running_loop()
