@@ -54,6 +54,15 @@ async def deliver(message: EmailMessage, settings: Mail) -> None:
     )
 
 
+def _readable(text: str) -> str:
+    """What a server or a script said may be no text at all; a message must be."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _one_line(text: str) -> str:
+    return "".join(each if each.isprintable() else "?" for each in _readable(text))
+
+
 class Mailer:
     """Sends what is worth a message."""
 
@@ -134,8 +143,8 @@ class Mailer:
         message["Date"] = formatdate(localtime=True)
         message["Message-ID"] = make_msgid(domain=host)
         message["X-Mailer"] = "directrix"
-        message["Subject"] = f"[{self._settings.router_id or host}] {subject}"
-        message.set_content(text + "\n")
+        message["Subject"] = _one_line(f"[{self._settings.router_id or host}] {subject}")
+        message.set_content(_readable(text) + "\n")
         return message
 
     async def _send_on(self) -> None:
