@@ -90,10 +90,15 @@ class AtTable:
 
     async def _end(self) -> None:
         process, self._process = self._process, None
-        if process is not None and process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        if process is None:
+            return
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        if process.stdin is not None:
+            with suppress(OSError):
+                process.stdin.close()
+                await process.stdin.wait_closed()
 
 
 def serve(source: BinaryIO, sink: BinaryIO, table: Table) -> None:
