@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import time
 from collections.abc import Callable, Iterable
@@ -46,8 +47,8 @@ from directrix.director.table_work import handshakes
 from directrix.director.telling import run_command
 from directrix.director.virtual import ServerName, Virtual
 from directrix.keepalived import Fault, FaultyConfiguration, load
-from directrix.keepalived.values import Script
-from directrix.lvs import TableError
+from directrix.keepalived.values import GlobalDefinitions, Script
+from directrix.lvs import Family, TableError
 from directrix.system.service_manager import ServiceManager
 from directrix.table.interface import Table
 from directrix.vrrp.effects import Effect, ReleaseAddresses, StateChanged, TakeAddresses
@@ -136,6 +137,7 @@ class Director:
         self.refused = ""
         """Why the last reload was refused; empty if it was not."""
         self._place = place
+        self._strangers: set[tuple[str, Family, int]] = set()
         self._reloading = asyncio.Lock()
         self._manager = manager
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
@@ -151,6 +153,8 @@ class Director:
         """
         self._hear_signals()
         settings = self.setup.configuration.globals
+        if settings.umask != GlobalDefinitions().umask:
+            os.umask(settings.umask)
         await self._run_bounded(settings.startup_script, settings.startup_script_timeout)
         self._warn(self.setup)
         self.reporter.configure(self.setup)
@@ -259,6 +263,8 @@ class Director:
             await self.balancer.reload(before)
             raise
         self.setup = setup
+        if setup.configuration.globals.fifo_write_vrrp_states_on_reload:
+            self.vrrp.repeat_states()
         await asyncio.to_thread(self.statics.have, statics_of(setup.configuration))
         self.reporter.configure(setup)
         self._synchronise()
@@ -348,7 +354,24 @@ class Director:
     async def _look_around(self) -> None:
         while True:
             self._rest_or_go_on()
+            self._look_for_strangers()
             await asyncio.sleep(_AROUND)
+
+    def _look_for_strangers(self) -> None:
+        for stranger in self.vrrp.strangers():
+            name = stranger.interface, stranger.family, stranger.vrid
+            if name not in self._strangers:
+                self._strangers.add(name)
+                who = {"interface": stranger.interface, "source": stranger.source}
+                self.reporter.happened("vrrp", "stranger", who, vrid=stranger.vrid)
+                level = logging.INFO if self.setup.configuration.globals.log_unknown_vrids else logging.DEBUG
+                _log.log(
+                    level,
+                    "%s uses VRID %d on %s, which nobody has configured here",
+                    stranger.source,
+                    *name[2:],
+                    name[0],
+                )
 
     def _rest_or_go_on(self) -> None:
         self.balancer.suspend(_is_away)

@@ -34,6 +34,7 @@ from directrix.vrrp.configuration import Configuration, Instance
 from directrix.vrrp.effects import (
     Announce,
     Effect,
+    GroupChanged,
     Note,
     ReleaseAddresses,
     SendAdvertisement,
@@ -177,6 +178,14 @@ class VrrpService:
         """What there is to know of each instance, in the configuration's order; from `start` to `stop`."""
         groups = {member: group.name for group in self._configuration.groups for member in group.members}
         return tuple(self._status(router, groups.get(router.instance.name, "")) for router in self._routers)
+
+    def repeat_states(self) -> None:
+        """Tell the named pipes of all states once more (`fifo_write_vrrp_states_on_reload`)."""
+        for router in [router for router in self._routers if router.state is not State.LEAVING]:
+            self._notifier.repeat(StateChanged(router.instance, router.state, router.priority))
+        for unit in self._routers.units:
+            if unit.group is not None:
+                self._notifier.repeat(GroupChanged(unit.group, unit.state))
 
     def tracked(self) -> tuple[TrackedStatus, ...]:
         """All that is followed: scripts, processes, files; from `start` to `stop`."""
