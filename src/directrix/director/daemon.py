@@ -51,6 +51,7 @@ from directrix.keepalived.values import GlobalDefinitions, Script
 from directrix.lvs import Family, TableError
 from directrix.system.service_manager import ServiceManager
 from directrix.table.interface import Table
+from directrix.table.opening import IPVS
 from directrix.vrrp.effects import Effect, ReleaseAddresses, StateChanged, TakeAddresses
 from directrix.vrrp.service import VrrpService
 from directrix.vrrp.states import State
@@ -388,6 +389,8 @@ class Director:
         settings = setup.configuration.globals
         for text in inert(setup.configuration):
             _log.warning("%s", text)
+        if self.options.make == IPVS and any(one.settings.passive_health for one in setup.virtuals.values()):
+            _log.warning("passive_health has no effect: the kernel's IPVS does not watch handshakes")
         for script in scripts_of(setup.configuration):
             wanted = command(script, settings)
             for fault in faults(wanted):
