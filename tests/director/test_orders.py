@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Concatenate, ParamSpec, TypeVar
 
 import pytest
-from director_making import KEY, NAME, PLAIN, VIP, A, B, service, setup
+from director_making import KEY, NAME, PLAIN, VIP, A, B, Here, service, setup
 
 from directrix.director import ordering
-from directrix.director.at_table import AtTable
 from directrix.director.balancer import Balancer, NoSuchServer
 from directrix.director.ordering import Ordering
 from directrix.director.orders import Kind, Order
@@ -19,11 +17,7 @@ from directrix.director.virtual import ServerName
 from directrix.lvs import Address, Protocol, ServiceKey, parse_address
 from directrix.lvs.errors import UnknownToIpvs
 from directrix.lvs.tcp import TcpFlags
-from directrix.table.interface import Table
 from directrix.table.memory import MemoryTable, Packet
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 ONE, TWO = (NAME, (A, 80)), (NAME, (B, 80))
 CLIENT = parse_address("203.0.113.9")
@@ -43,17 +37,6 @@ def test_an_admission_grows_to_what_checks_say_even_as_they_change_it_and_then_i
     assert order.next_step(110.0, 20) is None
     to_seven = Order(Kind.ADMIT, 0.0, 7, 10.0, start=2)
     assert [to_seven.held(elapsed, 20) for elapsed in (0.0, 5.0, 10.0)] == [2, 4, 7]
-
-
-class Here(AtTable):
-    """Does it at once."""
-
-    def __init__(self, table: Table) -> None:
-        super().__init__()
-        self.table = table
-
-    async def do(self, work: Callable[Concatenate[Table, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return work(self.table, *args, **kwargs)
 
 
 class World:
