@@ -46,6 +46,7 @@ from directrix.director.syncing import SyncDaemons
 from directrix.director.table_work import handshakes
 from directrix.director.telling import run_command
 from directrix.director.virtual import ServerName, Virtual
+from directrix.draining.remembering import weights_here
 from directrix.keepalived import Fault, FaultyConfiguration, load
 from directrix.keepalived.values import GlobalDefinitions, Script
 from directrix.lvs import Family, TableError
@@ -167,6 +168,7 @@ class Director:
             self.statics.have(())
             raise
         self.reporter.silent = False
+        self._forget_other_drains()
         self._synchronise()
         self.orders.resume()
         _spare_the_collector()
@@ -335,6 +337,13 @@ class Director:
             _log.warning("%s is not written: the director has only just begun", path)
         else:
             _log.info("%s is written", path)
+
+    def _forget_other_drains(self) -> None:
+        """What `directrix drain` remembers of a table without a director is true no more of what is ours now."""
+        try:
+            weights_here(self.options.make).forget_services({str(key) for key in self.setup.keys})
+        except OSError as error:
+            _log.warning("weights that were remembered can't be forgotten: %s", error)
 
     # Looking after itself
 
