@@ -338,6 +338,24 @@ def test_the_sorry_server_comes_before_the_last_real_server_goes_and_goes_after_
     run(story)
 
 
+def test_the_sorry_server_may_be_one_of_the_real_servers(tmp_path: Path) -> None:
+    (tmp_path / "down").write_text("0")
+    text = file_checked(tmp_path, weight=4, more="quorum 8\nsorry_server 10.0.0.2 80")
+
+    async def story() -> None:
+        table = MemoryTable()
+        made = balancer(table)
+        made.start(setup(text))
+        assert standing(table) == {A: 4, B: 4}
+        (tmp_path / "down").write_text("1")
+        await until(lambda: standing(table) == {B: 1})
+        (tmp_path / "down").write_text("0")
+        await until(lambda: standing(table) == {A: 4, B: 4})
+        await made.stop()
+
+    run(story)
+
+
 def test_a_disk_that_is_full_costs_the_memory_and_is_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -104,7 +104,7 @@ def vet(setup: Setup, table: Table) -> None:
     """
     reasons = []
     for virtual in setup.virtuals.values():
-        for want in virtual.everything():
+        for want in (*virtual.everything(), *virtual.with_sorry_server()):
             reasons += [reason for reason in _refusals(want, table) if reason not in reasons]
     if reasons:
         raise Refused(reasons)

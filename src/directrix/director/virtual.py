@@ -37,7 +37,21 @@ class Virtual:
     def everything(self) -> Iterator[WantedService]:
         """Its services with all that can ever stand in them, for a table to say whether it takes it."""
         for key in self.keys:
-            yield WantedService(self.service(key), tuple(self._entries(key, _all_of(self.settings))))
+            yield WantedService(self.service(key), tuple(self._entries(key, self._all())))
+
+    def with_sorry_server(self) -> Iterator[WantedService]:
+        """Its services with the sorry server alone; none without one."""
+        sorry = self.settings.sorry_server
+        for key in self.keys if sorry is not None else ():
+            yield WantedService(self.service(key), tuple(self._entries(key, [(sorry, 1)] if sorry else [])))
+
+    def _all(self) -> list[tuple[RealServer | SorryServer, int]]:
+        """A sorry server may be one of the real servers; then it takes that one's place while it is needed."""
+        sorry = self.settings.sorry_server
+        found: list[tuple[RealServer | SorryServer, int]] = [(one, one.weight) for one in self.settings.real_servers]
+        if sorry is not None and sorry_key(sorry) not in self.real_servers:
+            found.append((sorry, 1))
+        return found
 
     def wanted(self, standing: Mapping[ServerKey, int], sorry_in: bool) -> tuple[WantedService, ...]:
         """Its services with what stands in the table by what its pool says (`Pool.table`, `Pool.sorry_in`)."""
@@ -99,13 +113,6 @@ def _port(server: RealServer | SorryServer, key: ServiceKey) -> int:
 def sorry_key(sorry: SorryServer) -> ServerKey:
     """What names the sorry server in its pool."""
     return sorry.address, sorry.port
-
-
-def _all_of(settings: VirtualServer) -> list[tuple[RealServer | SorryServer, int]]:
-    found: list[tuple[RealServer | SorryServer, int]] = [(server, server.weight) for server in settings.real_servers]
-    if settings.sorry_server is not None:
-        found.append((settings.sorry_server, 1))
-    return found
 
 
 def virtual_servers(configuration: Configuration) -> tuple[Virtual, ...]:
