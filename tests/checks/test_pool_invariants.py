@@ -84,7 +84,9 @@ class Table:
 def hold_rules(pool: Pool, table: Table) -> None:
     assert table.weights == pool.table()
     settings = pool.settings
-    weight = pool.live_weight
+    alive = [view for view in (pool.server(server.key) for server in settings.servers) if view.alive]
+    weight = sum(view.checked_weight for view in alive) if any(view.weight for view in alive) else 0
+    assert pool.live_weight == weight
     for server in settings.servers:
         view = pool.server(server.key)
         fit = all(checker.up and checker.standing is not Standing.MAINT for checker in view.checkers.values())

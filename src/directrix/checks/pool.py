@@ -161,6 +161,8 @@ class _Server:
     since: float
     alive: bool = False
     held: int | None = None
+    counted: tuple[int, int] = (0, 0)
+    """What it adds to the pool's weight and to the number of those that serve."""
 
     @property
     def fit(self) -> bool:
@@ -217,6 +219,9 @@ class Pool:
         """The sorry server is in use."""
         self._servers: dict[ServerKey, _Server] = {}
         self._table: dict[ServerKey, _Entry] = {}
+        self._weight = self._serving = 0
+        """The weights of all alive, and how many of them take new connections: kept up to date, since a pool may be
+        large, and a check's result is to be in the table soon."""
 
     def start(self, now: float, known: Iterable[tuple[ServerKey, str, Outcome]] = ()) -> list[Action]:
         """Fill an empty table. Servers with a checker in alpha mode wait for it.
@@ -236,6 +241,7 @@ class Pool:
             checker.hear(outcome.weight, outcome.standing)
         for server in self._servers.values():
             server.alive = server.fit
+        self._count_all()
         return self._settle() + self._weigh_quorum(now, starting=True)
 
     def report(
@@ -308,13 +314,13 @@ class Pool:
         for configured in settings.servers:
             if configured.key in old:
                 told += self._resettle(self._servers[configured.key], configured, now)
+        self._count_all()
         return self._settle() + told + self._weigh_quorum(now)
 
     @property
     def live_weight(self) -> int:
         """The weights that checks give to all servers alive, added up; 0 if none of them takes new connections."""
-        alive = [server for server in self._servers.values() if server.alive]
-        return sum(server.checked_weight for server in alive) if any(server.weight for server in alive) else 0
+        return self._weight if self._serving else 0
 
     def server(self, key: ServerKey) -> ServerView:
         """How a real server stands.
@@ -350,12 +356,24 @@ class Pool:
 
     def _changed(self, server: _Server, before: tuple[int, int, bool], now: float) -> list[Action]:
         """After a checker or the operator changed something."""
-        if server.fit != server.alive:
-            told = self._turn(server, now)
-            return [*self._settle(), told, *self._weigh_quorum(now)]
-        if server.footing != before:
-            return self._settle() + self._weigh_quorum(now)
-        return []
+        told: list[Action] = [self._turn(server, now)] if server.fit != server.alive else []
+        if not told and server.footing == before:
+            return []
+        self._count(server)
+        return [*self._settle_one(server), *told, *self._weigh_quorum(now)]
+
+    def _count(self, server: _Server) -> None:
+        before, server.counted = server.counted, (0, 0)
+        if server.alive:
+            server.counted = server.checked_weight, int(server.weight > 0)
+        self._weight += server.counted[0] - before[0]
+        self._serving += server.counted[1] - before[1]
+
+    def _count_all(self) -> None:
+        self._weight = self._serving = 0
+        for server in self._servers.values():
+            server.counted = (0, 0)
+            self._count(server)
 
     def _turn(self, server: _Server, now: float) -> TellServer:
         server.alive, server.since = not server.alive, now
@@ -392,16 +410,34 @@ class Pool:
         """What must stand in the table."""
         wanted = {}
         for key, server in self._servers.items():
-            if server.alive and not self.sorry_in:
-                wanted[key] = _Entry(server.weight)
-            elif server.settings.inhibit or server.quiesced:
-                wanted[key] = _Entry(0)
+            entry = self._wanted_of(server)
+            if entry is not None:
+                wanted[key] = entry
         sorry = self.settings.sorry
-        if sorry is not None and self.sorry_in:
-            wanted[sorry.key] = _Entry(sorry.weight, sorry=True)
-        elif sorry is not None and sorry.inhibit and sorry.key not in self._servers:
-            wanted[sorry.key] = _Entry(0, sorry=True)
+        if sorry is not None and sorry.key not in self._servers and (self.sorry_in or sorry.inhibit):
+            wanted[sorry.key] = _Entry(sorry.weight if self.sorry_in else 0, sorry=True)
         return wanted
+
+    def _wanted_of(self, server: _Server) -> _Entry | None:
+        """What must stand there for one real server."""
+        sorry = self.settings.sorry
+        if sorry is not None and self.sorry_in and sorry.key == server.settings.key:
+            return _Entry(sorry.weight, sorry=True)
+        if server.alive and not self.sorry_in:
+            return _Entry(server.weight)
+        return _Entry(0) if server.settings.inhibit or server.quiesced else None
+
+    def _settle_one(self, server: _Server) -> list[Action]:
+        """The same as `_settle`, where only this server has changed."""
+        key = server.settings.key
+        old, new = self._table.get(key), self._wanted_of(server)
+        if old == new:
+            return []
+        if new is None:
+            del self._table[key]
+            return [Remove(key, old is not None and old.sorry)]
+        self._table[key] = new
+        return [Add(key, new.weight, new.sorry) if old is None else SetWeight(key, new.weight, new.sorry)]
 
     def _settle(self) -> list[Action]:
         """What leads from the table as it is to what it must be: out first, then in."""

@@ -303,8 +303,7 @@ class Balancer:
 
     def _follow(self, name: str, actions: list[Action]) -> None:
         if actions:
-            virtual, pool = self.setup.virtuals[name], self.pools[name]
-            self.in_force.settle(virtual.wanted(pool.table(), pool.sorry_in))
+            self.in_force.adjust(self.setup.virtuals[name].adjusted(actions))
             self._watch_astray()
 
     def _tell(
@@ -325,7 +324,7 @@ class Balancer:
         elif report.changed:
             level = logging.INFO if outcome.ok else logging.WARNING
             _log.log(level, "%s: %s: %s", who, "success" if outcome.ok else "failure", outcome.detail)
-        elif not outcome.ok and self._timing(name).log_all_failures:
+        elif not outcome.ok and report.result.up and self._timing(name).log_all_failures:
             _log.info("%s: failure: %s", who, outcome.detail)
 
     def _watch_astray(self) -> None:

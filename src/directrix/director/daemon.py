@@ -91,7 +91,8 @@ class Options:
 def tell_faults(found: Iterable[Fault]) -> None:
     """Write what is wrong with a configuration to the log."""
     for fault in found:
-        _log.log(logging.ERROR if fault.severity == "error" else logging.WARNING, "%s", fault)
+        level = logging.ERROR if fault.severity == "error" else logging.WARNING
+        _log.log(level, "%s: %s%s", fault.place, fault.reason, fault.place.trail)
 
 
 class Director:

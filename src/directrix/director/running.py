@@ -57,7 +57,10 @@ def run(options: Options) -> int:
     except TableUnavailable as error:
         _log.error("%s", error)
         return UNAVAILABLE
-    except (TableError, OSError, places.AlreadyRunning) as error:
+    except OSError as error:
+        _log.error("%s", f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error)
+        return REFUSED
+    except (TableError, places.AlreadyRunning) as error:
         _log.error("%s", error)
         return REFUSED
     return 0

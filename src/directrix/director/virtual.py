@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from directrix.checks.actions import ServerKey
+from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight
 from directrix.checks.pool import CheckerSettings, PoolSettings, ServerSettings
 from directrix.checks.pool import SorryServer as PoolSorry
 from directrix.director.plan import WantedService
@@ -16,6 +16,14 @@ from directrix.lvs.service import default_netmask
 
 ServerName = tuple[str, ServerKey]
 """What names a real server: its virtual server, and its address and port as configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adjusted:
+    """A service of which some real servers change: how they shall be, None for gone."""
+
+    service: VirtualService
+    servers: Mapping[ServerKey, Entry | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,31 @@ class Virtual:
             is_sorry = sorry is not None and key == sorry_key(sorry) and (sorry_in or key not in real_servers)
             found.append((sorry, weight) if sorry is not None and is_sorry else (real_servers[key], weight))
         return tuple(WantedService(self.service(key), tuple(self._entries(key, found))) for key in self.keys)
+
+    def adjusted(self, actions: Iterable[Action]) -> list[Adjusted]:
+        """What a pool's actions come to, in each of its services."""
+        final: dict[ServerKey, tuple[int, bool] | None] = {}
+        gone: dict[ServerKey, bool] = {}
+        for action in actions:
+            match action:
+                case Add(server, weight, sorry) | SetWeight(server, weight, sorry):
+                    final[server] = weight, sorry
+                case Remove(server, sorry):
+                    final[server], gone[server] = None, sorry
+        return [self._adjusted(key, final, gone) for key in self.keys] if final else []
+
+    def _adjusted(
+        self, key: ServiceKey, final: Mapping[ServerKey, tuple[int, bool] | None], gone: Mapping[ServerKey, bool]
+    ) -> Adjusted:
+        found: dict[ServerKey, Entry | None] = {}
+        for server, standing in final.items():
+            weight, sorry = standing or (0, gone.get(server, False))
+            [entry] = self._entries(key, [(self._configured(server, sorry), weight)])
+            found[entry.key] = entry if standing is not None else None
+        return Adjusted(self.service(key), found)
+
+    def _configured(self, server: ServerKey, sorry: bool) -> RealServer | SorryServer:
+        return self.settings.sorry_server if sorry and self.settings.sorry_server else self.real_servers[server]
 
     def places(self, server: ServerKey) -> Iterator[tuple[ServiceKey, ServerKey]]:
         """Where a real server stands in the table, if it does: in each of its services, with the port it has there."""
