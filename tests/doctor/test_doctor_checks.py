@@ -13,8 +13,10 @@ from test_doctor_breaks import EVERY
 
 from directrix.doctor.case import Case
 from directrix.doctor.checks import arp_settings, fill, hooks, link, listening, rp_filter, services, vip
+from directrix.doctor.examining import examine
 from directrix.doctor.finding import Finding, Role
 from directrix.doctor.host import Carried, Destination, Host, Listener
+from directrix.doctor.mending import left_elsewhere, safe_remedies
 from directrix.doctor.registry import CHECKS
 from directrix.doctor.served import Server, parse_service
 from directrix.lab.breaks import BREAKS
@@ -32,7 +34,7 @@ class MadeUp(Host):
 
     def __init__(self, settings: dict[str, str] | None = None, **facts: Any) -> None:
         self.settings = settings or {}
-        plain: dict[str, Any] = {"carried": [], "neighbours": [], "listeners": [], "rulesets": [], "routes": []}
+        plain: dict[str, Any] = {"carried": [], "neighbours": [], "listeners": [], "ruleset": None, "routes": []}
         plain["links"] = {"eth0": Link(2, "eth0", "ether", up=True)}
         self.__dict__.update(plain | facts)
 
@@ -85,7 +87,7 @@ class TestVip:
             ([OWN, ON_LO], ["ok"], None),
             ([OWN], ["fail"], "ip address replace 10.0.0.100/32 dev lo scope host"),
             ([OWN, address("10.0.0.100/24", "lo")], ["fail"], "ip address del 10.0.0.100/24 dev lo"),
-            ([OWN, address("10.0.0.100/32")], ["fail"], "ip address del 10.0.0.100/32 dev eth0"),
+            ([OWN, address("10.0.0.100/32")], ["fail"], "directrix director announce --vip 10.0.0.100"),
         ],
     )
     def test_a_real_server_carries_it_on_lo_alone(self, carried: list[Carried], outcome: list[str], last: str) -> None:
@@ -106,7 +108,30 @@ class TestVip:
     def test_nobody_else_carries_it(self) -> None:
         assert told(vip.look(case(Role.BYSTANDER, MadeUp(carried=[OWN])))) == ["ok"]
         (found,) = vip.look(case(Role.BYSTANDER, MadeUp(carried=[OWN, address("10.0.0.100/24")])))
-        assert commands(found) == ["ip address del 10.0.0.100/24 dev eth0"]
+        assert commands(found) == [
+            "ip address del 10.0.0.100/24 dev eth0",
+            "directrix director announce --vip 10.0.0.100",
+        ]
+        assert [remedy.on for remedy in found.remedies] == ["", "the director"]
+
+    def test_of_ipv6_the_wide_one_goes_first_since_both_can_not_be(self) -> None:
+        six, wide = ip_address("fd00::100"), address("fd00::100/64", "lo")
+        (found,) = vip.look(Case(MadeUp(carried=[OWN, wide]), Role.REALSERVER, (six,)))
+        assert commands(found) == [
+            "ip address del fd00::100/64 dev lo",
+            "ip address replace fd00::100/128 dev lo nodad preferred_lft 0",
+        ]
+
+
+def test_what_is_safe_here_is_run_and_what_is_left_elsewhere_is_told() -> None:
+    host = MadeUp({}, carried=[OWN, ON_LO])
+    found = examine(case(Role.REALSERVER, host), [CHECKS["arp-settings"]])
+    assert [remedy.command for remedy in safe_remedies(found)] == [
+        "sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2"
+    ]
+    assert [(remedy.on, remedy.command) for remedy in left_elsewhere(found)] == [
+        ("the director", "directrix director announce --vip 10.0.0.100")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +212,7 @@ class TestListening:
 
 def status(connections: int = 0, hook: str = "tc", there: bool = True) -> Status:
     known = Attachment(2, "eth0", hook, False, 1)
-    return Status(connections, 1000, 0, ((known, there),), tuple((each, 0) for each in VERDICTS), (), "", True)
+    return Status(connections, 1000, 0, ((known, there),), tuple((each, 0) for each in VERDICTS), (), {}, "", True)
 
 
 @pytest.mark.parametrize(("used", "outcome"), [(0, "ok"), (799, "ok"), (800, "warn"), (950, "fail"), (1000, "fail")])

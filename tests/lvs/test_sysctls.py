@@ -55,6 +55,19 @@ def test_a_value_the_kernel_refuses_is_refused_in_the_words_of_sysctl(name: str,
     assert refusal.value.reason.startswith(f'setting key "net.ipv4.vs.{name}": Invalid argument')
 
 
+def test_a_refusal_tells_what_is_taken_and_from_where_to_where() -> None:
+    for name, text, taken in (
+        ("lblc_expiration", "99999999999", "a number of seconds from 0 to 21474836"),
+        ("am_droprate", "9999999999", "a number from -2147483648 to 2147483647"),
+        ("sync_qlen_max", "-1", "a number from 0 to 2147483647"),
+        ("sync_ports", "3", "a power of two from 1 to 1073741824"),
+        ("sync_threshold", "5 3", "two numbers from 0 to 2147483647, the first less than the second, or the second 0"),
+    ):
+        with pytest.raises(TableError) as refusal:
+            SYSCTLS[name].parse(text)
+        assert refusal.value.reason.endswith(f"(it takes {taken})")
+
+
 @pytest.mark.parametrize("word", ["drop_entry", "net.ipv4.vs.drop_entry", "net/ipv4/vs/drop_entry"])
 def test_a_name_may_stand_bare_or_with_its_directory(word: str) -> None:
     assert name_of(word) == "drop_entry"

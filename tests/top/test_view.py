@@ -62,6 +62,14 @@ def test_no_line_is_too_long_and_none_too_many(columns: int, height: int, model:
     assert len(lines) == max(height, 1)
 
 
+def test_of_a_service_with_a_long_name_its_protocol_and_its_end_are_shown() -> None:
+    table = MemoryTable()
+    for protocol in (Protocol.TCP, Protocol.UDP):
+        table.add_service(VirtualService(ServiceKey.of(protocol, parse_address("192.168.100.100"), 8080), "rr"))
+    lines = text(Model(), shown=sample(table))
+    assert [line.split()[1] for line in lines[3:]] == ["T~.168.100.100:8080", "U~.168.100.100:8080"]
+
+
 def test_the_selected_row_is_always_in_sight() -> None:
     table = MemoryTable()
     key = ServiceKey.of(Protocol.TCP, parse_address("10.0.0.1"), 80)
@@ -116,6 +124,15 @@ def test_a_selection_that_is_gone_falls_back_to_its_service() -> None:
     lines = frame(model, SAMPLE, history(SAMPLE), 80, 24)
     (selected,) = [line.text for line in lines if line.style is Style.SELECTED]
     assert selected.startswith("- UDP")
+
+
+def test_of_a_row_without_packets_no_past_is_kept() -> None:
+    idle = sample(MemoryTable())
+    quiet = (HTTP, (parse_address("10.0.0.13"), 80))
+    past = history(SAMPLE, SAMPLE)
+    assert (past.of((HTTP, None)), past.of(quiet)) == ([37, 37], [])
+    past.add(idle)
+    assert past.of((HTTP, None)) == []
 
 
 def test_sparklines_show_the_moments_before() -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from directrix.director.remote import Check, Checked
     from directrix.draining.remembering import Remembered
-    from directrix.table.xdp.director import Status
+    from directrix.table.xdp.director import Hop, Status
 
 HELP = "show what is attached where, packets by verdict, and how full the table is"
 
 NOT_UP = 3
 """Exit status where there is no table, as `systemctl status` has it."""
+
+_FEW_HOPS = 50
+"""So many lines about next hops can be read; more are told together."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "for each real server go. Exit status 3 if there is no table."
     )
     parser.add_argument("-j", "--json", action="store_true", help="as JSON")
-    parser.add_argument("-a", "--all", action="store_true", help="also verdicts that no packet came to")
+    parser.add_argument(
+        "-a", "--all", action="store_true", help="also verdicts that no packet came to, and of many next hops each"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -208,6 +214,21 @@ def as_json(
     }
 
 
+def hop_lines(hops: Sequence[Hop], *, everything: bool) -> list[str]:
+    """Where frames go, for people: of many, those alike in one line, and what can't be sent first."""
+    if everything or len(hops) <= _FEW_HOPS:
+        return [f"  {hop.service} -> {hop.server}: {_way(hop)}" for hop in hops]
+    alike = Counter((hop.server.rpartition(":")[0], hop.state, _way(hop)) for hop in hops)
+    found = sorted(alike.items(), key=lambda each: each[0][1] in ("resolved", "this host"))
+    text = [f"  {address}: {way}, {count:,} times" for (address, _, way), count in found[:_FEW_HOPS]]
+    left = len(found) - len(text)
+    return [*text, *([f"  {left:,} more real servers; --all shows each service of each"] if left else [])]
+
+
+def _way(hop: Hop) -> str:
+    return hop.state + (f" {hop.mac}" if hop.mac else "") + (f" on {hop.interface}" if hop.interface else "")
+
+
 def lines(status: Status, *, everything: bool) -> list[str]:
     """The status for people."""
     text = ["Interfaces"]
@@ -225,10 +246,7 @@ def lines(status: Status, *, everything: bool) -> list[str]:
         if count or everything:
             text.append(f"  {verdict.fate:<10} {verdict.name:<14} {count:>14,}  {verdict.meaning}")
     if status.hops:
-        text.append("Next hops")
-    for hop in status.hops:
-        way = f" {hop.mac} on {hop.interface}" if hop.mac else f" on {hop.interface}" if hop.interface else ""
-        text.append(f"  {hop.service} -> {hop.server}: {hop.state}{way}")
+        text += ["Next hops", *hop_lines(status.hops, everything=everything)]
     if not status.current:
         text.append("The attached programs are of another build: `directrix up` renews them in place.")
     return text

@@ -15,6 +15,11 @@ QUIET = "sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce
 _TABLE = "directrix_doctor"
 
 
+def announce(*vips: Address, on: str = "") -> Remedy:
+    """Have the director tell everybody that it has VIPs: who knows them at another host keeps to that one otherwise."""
+    return Remedy(f"directrix director announce --vip {' '.join(map(str, vips))}", on, safe=True)
+
+
 def single(address: Address) -> str:
     """An address as the only one of its network."""
     return f"{address}/{address.max_prefixlen}"

@@ -112,10 +112,13 @@ def _threshold(value: SysctlValue) -> bool:
     return isinstance(value, tuple) and 0 <= value[0] < _INT and (value[0] < value[1] < _INT or value[1] == 0)
 
 
-_ANY = ("a number", _between(-_INT, _INT - 1))
+_ANY = (f"a number from {-_INT} to {_INT - 1}", _between(-_INT, _INT - 1))
 _SWITCH = ("0 or 1", _between(-_INT, _INT - 1))
 _MODE = ("0 (off), 1 or 2 (automatic) or 3 (always)", _between(0, 3))
-_SECONDS = ("a number of seconds", _between(0, _MOST_SECONDS))
+_SECONDS = (f"a number of seconds from 0 to {_MOST_SECONDS}", _between(0, _MOST_SECONDS))
+_COUNT = (f"a number from 0 to {_INT - 1}", _between(0, _INT - 1))
+_POWER_OF_TWO = (f"a power of two from 1 to {_INT // 2}", _power_of_two)
+_THRESHOLD = (f"two numbers from 0 to {_INT - 1}, the first less than the second, or the second 0", _threshold)
 
 _NOT_SYNCHRONISED = "connections are not synchronised to another director yet"
 _NO_ANSWERS = "with direct routing no answer of a real server passes the director"
@@ -164,9 +167,8 @@ _ALL = (
     Sysctl("snat_reroute", 1, "route answers of masqueraded servers anew", *_SWITCH, inert=_NO_ANSWERS),
     Sysctl("sync_persist_mode", 0, "synchronise only templates of persistent services", *_SWITCH,
            inert=_NOT_SYNCHRONISED),
-    Sysctl("sync_ports", 1, "threads and ports to synchronise by", "a power of two", _power_of_two,
-           inert=_NOT_SYNCHRONISED),
-    Sysctl("sync_qlen_max", 4096, "synchronisation messages that may wait", "a number", _between(0, _INT - 1),
+    Sysctl("sync_ports", 1, "threads and ports to synchronise by", *_POWER_OF_TWO, inert=_NOT_SYNCHRONISED),
+    Sysctl("sync_qlen_max", 4096, "synchronisation messages that may wait", *_COUNT,
            inert=_NOT_SYNCHRONISED),
     Sysctl("sync_refresh_period", 0, "seconds after which a connection is told of again", *_SECONDS,
            inert=_NOT_SYNCHRONISED),
@@ -175,7 +177,7 @@ _ALL = (
     Sysctl("sync_sock_size", 0, "bytes of the synchronisation sockets' buffers, 0 for the system's", *_ANY,
            inert=_NOT_SYNCHRONISED),
     Sysctl("sync_threshold", (3, 50), "packet of a connection it is first told of at, and then each so many",
-           "two numbers, the first less than the second, or the second 0", _threshold, inert=_NOT_SYNCHRONISED),
+           *_THRESHOLD, inert=_NOT_SYNCHRONISED),
     Sysctl("sync_version", 1, "format of the synchronisation messages", "0 or 1", _between(0, 1),
            inert=_NOT_SYNCHRONISED),
 )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 
 from directrix.realserver.carrying import check_nowhere_else
@@ -12,9 +11,10 @@ from directrix.realserver.methods import DEFAULT, METHODS
 from directrix.realserver.persistence import Lasting, lasting_facts
 from directrix.realserver.task import Task
 from directrix.system.facts import keeping, ledger
-from directrix.system.facts.fact import Fact, FactStatus
+from directrix.system.facts.fact import Fact
 from directrix.system.facts.keeping import Done, Holding
 from directrix.system.facts.ledger import Book, Ledger
+from directrix.system.facts.vip_holders import HeldVip, held_vips
 from directrix.system.whereabouts import Vip, Whereabouts, look
 
 KEPT = Path("/var/lib/directrix/realserver")
@@ -38,29 +38,16 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class VipStatus:
+class VipStatus(HeldVip):
     """A VIP held against this host.
 
     Attributes:
-        vip: the virtual address.
-        method: by which this host is or would be a real server for it.
         interfaces: those at which packets for it arrive.
-        started: whether `start` was called for it, and not `stop`.
         persist: what keeps it over boots (`systemd`, `netplan` …); empty if nothing.
-        facts: all that must be so.
     """
 
-    vip: Vip
-    method: str
     interfaces: tuple[str, ...]
-    started: bool
     persist: str
-    facts: tuple[FactStatus, ...]
-
-    @property
-    def missing(self) -> tuple[FactStatus, ...]:
-        """What must be so and isn't."""
-        return tuple(fact for fact in self.facts if not fact.holds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +152,13 @@ def status(vips: Sequence[Vip] = (), wish: Wish | None = None) -> tuple[VipStatu
         lasting = [entry.fact for entry in known.held_by(f"{_LASTING}{vip}")]
         persist = known.holders.get(f"{_LASTING}{vip}", {}).get("persist", "")
         held = keeping.status([*facts, *lasting])
-        found.append(VipStatus(vip, method, interfaces, notes is not None, persist, held))
+        found.append(VipStatus(vip, method, notes is not None, held, interfaces, persist))
     return tuple(found)
 
 
 def started_vips(known: Ledger) -> list[Vip]:
     """The VIPs a ledger knows of, in their order."""
-    words = [name.removeprefix(kind) for kind in (_HOLDER, _LASTING) for name in known.holders if name.startswith(kind)]
-    return [ip_address(word) for word in dict.fromkeys(words)]
+    return held_vips(known, _HOLDER, _LASTING)
 
 
 def _remembered(known: Ledger, vip: Vip, wish: Wish) -> Wish:

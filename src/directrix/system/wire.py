@@ -15,7 +15,7 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 
-from directrix.system.frames import Heard, parse
+from directrix.system.heard import Heard, parse
 
 _ETH_P_ALL = 3
 _SO_ATTACH_FILTER = 26
@@ -23,6 +23,7 @@ _SOL_PACKET, _PACKET_AUXDATA = 263, 8
 _AUXDATA = struct.Struct("=IIIHHHH")
 _VLAN_VALID = 1 << 4
 _OUTGOING = 4
+_LARGEST = 1 << 16
 _FIRST_PORT, _PORTS = 42000, 20000
 
 # Classic BPF: which frames are handed to us. A jump names the label it goes to, or goes on to the next line.
@@ -135,7 +136,7 @@ class Wire:
         if not select.select([self._socket], [], [], seconds)[0]:
             return None
         try:
-            data, extra, _, place = self._socket.recvmsg(2048, 128)
+            data, extra, _, place = self._socket.recvmsg(_LARGEST, 128)
         except OSError:
             return None  # The interface went down; what is asked on it stays unanswered.
         if place[2] == _OUTGOING or _is_tagged(extra):

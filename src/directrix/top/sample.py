@@ -71,12 +71,17 @@ class ServiceRow:
 
     state: ServiceState
     servers: tuple[ServerRow, ...]
-    handshakes: Handshakes | None = None
+
+    @property
+    def handshakes(self) -> Handshakes | None:
+        """Those of all its servers; None where they are not watched."""
+        watched = [row.handshakes for row in self.servers if row.handshakes is not None]
+        return together(watched) if watched else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """The table at a moment. `clock` is the time of day to be shown."""
+    """The table at a moment, like no other one. `clock` is the time of day to be shown."""
 
     services: tuple[ServiceRow, ...] = ()
     totals: tuple[Counters, Rates] = (Counters(), Rates())
@@ -129,7 +134,7 @@ def _take(table: Table, remembered: Remembered, now: float, clock: str, rule: Ru
             ServerRow(one, judgement.handshakes, judgement.standing, absences.get(one.server.key))
             for one, judgement in zip(state.servers, judged, strict=True)
         )
-        rows.append(ServiceRow(state, servers, together(row.handshakes for row in servers if row.handshakes)))
+        rows.append(ServiceRow(state, servers))
     return Sample(tuple(rows), table.totals(), clock)
 
 
@@ -140,14 +145,19 @@ class History:
     rates: dict[RowKey | None, deque[int]] = field(default_factory=dict)
 
     def add(self, sample: Sample) -> None:
-        """Remember a sample; what it doesn't have any more is forgotten."""
+        """Remember a sample; what it doesn't have any more is forgotten, and so is what had no packets for long."""
         found: dict[RowKey | None, int] = {None: sample.totals[1].in_packets}
         for service in sample.services:
             key = service.state.service.key
             found[key, None] = service.state.rates.in_packets
             for row in service.servers:
                 found[key, row.state.server.key] = row.state.rates.in_packets
-        self.rates = {key: deque([*self.rates.get(key, ()), rate], maxlen=REMEMBERED) for key, rate in found.items()}
+        self.rates = {key: past for key, past in self.rates.items() if key in found and any(past)}
+        for row_key, rate in found.items():
+            if row_key in self.rates:
+                self.rates[row_key].append(rate)
+            elif rate:
+                self.rates[row_key] = deque([rate], maxlen=REMEMBERED)
 
     def of(self, key: RowKey | None) -> list[int]:
         """The packet rates of a row."""

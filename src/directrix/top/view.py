@@ -5,13 +5,15 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 from directrix.health.rule import By, Standing
 from directrix.lvs import Rates, endpoint
 from directrix.lvs.handshakes import Handshakes, together
-from directrix.top.model import HELP, Asking, Model, Row, Sort, rows, selected_index
-from directrix.top.sample import History, RowKey, Sample, ServerRow, ServiceRow
+from directrix.top.model import HELP, Asking, Model, Row, Sort, shown
+from directrix.top.sample import History, Sample, ServerRow, ServiceRow
 from directrix.top.text import duration, fit, percent, short, sparkline
 
 
@@ -89,7 +91,7 @@ def frame(
     interval: float | None = None,
 ) -> list[Line]:
     """The whole view in so many columns and lines; without a height all rows, and no last line for keys."""
-    shown = rows(model, sample)
+    found = shown(model, sample)
     lines = [*_summary(model, sample, history, columns, unicode=unicode, interval=interval)]
     if model.help:
         lines += [Line(text) for text in HELP]
@@ -99,20 +101,20 @@ def frame(
     cells = _CHECKED if sample.checked else _COLUMNS
     fixed = sum(width for _, width in cells)
     # Beside what checks found, names are worth more than bars.
-    width = _name_width(shown, columns - fixed - (1 if sample.checked else 1 + _LEAST_SPARK))
+    width = _name_width(_longest_name(sample), columns - fixed - (1 if sample.checked else 1 + _LEAST_SPARK))
     spark = max(columns - fixed - width - 1, 0)
     lines.append(Line(_heads(model, width, spark, cells), Style.HEAD))
-    at = selected_index(model, [key for key, _ in shown])
-    first, last = _window(len(shown), at, None if height is None else max(height - _AROUND, 1))
+    at = found.place(model.selected)
+    first, last = _window(len(found.rows), at, None if height is None else max(height - _AROUND, 1))
     for place in range(first, last):
-        key, row = shown[place]
+        key, row = found.rows[place]
         text = _row_text(row, width, model, cells) + " " + sparkline(history.of(key), spark, unicode=unicode)
         selected = height is not None and place == at
         lines.append(Line(text, Style.SELECTED if selected else _row_style(row)))
-    if not shown:
+    if not found.rows:
         lines.append(Line("  nothing fits the filter" if sample.services else "  no virtual services", Style.DIM))
     if height is not None:
-        lines = [*_filled(lines, height - 1), _last(model, len(shown), last)]
+        lines = [*_filled(lines, height - 1), _last(model, len(found.rows), last)]
     return _cut(lines, columns)
 
 
@@ -136,21 +138,20 @@ def _window(count: int, at: int, room: int | None) -> tuple[int, int]:
 def _summary(
     model: Model, sample: Sample, history: History, columns: int, *, unicode: bool, interval: float | None
 ) -> list[Line]:
-    servers = [row for service in sample.services for row in service.servers]
-    title = f"directrix top  {sample.clock}  {len(sample.services)} services, {len(servers)} real servers"
+    figures_of_all = _together(sample)
+    title = f"directrix top  {sample.clock}  {len(sample.services)} services, {figures_of_all.servers} real servers"
     if interval is not None:
         title += f"  every {interval:g} s"
     if model.filter:
         title += f"  filter: {model.filter}"
     rates = sample.totals[1]
-    seen = [service.handshakes for service in sample.services if service.handshakes is not None]
     figures = [
-        f"active {short(sum(row.state.active for row in servers))}",
-        f"inactive {short(sum(row.state.inactive for row in servers))}",
+        f"active {short(figures_of_all.active)}",
+        f"inactive {short(figures_of_all.inactive)}",
         f"conn/s {short(rates.connections)}",
         f"pkt/s {short(rates.in_packets)}",
         f"bytes/s {short(rates.in_bytes)}",
-        f"done {percent(together(seen).recent_share)}",
+        f"done {percent(figures_of_all.share)}",
     ]
     text = "  ".join(figures) + " "
     return [
@@ -159,13 +160,41 @@ def _summary(
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class _Together:
+    """Figures of all real servers of a sample; `share` of their recent handshakes."""
+
+    servers: int
+    active: int
+    inactive: int
+    share: float | None
+
+
+@lru_cache(maxsize=1)
+def _together(sample: Sample) -> _Together:
+    servers = [row for service in sample.services for row in service.servers]
+    seen = [row.handshakes for row in servers if row.handshakes is not None and row.handshakes.recent_begun]
+    active, inactive = (sum(getattr(row.state, name) for row in servers) for name in ("active", "inactive"))
+    return _Together(len(servers), active, inactive, together(seen).recent_share)
+
+
 def _name(row: Row) -> str:
     return str(row.state.service.key) if isinstance(row, ServiceRow) else endpoint(*row.state.server.key)
 
 
-def _name_width(shown: Sequence[tuple[RowKey, Row]], most: int) -> int:
-    longest = max((len(_name(row)) + 2 for _, row in shown), default=0)
-    return max(min(longest, most), _LEAST_NAME)
+@lru_cache(maxsize=1)
+def _longest_name(sample: Sample) -> int:
+    servers = (len(_name(row)) for service in sample.services for row in service.servers)
+    return max(chain((len(_name(service)) for service in sample.services), servers), default=0)
+
+
+def _name_width(longest: int, most: int) -> int:
+    return max(min(longest + 2, most), _LEAST_NAME)
+
+
+def _fit_service(name: str, width: int) -> str:
+    """A service's name in so many columns; of its protocol at least the first letter stays: `T~0.0.0.1:80`."""
+    return fit(name, width) if len(name) <= width or width < _LEAST_NAME - 2 else name[0] + fit(name[1:], width - 1)
 
 
 def _heads(model: Model, width: int, spark: int, cells: Sequence[tuple[str, int]]) -> str:
@@ -178,7 +207,7 @@ def _heads(model: Model, width: int, spark: int, cells: Sequence[tuple[str, int]
 def _row_text(row: Row, width: int, model: Model, columns_of: Sequence[tuple[str, int]]) -> str:
     if isinstance(row, ServiceRow):
         mark = "+" if row.state.service.key in model.collapsed else "-"
-        name = f"{mark} " + fit(_name(row), width - 2)
+        name = f"{mark} " + _fit_service(_name(row), width - 2)
         active = sum(one.state.active for one in row.servers)
         inactive = sum(one.state.inactive for one in row.servers)
         state, weight = row.state.service.scheduler[:5], ""

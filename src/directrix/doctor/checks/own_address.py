@@ -14,7 +14,7 @@ from directrix.lvs import Address
 def look(case: Case) -> Iterator[Finding]:
     """Each way to a real server: the address the director would ask from."""
     seen: set[tuple[str, int]] = set()
-    for address in case.servers():
+    for address in case.pace.each(case.servers(), "real servers"):
         way = case.host.way_to(address)
         if way is None or way.local or (way.interface, address.version) in seen:
             continue
@@ -23,7 +23,7 @@ def look(case: Case) -> Iterator[Finding]:
         # IPv6 asks from the link-local address that every interface has.
         if address.version == 6:
             yield ok(where, "neighbours are asked from its link-local address")
-        elif way.source is not None and way.source not in case.vips:
+        elif way.source is not None and not case.is_vip(way.source):
             yield ok(where, f"neighbours are asked from {way.source}")
         else:
             yield _trapped(case, way.interface, address)
@@ -32,7 +32,7 @@ def look(case: Case) -> Iterator[Finding]:
 
 
 def _trapped(case: Case, interface: str, address: Address) -> Finding:
-    vips = [carried for carried in case.host.carried if carried.interface == interface and carried.address in case.vips]
+    vips = [carried for carried in case.host.carried if carried.interface == interface and case.is_vip(carried.address)]
     wide = [carried for carried in vips if carried.reaches(address) and carried.prefix < 32]
     remedies = []
     if wide:

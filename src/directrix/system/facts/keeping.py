@@ -76,7 +76,7 @@ def start(book: Book, holdings: Sequence[Holding], *, rehearse: bool = False) ->
     with book.locked() as lock:
         ledger = book.read()
         plan = _started(ledger, holdings)
-        book.write(plan.ledger)
+        book.write(plan.ledger, "nothing was changed")
         try:
             _carry_out(plan.commands, lock)
         except BaseException as error:
@@ -107,7 +107,7 @@ def stop(book: Book, holders: Sequence[str], *, rehearse: bool = False) -> Done:
             _carry_out(plan.commands, lock)
         except (CommandFailed, OSError) as error:
             raise _explained(error, "not all was put back; try again when that is mended") from None
-        book.write(plan.ledger)
+        book.write(plan.ledger, "all was put back, and is still noted; try again when that is mended")
         return plan.done
 
 

@@ -18,6 +18,8 @@ from typing import Any
 from directrix.lvs.errors import InvalidRequest, TableUnavailable
 from directrix.system import sysctl
 from directrix.system.commands import CommandFailed, run
+from directrix.system.facts import ledger
+from directrix.system.host_error import HostError
 from directrix.system.links import Link, links
 from directrix.table.xdp import handover, layout, libbpf
 from directrix.table.xdp.maps import Maps
@@ -257,14 +259,26 @@ def tune(attachments: list[Attachment], before: dict[str, list[str]]) -> dict[st
         old = sysctl.read(path)
         if old is not None and old != value and sysctl.write(path, value):
             kept[path] = [kept[path][0] if path in kept else old, sysctl.read(path) or value]
+        elif old == value and path in _LOOK_UP_SETTINGS:
+            # It may be so only as long as somebody holds it, `directrix director start` for one; then it is ours to
+            # put back.
+            kept.setdefault(path, [_before_others(path) or value, value])
     return kept
 
 
 def untune(before: dict[str, list[str]]) -> None:
-    """Set back what `tune` changed, unless somebody changed it since."""
+    """Set back what `tune` changed, unless somebody changed it since, or holds it and will set it back."""
     for path, (old, ours) in before.items():
-        if sysctl.read(path) == ours:
+        if old != ours and sysctl.read(path) == ours and _before_others(path) is None:
             sysctl.write(path, old)
+
+
+def _before_others(path: str) -> str | None:
+    """What a setting was before a holder of facts changed it; None if none holds it."""
+    try:
+        return ledger.here().read().was(path.replace("/", "."))
+    except HostError:
+        return None  # nobody knows: its record is damaged
 
 
 def _tags_of(link: Link, by_name: dict[str, Link]) -> tuple[int, int]:

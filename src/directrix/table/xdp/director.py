@@ -205,8 +205,10 @@ def renew(record: dict[str, Any]) -> None:
     bring_up([known.name for known in attachment.from_record(record) if known.name in here])
 
 
-def status() -> Status | None:
+def status(*, servers: bool = True) -> Status | None:
     """How the table of this namespace stands; None if there is none.
+
+    Without `servers` nothing is said of next hops and handshakes, which of a large table takes a while.
 
     Raises:
         TableUnavailable: this machine can't carry a table.
@@ -218,10 +220,11 @@ def status() -> Status | None:
     record = place.read_record()
     table = XdpTable(place)
     try:
-        table.look_up_hops()
-        hops = tuple(_hops(table))
+        if servers:
+            table.look_up_hops()
+        hops = tuple(_hops(table)) if servers else ()
         forwarded = table.forwarded()
-        handshakes = table.handshakes()
+        handshakes = table.handshakes() if servers else {}
     finally:
         table.close()
     maps = Maps(place)

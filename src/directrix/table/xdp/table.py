@@ -612,13 +612,13 @@ class XdpTable(Table):
 
     def hops(self) -> Iterator[tuple[str, str, int, int, int]]:
         """Service, real server, state of its next hop (layout.HOP_STATES), ifindex and MAC, for each real server."""
-        for state in map(self._reader.service_and_numbers, self._reader.service_numbers()):
-            service, numbers = state
+        place = layout.HOP.places
+        for service, numbers in map(self._reader.service_and_numbers, self._reader.service_numbers()):
+            name = str(service.key)
             for number, server in numbers:
                 hop = layout.HOP.whole.unpack_from(self._maps.hops.bytes, number * layout.HOP.size)
-                place = layout.HOP.places
                 yield (
-                    str(service.key),
+                    name,
                     endpoint(server.address, server.port),
                     hop[place["state"]],
                     hop[place["ifindex"]],

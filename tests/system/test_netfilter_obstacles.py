@@ -5,7 +5,9 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Any
 
-from directrix.system.firewall import in_the_way
+from directrix.system.netfilter.obstacles import in_the_way
+from directrix.system.netfilter.packet import Packet
+from directrix.system.netfilter.reading import read_ruleset
 
 VIP, VIP6 = ip_address("10.0.0.100"), ip_address("fd00::100")
 
@@ -27,7 +29,8 @@ def found(
     for number, statements in enumerate(rules, 1):
         rule = {"family": family, "table": "t", "chain": "c", "handle": number, "expr": statements}
         listing.append({"rule": rule})
-    return [rule["handle"] if rule else "policy" for _, rule in in_the_way(listing, vip)]
+    packet = Packet("tcp", vip, None, "eth0", local_on=frozenset({"eth0"}))
+    return [verdict.rule[1] if verdict.rule else "policy" for verdict in in_the_way(read_ruleset(listing), packet)]
 
 
 DROP, ACCEPT = {"drop": None}, {"accept": None}
@@ -68,4 +71,4 @@ def test_a_policy_is_named_only_if_no_rule_lets_new_connections_in() -> None:
     assert found(policy="drop") == ["policy"]
     assert found([old, ACCEPT], policy="drop") == ["policy"]
     assert found([old, ACCEPT], [dport(80), ACCEPT], policy="drop") == []
-    assert found([{"jump": {"target": "services"}}], policy="drop") == []
+    assert found([daddr("10.0.0.101"), ACCEPT], policy="drop") == ["policy"]
