@@ -94,7 +94,8 @@ def test_servers_that_die_heal_and_weigh_themselves_are_followed() -> None:
                 await director.until(a=10, b=0)
                 said["a"] = b"150% # plenty of room\n"
                 await director.until(a=15, b=0)
-            await director.until(sorry=1)
+            # Drained, b's connections go on beside the sorry server.
+            await director.until(b=0, sorry=1)
             said["b"] = b"ready 60%\n"
             await director.until(b=6)
             last: Target = service_a
