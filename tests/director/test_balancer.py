@@ -273,6 +273,40 @@ def test_what_the_table_refuses_is_tried_again(tmp_path: Path) -> None:
     run(story)
 
 
+def test_a_reload_that_the_table_refuses_halfway_is_made_whole_later(tmp_path: Path) -> None:
+    from directrix.lvs.errors import TableError
+
+    (tmp_path / "down").write_text("0")
+
+    class Full(MemoryTable):
+        full = False
+
+        def add_server(self, key: ServiceKey, server: RealServer) -> None:
+            if self.full:
+                raise TableError(errno.ENOMEM)
+            super().add_server(key, server)
+
+    async def story() -> None:
+        table = Full()
+        made = balancer(table)
+        made.start(setup(file_checked(tmp_path)))
+        table.full = True
+        third = "10.0.0.2 80 { weight 1\n }\nreal_server 10.0.0.3 80 { weight 1\n }"
+        with pytest.raises(TableError):
+            await made.reload(setup(file_checked(tmp_path).replace("10.0.0.2 80 { weight 1\n }", third)))
+        assert standing(table) == {A: 1, B: 1}
+        # What a check finds meanwhile takes nothing else away.
+        (tmp_path / "down").write_text("1")
+        await until(lambda: A not in standing(table))
+        assert standing(table) == {B: 1}
+        table.full = False
+        await until(lambda: not made.in_force.astray)
+        assert standing(table) == {B: 1, B + 1: 1}
+        await made.stop()
+
+    run(story)
+
+
 def test_the_operator_s_weight_counts_until_it_is_given_back(tmp_path: Path) -> None:
     async def story() -> None:
         table = MemoryTable()

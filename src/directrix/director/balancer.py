@@ -187,6 +187,7 @@ class Balancer:
             self._own = setup.keys
             self._set_timeouts()
         finally:
+            self._watch_astray()
             for virtual, done in actions:
                 self._tell(virtual, done, before)
             for name, one in made.items():

@@ -24,6 +24,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -260,7 +261,12 @@ class Director:
 
     async def _go_on_by(self, setup: Setup) -> None:
         before = self.setup
-        changes = await self.balancer.reload(setup)
+        try:
+            changes = await self.balancer.reload(setup)
+        except TableError:
+            with suppress(TableError):  # then it is astray, and tried again
+                await self.balancer.reload(before)
+            raise
         try:
             await self.vrrp.reload(setup.routers)
         except OSError:

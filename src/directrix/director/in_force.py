@@ -47,14 +47,14 @@ class InForce:
         """Make the whole table as wanted, whatever is there; of other services, delete those that are `ours`.
 
         Raises:
-            TableError: the table refuses; it holds what could be made before that.
+            TableError: the table refuses; it holds what could be made before that, and all is astray.
         """
-        self._known = {}
         changes = make_plan(self.table.services(), wanted, ours)
-        carry_out(self.table, changes)
         self._known = {
             want.service.key: _Known(want.service, {server.key: server for server in want.servers}) for want in wanted
         }
+        self.astray = set(self._known)
+        carry_out(self.table, changes)
         self.astray.clear()
         return changes
 
@@ -75,7 +75,7 @@ class InForce:
                 except TableError as error:
                     _log.warning("%s is not as it was left (%s); it is put right", key, error)
                     carry_out(self.table, make_plan(self._look(key), [known.wanted]))
-                self.astray.discard(key)
+                    self.astray.discard(key)
             except TableError as error:
                 _log.error("%s can't be made as it shall be: %s", key, error)
                 self.astray.add(key)
