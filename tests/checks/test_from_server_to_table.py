@@ -11,7 +11,8 @@ from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight
 from directrix.checks.agent_check import AgentCheck, AgentChecker
 from directrix.checks.engine import Engine, Report
 from directrix.checks.outcome import Outcome
-from directrix.checks.pool import CheckerSettings, Pool, PoolSettings, ServerSettings, SorryServer
+from directrix.checks.pool import Pool
+from directrix.checks.pool_values import CheckerSettings, PoolSettings, ServerSettings, SorryServer
 from directrix.checks.settings import Target, Timing
 from directrix.checks.tcp_check import TcpCheck, TcpChecker
 from directrix.lvs.server import RealServer

@@ -8,7 +8,8 @@ import pytest
 
 from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight, TellQuorum, TellServer
 from directrix.checks.outcome import Outcome, Standing, failure, success
-from directrix.checks.pool import CheckerSettings, Pool, PoolSettings, ServerSettings, SorryServer
+from directrix.checks.pool import Pool
+from directrix.checks.pool_values import CheckerSettings, PoolSettings, ServerSettings, SorryServer
 
 
 def key(name: str) -> ServerKey:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight, TellQuorum, TellServer
 from directrix.checks.outcome import Standing
-from directrix.checks.pool import CheckerSettings, Pool, PoolSettings, ServerSettings, SorryServer
+from directrix.checks.pool import Pool
+from directrix.checks.pool_values import CheckerSettings, PoolSettings, ServerSettings, SorryServer
 
 KEYS: list[ServerKey] = [(IPv4Address(f"10.0.0.{number}"), 80) for number in range(1, 5)]
 SORRY: ServerKey = (IPv4Address("10.0.0.99"), 80)

@@ -12,12 +12,13 @@ import pytest
 from director_making import KEY, NAME, PLAIN, SORRY, A, B, service, setup
 
 from directrix.checks.actions import TellQuorum, TellServer
-from directrix.director.balancer import Balancer, NoSuchServer, Told
+from directrix.director.balancer import Balancer, NoSuchServer
 from directrix.director.memory import Belief, Memory, Remembered
 from directrix.director.orders import Kind, Order
 from directrix.director.refusal import Refused
 from directrix.director.setup import Setup
 from directrix.director.telling import line
+from directrix.director.told import Told
 from directrix.lvs import Address, RealServer, ServiceKey, VirtualService
 from directrix.table.memory import MemoryTable
 

@@ -19,8 +19,8 @@ from directrix.checks.actions import TellQuorum, TellServer
 from directrix.checks.engine import Report
 from directrix.checks.history import Result
 from directrix.checks.outcome import failure, success
-from directrix.director.balancer import Checked, Told
 from directrix.director.mail import LONGEST_QUEUE, Mailer
+from directrix.director.told import Checked, Told
 from directrix.keepalived.values import GlobalDefinitions, Mail, MailTls
 from directrix.vrrp.states import State
 

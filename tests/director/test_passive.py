@@ -11,8 +11,9 @@ from director_making import KEY, NAME, A, B, service, setup
 
 from directrix.checks.actions import ServerKey
 from directrix.director import passive
-from directrix.director.balancer import Balancer, Checked, Told
+from directrix.director.balancer import Balancer
 from directrix.director.memory import Belief, Memory, Remembered
+from directrix.director.told import Checked, Told
 from directrix.lvs import Address, ServiceKey
 from directrix.lvs.handshakes import Handshakes
 from directrix.table.memory import MemoryTable

@@ -12,9 +12,9 @@ from directrix.checks.actions import TellQuorum, TellServer
 from directrix.checks.engine import Report
 from directrix.checks.history import Result
 from directrix.checks.outcome import Outcome
-from directrix.director.balancer import Checked, Told
 from directrix.director.events import EventLog
 from directrix.director.reporting import Reporter
+from directrix.director.told import Checked, Told
 from directrix.vrrp.effects import PriorityChanged, StateChanged
 from directrix.vrrp.states import State
 

@@ -14,9 +14,10 @@ from directrix.checks.checker import Checker
 from directrix.checks.outcome import Outcome, success
 from directrix.director import balancer as balancing
 from directrix.director import views
-from directrix.director.balancer import Balancer, Checked
+from directrix.director.balancer import Balancer
 from directrix.director.streaming import in_turns, pieces
 from directrix.director.table_work import counts
+from directrix.director.told import Checked
 from directrix.table.memory import MemoryTable
 
 SERVICES, SERVERS, CHECKED = 100, 100, 20

@@ -27,173 +27,13 @@ comes, with quorum gained it leaves before they come.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight, TellQuorum, TellServer
 from directrix.checks.outcome import Outcome, Standing
-
-HEAVIEST = 2147483647
-"""The largest weight IPVS knows."""
-
-
-def check_weight(weight: int | None) -> None:
-    """Refuse a weight that IPVS doesn't know; None is no weight.
-
-    Raises:
-        ValueError: it is out of range.
-    """
-    if weight is not None and not 0 <= weight <= HEAVIEST:
-        raise ValueError(f"weight {weight} is not between 0 and {HEAVIEST}")
-
-
-@dataclass(frozen=True, slots=True)
-class CheckerSettings:
-    """What the pool must know of a checker.
-
-    `alpha`: it counts as down until it has run. `quiesces`: its failure quiesces the server instead of taking it out.
-    """
-
-    name: str
-    alpha: bool = False
-    quiesces: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
-    """A real server as configured. `inhibit`: inhibit_on_failure."""
-
-    key: ServerKey
-    weight: int = 1
-    inhibit: bool = False
-    checkers: tuple[CheckerSettings, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SorryServer:
-    """The sorry server. `inhibit`: sorry_server_inhibit, it always stands in the table, with weight 0 while not
-    needed.
-    """
-
-    key: ServerKey
-    weight: int = 1
-    inhibit: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PoolSettings:
-    """A virtual service as configured, as far as checks are concerned.
-
-    `quorum` and `hysteresis` are weights. As keepalived does, a quorum above the weight of all servers together
-    should be lowered to it, and a hysteresis to below the quorum, before they come here.
-    """
-
-    servers: tuple[ServerSettings, ...]
-    quorum: int = 1
-    hysteresis: int = 0
-    sorry: SorryServer | None = None
-    omega: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CheckerView:
-    """What one checker last meant. `adds`: to the weight. `since`: when it last changed between up and down."""
-
-    up: bool
-    has_run: bool
-    adds: int
-    standing: Standing
-    since: float
-
-
-@dataclass(frozen=True, slots=True)
-class ServerView:
-    """How a real server stands.
-
-    Attributes:
-        alive: no checker of its is down.
-        in_table: it stands in the table.
-        weight: what weight it has, or would have if it stood there.
-        checked_weight: what configuration and checks make of it, whatever the operator says.
-        held: the operator's weight; None if checks decide.
-        quiesced: it is kept in the table with weight 0.
-        since: when `alive` last changed.
-    """
-
-    alive: bool
-    in_table: bool
-    weight: int
-    checked_weight: int
-    held: int | None
-    quiesced: bool
-    since: float
-    checkers: Mapping[str, CheckerView]
-
-
-@dataclass(slots=True)
-class _Checker:
-    settings: CheckerSettings
-    up: bool
-    since: float
-    has_run: bool = False
-    adds: int = 0
-    standing: Standing = Standing.READY
-
-    @property
-    def fit(self) -> bool:
-        return self.up and self.standing is not Standing.MAINT
-
-    @property
-    def view(self) -> CheckerView:
-        return CheckerView(self.up, self.has_run, self.adds, self.standing, self.since)
-
-    def hear(self, weight: int | None, standing: Standing | None) -> None:
-        if weight is not None:
-            self.adds = weight
-        if standing is not None:
-            self.standing = standing
-
-
-@dataclass(slots=True)
-class _Server:
-    settings: ServerSettings
-    checkers: dict[str, _Checker]
-    since: float
-    alive: bool = False
-    held: int | None = None
-    counted: tuple[int, int] = (0, 0)
-    """What it adds to the pool's weight and to the number of those that serve."""
-
-    @property
-    def fit(self) -> bool:
-        return all(checker.fit for checker in self.checkers.values())
-
-    @property
-    def weight(self) -> int:
-        if self.held is not None:
-            return self.held
-        return 0 if self._drains_itself else self.checked_weight
-
-    @property
-    def checked_weight(self) -> int:
-        total = self.settings.weight + sum(checker.adds for checker in self.checkers.values())
-        return min(max(total, 0), HEAVIEST)
-
-    @property
-    def quiesced(self) -> bool:
-        failing = [checker for checker in self.checkers.values() if not checker.fit]
-        if self.held == 0 or (failing and all(checker.settings.quiesces for checker in failing)):
-            return True
-        return self._drains_itself and not failing
-
-    @property
-    def _drains_itself(self) -> bool:
-        return any(checker.standing is Standing.DRAIN for checker in self.checkers.values())
-
-    @property
-    def footing(self) -> tuple[int, int, bool]:
-        """What the table and the quorum depend on, but for whether it is alive."""
-        return self.weight, self.checked_weight, self.quiesced
+from directrix.checks.pool_members import Checker, Member, new_member
+from directrix.checks.pool_values import CheckerView, PoolSettings, ServerSettings, ServerView, check_weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +57,7 @@ class Pool:
         """When quorum was last gained or lost."""
         self.sorry_in = False
         """The sorry server is in use."""
-        self._servers: dict[ServerKey, _Server] = {}
+        self._servers: dict[ServerKey, Member] = {}
         self._table: dict[ServerKey, _Entry] = {}
         self._weight = self._serving = 0
         """The weights of all alive, and how many of them take new connections: kept up to date, since a pool may be
@@ -234,7 +74,7 @@ class Pool:
         """
         self.quorum_since = now
         for settings in self.settings.servers:
-            self._servers[settings.key] = _new(settings, now)
+            self._servers[settings.key] = new_member(settings, now)
         for key, name, outcome in known:
             checker = self._servers[key].checkers[name]
             checker.up, checker.has_run = outcome.ok, True
@@ -304,7 +144,7 @@ class Pool:
         new checker in alpha mode doesn't take down a server that is alive: its first result decides.
         """
         old, self.settings = self._servers, settings
-        self._servers = {one.key: old.get(one.key) or _new(one, now) for one in settings.servers}
+        self._servers = {one.key: old.get(one.key) or new_member(one, now) for one in settings.servers}
         if settings.sorry is None:
             self.sorry_in = False
         told: list[Action] = []
@@ -354,7 +194,7 @@ class Pool:
         """What stands in the table, with weights, the sorry server included."""
         return {key: entry.weight for key, entry in self._table.items()}
 
-    def _changed(self, server: _Server, before: tuple[int, int, bool], now: float) -> list[Action]:
+    def _changed(self, server: Member, before: tuple[int, int, bool], now: float) -> list[Action]:
         """After a checker or the operator changed something."""
         told: list[Action] = [self._turn(server, now)] if server.fit != server.alive else []
         if not told and server.footing == before:
@@ -362,7 +202,7 @@ class Pool:
         self._count(server)
         return [*self._settle_one(server), *told, *self._weigh_quorum(now)]
 
-    def _count(self, server: _Server) -> None:
+    def _count(self, server: Member) -> None:
         before, server.counted = server.counted, (0, 0)
         if server.alive:
             server.counted = server.checked_weight, int(server.weight > 0)
@@ -375,7 +215,7 @@ class Pool:
             server.counted = (0, 0)
             self._count(server)
 
-    def _turn(self, server: _Server, now: float) -> TellServer:
+    def _turn(self, server: Member, now: float) -> TellServer:
         server.alive, server.since = not server.alive, now
         return TellServer(server.settings.key, server.alive)
 
@@ -391,17 +231,17 @@ class Pool:
         self.sorry_in = not gained and settings.sorry is not None
         return [*self._settle(), TellQuorum(gained, weight, threshold, starting)]
 
-    def _resettle(self, server: _Server, settings: ServerSettings, now: float) -> list[Action]:
+    def _resettle(self, server: Member, settings: ServerSettings, now: float) -> list[Action]:
         """A server goes on by other settings."""
         server.settings = settings
         old, server.checkers = server.checkers, {}
         for checker in settings.checkers:
-            known = old.get(checker.name) or _Checker(checker, server.alive or not checker.alpha, now)
+            known = old.get(checker.name) or Checker(checker, server.alive or not checker.alpha, now)
             known.settings = checker
             server.checkers[checker.name] = known
         return [self._turn(server, now)] if server.fit != server.alive else []
 
-    def _leave(self, server: _Server, now: float, *, tell: bool, stopping: bool = False) -> list[Action]:
+    def _leave(self, server: Member, now: float, *, tell: bool, stopping: bool = False) -> list[Action]:
         """A server goes for good."""
         was, server.alive, server.since = server.alive, False, now
         return [TellServer(server.settings.key, False, stopping)] if was and tell else []
@@ -418,7 +258,7 @@ class Pool:
             wanted[sorry.key] = _Entry(sorry.weight if self.sorry_in else 0, sorry=True)
         return wanted
 
-    def _wanted_of(self, server: _Server) -> _Entry | None:
+    def _wanted_of(self, server: Member) -> _Entry | None:
         """What must stand there for one real server."""
         sorry = self.settings.sorry
         if sorry is not None and self.sorry_in and sorry.key == server.settings.key:
@@ -427,7 +267,7 @@ class Pool:
             return _Entry(server.weight)
         return _Entry(0) if server.settings.inhibit or server.quiesced else None
 
-    def _settle_one(self, server: _Server) -> list[Action]:
+    def _settle_one(self, server: Member) -> list[Action]:
         """The same as `_settle`, where only this server has changed."""
         key = server.settings.key
         old, new = self._table.get(key), self._wanted_of(server)
@@ -453,12 +293,3 @@ class Pool:
                 into.append(SetWeight(key, new[key].weight, new[key].sorry))
         coming += [Add(key, entry.weight, entry.sorry) for key, entry in new.items() if key not in old]
         return leaving + coming
-
-
-def _new(settings: ServerSettings, now: float) -> _Server:
-    checkers = {one.name: _Checker(one, not one.alpha, now) for one in settings.checkers}
-    if len(checkers) != len(settings.checkers):
-        raise ValueError(f"two checkers of {settings.key} have one name")
-    server = _Server(settings, checkers, now)
-    server.alive = server.fit
-    return server

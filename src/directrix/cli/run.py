@@ -105,7 +105,7 @@ def _direct(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from directrix.director import logs
-    from directrix.director.daemon import Options
+    from directrix.director.options import Options
     from directrix.director.running import run as run_director
     from directrix.keepalived import USUAL_PATH
 

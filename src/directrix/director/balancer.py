@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from directrix.checks.actions import Action, ServerKey, TellQuorum, TellServer
 from directrix.checks.checker import AnyChecker
@@ -24,7 +23,8 @@ from directrix.checks.engine import Engine, Report
 from directrix.checks.file_check import FileCheck, FileChecker
 from directrix.checks.history import History
 from directrix.checks.outcome import Outcome
-from directrix.checks.pool import Pool, ServerView
+from directrix.checks.pool import Pool
+from directrix.checks.pool_values import ServerView
 from directrix.checks.registry import checker
 from directrix.checks.settings import Timing
 from directrix.director.checkers import Checking
@@ -37,6 +37,7 @@ from directrix.director.plan import Change, WantedService
 from directrix.director.refusal import Refused
 from directrix.director.setup import Setup
 from directrix.director.table_work import handshakes
+from directrix.director.told import Checked, CheckName, Told
 from directrix.director.virtual import ServerName, Virtual
 from directrix.health.rule import Rule
 from directrix.keepalived.values import FlushOnStop, LvsTimeouts
@@ -45,32 +46,8 @@ from directrix.table.interface import Table
 
 _log = logging.getLogger("directrix.director")
 
-CheckName = tuple[str, ServerKey, str]
-"""What names a checker: its virtual server, its real server, and its name there."""
-
 _MEND = 1.0
 """Seconds between two looks whether what the table refused can be done now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A pool's word for others: a real server came or went, or the quorum did.
-
-    `cause`: which check said why, in words; empty if none did.
-    """
-
-    virtual: Virtual
-    action: TellServer | TellQuorum
-    cause: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A check's result, after the table has followed. `turned`: the real server came or went by it."""
-
-    name: CheckName
-    report: Report
-    turned: bool
 
 
 class NoSuchServer(LookupError):

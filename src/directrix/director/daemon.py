@@ -23,24 +23,24 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from directrix.director import dumps
 from directrix.director.api import Api, Listener
 from directrix.director.at_table import AtTable
 from directrix.director.balancer import Balancer
+from directrix.director.complaints import first_error, tell_faults, warn
 from directrix.director.events import EventLog
 from directrix.director.memory import Memory
+from directrix.director.options import Options
 from directrix.director.ordering import Ordering
 from directrix.director.places import SOCKET
 from directrix.director.presence import is_here
-from directrix.director.programs import changeable_by_others, command, faults, scripts_of
+from directrix.director.programs import command
 from directrix.director.refusal import Refused
 from directrix.director.reporting import Reporter
-from directrix.director.routers import inert
 from directrix.director.setup import Setup, prepare, vet
 from directrix.director.statics import Statics, statics_of
 from directrix.director.syncing import SyncDaemons
@@ -48,12 +48,11 @@ from directrix.director.table_work import handshakes
 from directrix.director.telling import run_command
 from directrix.director.virtual import ServerName, Virtual
 from directrix.draining.remembering import weights_here
-from directrix.keepalived import Fault, FaultyConfiguration, load
+from directrix.keepalived import FaultyConfiguration, load
 from directrix.keepalived.values import GlobalDefinitions, Script
 from directrix.lvs import Family, TableError
 from directrix.system.service_manager import ServiceManager
 from directrix.table.interface import Table
-from directrix.table.opening import IPVS
 from directrix.vrrp.effects import Effect, ReleaseAddresses, StateChanged, TakeAddresses
 from directrix.vrrp.service import VrrpService
 from directrix.vrrp.states import State
@@ -65,35 +64,6 @@ _LOOK = 0.05
 """Seconds between two looks whether VRRP has settled."""
 _AROUND = 1.0
 """Seconds between two looks at what changes without telling."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How a director is run.
-
-    Attributes:
-        path: the configuration.
-        config_id: what `@ID` in it is compared with; None for the host's name.
-        make: of the table: xdp or ipvs.
-        keep_others: leave services alone that are in no configuration of ours.
-        event_log: a file for happenings, as JSON lines; None for none.
-        data, stats: files for SIGUSR1 and SIGUSR2.
-    """
-
-    path: str
-    config_id: str | None = None
-    make: str = ""
-    keep_others: bool = False
-    event_log: Path | None = None
-    data: Path = dumps.DATA
-    stats: Path = dumps.STATS
-
-
-def tell_faults(found: Iterable[Fault]) -> None:
-    """Write what is wrong with a configuration to the log."""
-    for fault in found:
-        level = logging.ERROR if fault.severity == "error" else logging.WARNING
-        _log.log(level, "%s: %s%s", fault.place, fault.reason, fault.place.trail)
 
 
 class Director:
@@ -160,7 +130,7 @@ class Director:
         if settings.umask != GlobalDefinitions().umask:
             os.umask(settings.umask)
         await self._run_bounded(settings.startup_script, settings.startup_script_timeout)
-        self._warn(self.setup)
+        warn(self.setup, self.options.make)
         self.reporter.configure(self.setup)
         await asyncio.to_thread(self.statics.have, statics_of(self.setup.configuration))
         self.reporter.silent = not settings.rs_init_notifies
@@ -209,7 +179,7 @@ class Director:
         except FaultyConfiguration as faulty:
             tell_faults(faulty.faults)
             errors = sum(fault.severity == "error" for fault in faulty.faults)
-            self.refused = f"{errors} mistakes in {self.options.path}, the first one: {_first_error(faulty)}"
+            self.refused = f"{errors} mistakes in {self.options.path}, the first one: {first_error(faulty)}"
         except Refused as refused:
             for reason in refused.reasons:
                 _log.error("%s", reason)
@@ -280,7 +250,7 @@ class Director:
         self._synchronise()
         self.orders.resume()
         _spare_the_collector()
-        self._warn(setup)
+        warn(setup, self.options.make)
         try:
             self.events.reopen()
         except OSError as error:
@@ -401,19 +371,6 @@ class Director:
         words += [f"{states.count(state)} {state.name}" for state in State if state in states]
         return ", ".join(words)
 
-    def _warn(self, setup: Setup) -> None:
-        settings = setup.configuration.globals
-        for text in inert(setup.configuration):
-            _log.warning("%s", text)
-        if self.options.make == IPVS and any(one.settings.passive_health for one in setup.virtuals.values()):
-            _log.warning("passive_health has no effect: the kernel's IPVS does not watch handshakes")
-        for script in scripts_of(setup.configuration):
-            wanted = command(script, settings)
-            for fault in faults(wanted):
-                _log.warning("%s", fault)
-            if (place := changeable_by_others(wanted)) is not None:
-                _log.warning("%s runs as root, and others may change %s", wanted.words[0], place)
-
     async def _run_bounded(self, script: Script | None, seconds: float) -> None:
         if script is not None:
             await run_command(command(script, self.setup.configuration.globals), seconds)
@@ -437,7 +394,3 @@ def _settled(status: InstanceStatus) -> bool:
 def _is_away(virtual: Virtual) -> bool:
     addresses = [key.address for key in virtual.keys if key.address is not None]
     return bool(addresses) and not any(map(is_here, addresses))
-
-
-def _first_error(faulty: FaultyConfiguration) -> str:
-    return str(next(fault for fault in faulty.faults if fault.severity == "error"))

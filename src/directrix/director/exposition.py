@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from directrix import __version__
 from directrix.checks.actions import ServerKey
 from directrix.checks.history import History, Result
-from directrix.checks.pool import ServerView
+from directrix.checks.pool_values import ServerView
 from directrix.lvs import ServiceKey
 from directrix.table.interface import Table
 from directrix.vrrp.bad_packet import Cause

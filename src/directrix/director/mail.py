@@ -14,8 +14,8 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
 from directrix.checks.actions import TellQuorum
-from directrix.director.balancer import Checked, Told
 from directrix.director.telling import shown
+from directrix.director.told import Checked, Told
 from directrix.director.virtual import Virtual
 from directrix.keepalived.values import GlobalDefinitions, Mail, MailTls
 from directrix.lvs import endpoint

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from directrix.checks.pool import check_weight
+from directrix.checks.pool_values import check_weight
 from directrix.director.at_table import AtTable
 from directrix.director.balancer import Balancer
 from directrix.director.orders import Kind, Order, clock

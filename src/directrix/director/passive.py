@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from directrix.checks.actions import ServerKey
 from directrix.checks.checker import Tell, Watcher
 from directrix.checks.outcome import Outcome
-from directrix.checks.pool import ServerView
+from directrix.checks.pool_values import ServerView
 from directrix.director.checkers import PASSIVE
 from directrix.director.table_work import Place
 from directrix.director.virtual import ServerName

@@ -8,12 +8,12 @@ import time
 from collections.abc import Mapping
 
 from directrix.checks.actions import TellServer
-from directrix.director.balancer import Checked, Told
 from directrix.director.events import EventLog
 from directrix.director.happenings import Happening
 from directrix.director.mail import Mailer
 from directrix.director.setup import Setup
 from directrix.director.telling import Teller
+from directrix.director.told import Checked, Told
 from directrix.director.virtual import ServerName
 from directrix.lvs import endpoint
 from directrix.vrrp.effects import Effect, GroupChanged, PriorityChanged, StateChanged

@@ -8,7 +8,9 @@ from contextlib import closing
 from dataclasses import replace
 
 from directrix.director import places
-from directrix.director.daemon import Director, Options, tell_faults
+from directrix.director.complaints import tell_faults
+from directrix.director.daemon import Director
+from directrix.director.options import Options
 from directrix.director.refusal import Refused
 from directrix.director.setup import prepare, vet
 from directrix.keepalived import FaultyConfiguration, load

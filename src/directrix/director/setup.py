@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from directrix.checks.actions import ServerKey
-from directrix.checks.pool import CheckerSettings, PoolSettings
+from directrix.checks.pool_values import CheckerSettings, PoolSettings
 from directrix.director.checkers import PASSIVE, Checking, checks_of
 from directrix.director.plan import WantedService, WantedTwice, make_plan
 from directrix.director.programs import changeable_by_others, command, scripts_of

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from directrix import __version__
 from directrix.checks.history import History, Result
 from directrix.checks.pool import Pool
-from directrix.director.balancer import CheckName
 from directrix.director.orders import Order, clock
 from directrix.director.table_work import counted
+from directrix.director.told import CheckName
 from directrix.director.virtual import ServerName, Virtual
 from directrix.draining.telling import as_object
 from directrix.lvs import endpoint

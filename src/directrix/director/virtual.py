@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight
-from directrix.checks.pool import CheckerSettings, PoolSettings, ServerSettings
-from directrix.checks.pool import SorryServer as PoolSorry
+from directrix.checks.pool_values import CheckerSettings, PoolSettings, ServerSettings
+from directrix.checks.pool_values import SorryServer as PoolSorry
 from directrix.director.plan import WantedService
 from directrix.keepalived.values import Configuration, RealServer, SorryServer, VirtualServer
 from directrix.lvs import ForwardingMethod, ServiceKey, VirtualService
