@@ -35,6 +35,7 @@ def test_the_unit_starts_a_director_that_tells_how_it_is() -> None:
     assert parsed(words).use_file == "/etc/keepalived/keepalived.conf"
     assert (shipped["Type"], shipped["NotifyAccess"]) == ("notify", "main")
     assert "-HUP" in shipped["ExecReload"]
+    assert shipped["RestartKillSignal"] == "SIGQUIT"
     assert int(shipped["WatchdogSec"]) > 0
     assert shipped["RuntimeDirectoryPreserve"] == "yes"
     assert shipped["NoNewPrivileges"] == "yes"

@@ -12,15 +12,16 @@ import pytest
 from test_doctor_breaks import EVERY
 
 from directrix.doctor.case import Case
-from directrix.doctor.checks import arp_settings, fill, hooks, link, listening, rp_filter, services, vip
+from directrix.doctor.checks import arp_settings, fill, hooks, link, listening, own_address, rp_filter, services, vip
 from directrix.doctor.examining import examine
 from directrix.doctor.finding import Finding, Role
-from directrix.doctor.host import Carried, Destination, Host, Listener
+from directrix.doctor.host import Carried, Destination, Host, Listener, Way
 from directrix.doctor.mending import left_elsewhere, safe_remedies
 from directrix.doctor.registry import CHECKS
 from directrix.doctor.served import Server, parse_service
 from directrix.lab.breaks import BREAKS
-from directrix.lvs import Address, ForwardingMethod
+from directrix.lvs import Address, ForwardingMethod, Protocol, ServiceKey
+from directrix.lvs.flood import Flood, FloodCounts, FloodState
 from directrix.system.links import Link
 from directrix.table.xdp.attachment import Attachment
 from directrix.table.xdp.director import Status
@@ -174,6 +175,27 @@ def test_strict_filtering_matters_if_answers_leave_elsewhere(
     assert told(rp_filter.look(case(Role.REALSERVER, host, interface="eth0"))) == [outcome]
 
 
+@pytest.mark.parametrize(
+    ("value", "addresses", "commands_told"),
+    [
+        ("0", [], []),
+        ("2", ["tunl0"], []),
+        ("1", ["tunl0"], ["sysctl -w net.ipv4.conf.tunl0.rp_filter=2"]),
+        ("2", [], ["ip address add 10.0.0.100/32 dev tunl0 scope host", "sysctl -w net.ipv4.conf.tunl0.rp_filter=2"]),
+    ],
+)
+def test_what_comes_out_of_a_tunnel_needs_a_loose_filter_and_an_address(
+    value: str, addresses: list[str], commands_told: list[str]
+) -> None:
+    links = {name: Link(2, name, "ether", up=True) for name in ("eth0",)}
+    links["tunl0"] = Link(4, "tunl0", "ipip", kind="ipip", up=True)
+    carried = [OWN, ON_LO, *(address("10.0.0.100/32", name) for name in addresses)]
+    host = MadeUp({"net/ipv4/conf/tunl0/rp_filter": value}, carried=carried, links=links)
+    _, of_tunnel = rp_filter.look(case(Role.REALSERVER, host, interface="eth0"))
+    assert of_tunnel.outcome.value == ("fail" if commands_told else "ok")
+    assert commands(of_tunnel) == commands_told
+
+
 class TestListening:
     def look(self, *listeners: tuple[str, int], named: bool = True) -> list[Finding]:
         sockets = [Listener("tcp", ip_address(where), port) for where, port in listeners]
@@ -220,6 +242,21 @@ def test_a_table_is_nearly_full_before_it_is_full(used: int, outcome: str) -> No
     assert told(fill.look(case(Role.DIRECTOR, MadeUp(), status=status(used)))) == [outcome]
 
 
+def test_a_table_full_of_a_flood_is_told_apart_and_named_with_the_service_it_is_about() -> None:
+    web = ServiceKey.of(Protocol.TCP, ip_address("10.0.0.1"), 80)
+    flood = Flood(2, FloodState.ON, 1, 12.0, None, {web: FloodCounts(1000, 10, 0, 900, 10)})
+    found = list(fill.look(case(Role.DIRECTOR, MadeUp(), status=replace(status(990), flood=flood))))
+    assert told(found) == ["warn"]
+    assert "under flood for 12 s" in found[0].looked_at
+    assert "TCP 10.0.0.1:80 900 a second" in found[0].said
+
+
+def test_a_table_nearly_full_without_the_defence_is_told_to_have_it() -> None:
+    found = list(fill.look(case(Role.DIRECTOR, MadeUp(), status=replace(status(900), flood=Flood(0)))))
+    assert told(found) == ["warn", "warn"]
+    assert commands(found[1]) == ["directrix sysctl flood_defence=1"]
+
+
 class TestHooks:
     def look(self, kind: str = "", **known: Any) -> list[str]:
         host = MadeUp(links={"eth0": Link(2, "eth0", "ether", kind=kind, up=True)})
@@ -260,6 +297,36 @@ class TestServices:
             "directrix ipvsadm -a -t 10.0.0.100:80 -r 10.0.0.11:80 -g -w 3",
         ]
         assert told(self.look(3, port=8080, method=ForwardingMethod.MASQUERADE)) == ["ok"]
+
+
+class Routed(MadeUp):
+    """A host whose way to everything leaves from one address."""
+
+    def __init__(self, source: str, **facts: Any) -> None:
+        super().__init__(**facts)
+        self.source = source
+
+    def way_to(self, other: Address, source: Address | None = None) -> Way:
+        return Way("eth0", None, ip_address(self.source))
+
+
+class TestOwnAddress:
+    VIP6 = ip_address("fd00::100")
+
+    def look(self, source: str) -> list[Finding]:
+        service = replace(
+            parse_service("[fd00::100]:80"), servers=(Server(ip_address("fd00::11"), 80, ForwardingMethod.DIRECT, 1),)
+        )
+        host = Routed(source, carried=[address("fd00::1/64"), address("fd00::100/64")])
+        return list(own_address.look(Case(host, Role.DIRECTOR, (self.VIP6,), (service,))))
+
+    def test_checks_that_would_come_from_an_ipv6_vip_are_a_warning(self) -> None:
+        assert told(self.look("fd00::1")) == ["ok"]
+        (found,) = self.look("fd00::100")
+        assert (told([found]), commands(found)) == (
+            ["warn"],
+            ["ip address change fd00::100/64 dev eth0 preferred_lft 0"],
+        )
 
 
 def test_the_guide_tells_of_every_break_and_of_every_check_that_finds_one() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from directrix.lvs.errors import TableError
 from directrix.lvs.sysctl_words import assignment, name_of, read_file
-from directrix.lvs.sysctls import DEFAULTS, INERT, SYSCTLS, check, show
+from directrix.lvs.sysctls import DEFAULTS, INERT, OF_IPVS, SYSCTLS, check, show
 
 
 def test_every_sysctl_takes_its_default_and_says_what_it_is_for() -> None:
@@ -81,6 +81,16 @@ def test_a_name_that_is_none_is_enoent(word: str) -> None:
     assert refusal.value.errno == errno.ENOENT
 
 
+@pytest.mark.parametrize("word", ["flood_defence", "net.directrix.flood_defence", "net/directrix/flood_defence"])
+def test_what_only_our_table_has_stands_in_a_directory_of_its_own(word: str) -> None:
+    assert assignment(f"{word}=3") == ("flood_defence", 3)
+    assert SYSCTLS["flood_defence"].full_name == "net.directrix.flood_defence"
+    assert "flood_defence" not in OF_IPVS
+    for foreign in ("net.ipv4.vs.flood_defence", "net.directrix.drop_entry"):
+        with pytest.raises(TableError):
+            name_of(foreign)
+
+
 def test_a_mapping_is_checked_as_a_whole() -> None:
     check(DEFAULTS)
     for bad in ({"foo": 1}, {"drop_entry": 4}, {"drop_entry": (1, 2)}, {"sync_threshold": 3}):
@@ -101,12 +111,18 @@ drop_packet = 3
 nonsense
 net.ipv4.vs.sync_threshold = 5 9
 net.ipv4.vs.drop_entry = 1
+net.directrix.flood_defence = 0
 """
 
 
 def test_a_file_sets_what_is_ours_and_leaves_the_rest_alone() -> None:
     read = read_file(FILE, "x.conf")
-    assert read.values == {"conn_reuse_mode": 2, "drop_entry": 1, "sync_threshold": (5, 9)}
+    assert read.values == {
+        "conn_reuse_mode": 2,
+        "drop_entry": 1,
+        "sync_threshold": (5, 9),
+        "flood_defence": 0,
+    }
     assert read.others == [(2, "net.ipv4.ip_forward = 1"), (9, "drop_packet = 3"), (10, "nonsense")]
 
 

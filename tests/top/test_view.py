@@ -8,8 +8,10 @@ import pytest
 from tables import DNS, HTTP, busy, history, sample
 
 from directrix.lvs import Protocol, RealServer, ServiceKey, VirtualService, parse_address
+from directrix.lvs.flood import FloodCounts
 from directrix.table.memory import MemoryTable
 from directrix.top.model import Asking, Model, Sort
+from directrix.top.routers import RouterRow, read
 from directrix.top.sample import Checked, Sample, take
 from directrix.top.view import Style, frame
 
@@ -31,6 +33,18 @@ def test_a_frame_of_eighty_columns() -> None:
         "  10.0.0.11:80       ok     1   100     0    12    25  1400 100% 741us         #",
         "- UDP 10.0.0.1:53   wlc           0     0     0     0     0    -     -",
         "  10.0.0.19:53       ok     5     0     0     0     0     0    -     -",
+    ]
+
+
+def test_a_flood_stands_in_the_title_and_at_the_services_it_is_about() -> None:
+    web, dns = SAMPLE.services
+    flooded = replace(web, flood=FloodCounts(90_000, 20, 0, 45_000, 10))
+    shown = replace(SAMPLE, services=(flooded, dns), flood=True)
+    assert text(Model(), shown=shown)[0].endswith("4 real servers  UNDER FLOOD: 44990/s")
+    lines = frame(Model(), shown, history(shown), 80)
+    assert [(line.style, line.text.split()[3]) for line in lines if " 10.0.0.1:" in line.text] == [
+        (Style.BAD, "FLOOD"),
+        (Style.SERVICE, "wlc"),
     ]
 
 
@@ -112,6 +126,23 @@ def test_over_a_table_that_watches_no_handshakes_the_rest_is_shown() -> None:
 
 def test_an_empty_table_says_so() -> None:
     assert text(Model(), shown=Sample())[-1] == "  no virtual services"
+
+
+def test_the_states_of_virtual_routers_have_a_line_of_their_own_and_those_that_are_wrong_come_first() -> None:
+    routers = (RouterRow("VI_1", "BACKUP", 100, "10.0.0.2"), RouterRow("VI_2", "MASTER", 150))
+    lines = frame(Model(), replace(SAMPLE, routers=routers), history(SAMPLE), 80)
+    assert (lines[2].text, lines[2].style) == ("VRRP  VI_1 BACKUP (100) of 10.0.0.2  VI_2 MASTER (150)", Style.PLAIN)
+    assert lines[3].text.startswith("SERVER")
+    routers = (*routers, RouterRow("VI_3", "FAULT", 90), RouterRow("VI_4", "MASTER", 100, "10.0.0.3"))
+    third = frame(Model(), replace(SAMPLE, routers=routers), history(SAMPLE), 132)[2]
+    assert third.text.startswith("VRRP  VI_3 FAULT (90)  VI_4 MASTER (100), AND SO IS 10.0.0.3  VI_1 BACKUP")
+    assert third.style is Style.BAD
+    assert len(frame(Model(), replace(SAMPLE, routers=routers), history(SAMPLE), 80, 6)) == 6
+
+
+def test_what_a_director_tells_of_vrrp_is_read() -> None:
+    told = {"instances": [{"name": "VI", "state": "MASTER", "priority": 150, "master": None, "vrid": 51}]}
+    assert read(told) == (RouterRow("VI", "MASTER", 150),)
 
 
 def test_the_question_names_the_server() -> None:

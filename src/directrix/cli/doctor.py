@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from directrix.doctor.case import Case
@@ -168,6 +168,7 @@ def _looked(case: Case, checks: list[Check], seconds: float | None) -> list[Foun
 
 
 def _case(args: argparse.Namespace) -> Case:
+    from directrix.director.places import left_behind
     from directrix.doctor.case import make_case
     from directrix.doctor.finding import Role
     from directrix.doctor.registry import CHECKS
@@ -182,10 +183,22 @@ def _case(args: argparse.Namespace) -> Case:
         services=[parse_service(text) for text in args.service],
         interface=args.interface,
         client=_address(args.client) if args.client else None,
+        ask=_ask_director,
+        killed=left_behind(),
     )
     if args.interface and args.interface not in case.host.links:
         raise ValueError(f"there is no interface {args.interface!r} here (there are: {', '.join(case.host.links)})")
     return case
+
+
+def _ask_director(path: str) -> Any:
+    """What the director of this host gives for a path of its API; None if none runs."""
+    from directrix.director.client import NoDirector, ask
+
+    try:
+        return ask(path)
+    except NoDirector:
+        return None
 
 
 def _address(text: str) -> Address:

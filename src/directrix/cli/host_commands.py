@@ -25,6 +25,8 @@ _PACKAGES = {
     "arptables": "arptables",
     "iptables": "iptables",
     "ip6tables": "iptables",
+    "modprobe": "kmod",
+    "tc": "iproute2",
 }
 """The packages that have the programs we run."""
 
@@ -119,6 +121,8 @@ def show_done(done: Done, *, rehearsed: bool) -> None:
         print("".join(f"{command}\n" for command in done.commands), end="")
     for text in done.left:
         print(f"left alone, because somebody else changed it meanwhile: {text}", file=sys.stderr)
+    for holder in done.unknown:
+        print(f"there is nothing to stop: `{holder}` was not started here", file=sys.stderr)
 
 
 def fact_as_json(fact: FactStatus) -> dict[str, object]:

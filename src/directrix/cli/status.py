@@ -181,6 +181,7 @@ def as_json(
     """The status as plain data; `{"up": false}` if there is none."""
     if status is None:
         return {"up": False}
+    from directrix.cli import budget, flood
     from directrix.cli.health import as_object
     from directrix.lvs import endpoint
 
@@ -208,6 +209,8 @@ def as_json(
             for key, servers in status.handshakes.items()
             for server, one in servers.items()
         ],
+        "flood": flood.as_object(status.flood),
+        "budgets": [budget.as_object(key, state) for key, state in status.budgets.items()],
         "leaving": weight_objects(weights),
         "checked": checked_objects(checked or {}),
         "program": {"hash": status.program, "current": status.current},
@@ -231,6 +234,8 @@ def _way(hop: Hop) -> str:
 
 def lines(status: Status, *, everything: bool) -> list[str]:
     """The status for people."""
+    from directrix.cli import flood
+
     text = ["Interfaces"]
     for known, there in status.attachments:
         text.append(f"  {known.name:<16} {known.hook:<12} {'attached' if there else 'GONE: run `directrix up`'}")
@@ -240,6 +245,7 @@ def lines(status: Status, *, everything: bool) -> list[str]:
     text += [
         "Connections",
         f"  {status.connections:,} of {status.max_connections:,} ({share:.1f} %), {status.memory / 1e6:,.0f} MB",
+        *flood.lines(status.flood),
         "Packets",
     ]
     for verdict, count in status.verdicts:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from directrix.top.model import Action
+    from directrix.top.routers import RouterRow
     from directrix.top.sample import Checked, Sample
 
 HELP = "watch services, real servers, rates and handshakes live, and quiesce servers"
@@ -66,6 +67,7 @@ def _sample() -> Sample:
     """The table as it is now: opened each time, so that one which comes, goes or is made anew is seen."""
     import time
     from contextlib import closing
+    from dataclasses import replace
 
     from directrix.health import memory
     from directrix.table import absences
@@ -74,7 +76,19 @@ def _sample() -> Sample:
 
     remembered = memory.read(absences.directory_here())
     with closing(open_table(create=False)) as table:
-        return take(table, remembered, absences.clock(), time.strftime("%H:%M:%S"), checked=_checked())
+        taken = take(table, remembered, absences.clock(), time.strftime("%H:%M:%S"), checked=_checked())
+    return replace(taken, routers=_routers())
+
+
+def _routers() -> tuple[RouterRow, ...]:
+    """Those of the director that runs here; none if none does, or it is just being started or stopped."""
+    from directrix.director.client import NoDirector, ask
+    from directrix.top.routers import read
+
+    try:
+        return read(ask("/v1/vrrp"))
+    except NoDirector:
+        return ()
 
 
 def _checked() -> dict[tuple[str, str], Checked]:

@@ -12,7 +12,8 @@ What comes first and what last:
 - Killed, it leaves table and addresses as they are, and traffic goes on. It comes back from `memory.py` and VRRP's own
   memory, and changes only what differs.
 
-Signals are keepalived's: HUP reloads, TERM and INT stop, USR1 and USR2 write `dumps.py`'s files.
+Signals are keepalived's: HUP reloads, TERM and INT stop, USR1 and USR2 write `dumps.py`'s files. QUIT is ours: it
+ends the director and nothing else, for a restart.
 """
 
 from __future__ import annotations
@@ -199,6 +200,12 @@ class Director:
         """Have it come to its end."""
         self._wanted.put_nowait("stop")
 
+    def leave(self) -> None:
+        """End this process at once, as if it was killed: table and addresses stay, and the next director goes on."""
+        _log.info("leaving: the table and the addresses stay")
+        self.events.close()
+        os._exit(0)
+
     def statuses(self) -> tuple[InstanceStatus, ...]:
         """VRRP's instances."""
         return self.vrrp.states()
@@ -296,6 +303,7 @@ class Director:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGQUIT, self.leave)
         loop.add_signal_handler(signal.SIGHUP, self._wanted.put_nowait, "reload")
         loop.add_signal_handler(
             signal.SIGUSR1,

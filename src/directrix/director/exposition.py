@@ -14,6 +14,8 @@ from directrix.checks.actions import ServerKey
 from directrix.checks.history import History, Result
 from directrix.checks.pool_values import ServerView
 from directrix.lvs import ServiceKey
+from directrix.lvs.budget import BudgetState
+from directrix.lvs.flood import Flood
 from directrix.table.interface import Table
 from directrix.vrrp.bad_packet import Cause
 from directrix.vrrp.states import State
@@ -72,7 +74,7 @@ _COUNTERS = (
 
 
 def of_table(table: Table) -> list[str]:
-    """The metrics of node_exporter's ipvs collector.
+    """The metrics of node_exporter's ipvs collector, and those of floods and budgets.
 
     Raises:
         TableError: the table can't be read.
@@ -96,17 +98,55 @@ def _of_table(table: Table) -> Iterator[str]:
     yield from family(f"{name}_connections_inactive", "gauge", "The current inactive connections.", inactive)
     weights = [(labels, float(entry.server.weight)) for labels, entry in entries]
     yield from family(f"{name}_weight", "gauge", "The current backend weight.", weights)
+    yield from of_flood(table.flood())
+    yield from of_budgets(table.budgets())
 
 
 def _backend(key: ServiceKey, address: str, port: int) -> dict[str, str]:
+    service = _service(key)
+    local = {name: service.pop(name) for name in ("local_address", "local_port")}
+    return {**local, "remote_address": address, "remote_port": str(port), **service}
+
+
+def _service(key: ServiceKey) -> dict[str, str]:
     return {
         "local_address": "" if key.address is None else str(key.address),
         "local_port": str(key.port),
-        "remote_address": address,
-        "remote_port": str(port),
         "proto": "FWM" if key.protocol is None else key.protocol.name,
         "local_mark": f"{key.fwmark:08X}" if key.fwmark else "",
     }
+
+
+_FLOODS = (
+    ("unentered", "SYNs that were sent on without an entry of the table, in floods."),
+    ("admitted", "Clients that came back in a flood and got an entry."),
+    ("ended", "Half-open connections ended in floods."),
+)
+
+
+def of_flood(flood: Flood | None) -> Iterator[str]:
+    """Whether the table is under flood, and what floods did; nothing of a table that does not watch for them."""
+    if flood is None:
+        return
+    yield from family("directrix_flood", "gauge", "Whether the table is under flood.", [({}, float(flood.on))])
+    yield from family("directrix_floods_total", "counter", "How many floods there were.", [({}, float(flood.floods))])
+    for name, meaning in _FLOODS:
+        counts = [(_service(key), float(getattr(one, name))) for key, one in flood.services.items()]
+        yield from family(f"directrix_flood_{name}_total", "counter", meaning, counts)
+
+
+def of_budgets(budgets: Mapping[ServiceKey, BudgetState]) -> Iterator[str]:
+    """What was refused for want of a budget; `of` says whose."""
+    refused = [
+        ({**_service(key), "of": whose}, float(count))
+        for key, state in budgets.items()
+        for whose, rate, count in (
+            ("service", state.budget.service, state.over),
+            ("source", state.budget.source, state.source_over),
+        )
+        if rate is not None
+    ]
+    yield from family("directrix_over_budget_total", "counter", "New connections refused by budgets.", refused)
 
 
 _SENT = (
@@ -139,6 +179,8 @@ def of_vrrp(statuses: Iterable[InstanceStatus]) -> Iterator[str]:
         for address in one.addresses
     ]
     yield from family("keepalived_vrrp_state", "gauge", "State of vrrp: 0 INIT, 1 BACKUP, 2 MASTER, 3 FAULT.", states)
+    delays = [(labels, one.garp_delay) for labels, one in found]
+    yield from family("keepalived_gratuitous_arp_delay_total", "counter", "Gratuitous ARP delay.", delays)
     for name, meaning in _SENT:
         counts = [(labels, float(getattr(one.statistics, name))) for labels, one in found]
         yield from family(f"keepalived_{name}_total", "counter", meaning, counts)

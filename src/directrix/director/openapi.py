@@ -62,7 +62,9 @@ _SCHEMAS: dict[str, Any] = {
     "Error": _object(error=_TEXT),
     "Status": _object(
         version=_TEXT,
+        pid=_WHOLE,
         configuration=_TEXT,
+        config_id=_maybe(_TEXT),
         table={**_TEXT, "enum": ["xdp", "ipvs"]},
         started_at=_NUMBER,
         reloaded_at=_maybe(_NUMBER),
@@ -168,6 +170,7 @@ _SCHEMAS: dict[str, Any] = {
         faults=_list(_TEXT),
         waiting=_list(_TEXT),
         addresses=_list(_TEXT),
+        garp_delay=_NUMBER,
         statistics={"type": "object"},
     ),
     "Tracked": _object(

@@ -6,6 +6,7 @@ gone then is left out.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -33,7 +34,9 @@ def status(director: Director) -> dict[str, Any]:
     """The director itself."""
     return {
         "version": __version__,
+        "pid": os.getpid(),
         "configuration": director.options.path,
+        "config_id": director.options.config_id,
         "table": director.options.make,
         "started_at": director.started_at,
         "reloaded_at": director.reloaded_at or None,

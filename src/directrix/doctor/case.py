@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
+from directrix.doctor.daemon import Ask, Vrrp, nobody, read_vrrp
 from directrix.doctor.finding import Role
 from directrix.doctor.host import Carried, Host
 from directrix.doctor.pace import Pace
@@ -64,6 +65,8 @@ class Case:
         claims: who answers for VIPs, by interface and VIP, as far as they were asked for together.
         macs: who has which MAC, by interface and IP version.
         pace: the time that each check has; those that look at many things go through them by it.
+        ask: asks the director that runs here.
+        killed: the process of a director that ran here and has not stopped in order; None if none did.
     """
 
     host: Host
@@ -84,9 +87,19 @@ class Case:
     claims: dict[tuple[str, Address], list[bytes]] = field(default_factory=dict)
     macs: dict[tuple[str, int], dict[bytes, Address]] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
+    ask: Ask = nobody
+    killed: int | None = None
+    _vrrp: Vrrp | None = None
     _servers: dict[ForwardingMethod | None, Served] = field(default_factory=dict)
     _vips: tuple[tuple[Address, ...], frozenset[Address]] = ((), frozenset())
     _own: dict[tuple[str, int], list[Carried]] = field(default_factory=dict)
+
+    @property
+    def vrrp(self) -> Vrrp:
+        """VRRP as it was when a check asked for it first; nothing where no director runs."""
+        if self._vrrp is None:
+            self._vrrp = read_vrrp(self.ask)
+        return self._vrrp
 
     def close(self) -> None:
         """Give back what was opened."""
@@ -320,6 +333,8 @@ def make_case(
     services: Sequence[Service] = (),
     interface: str = "",
     client: Address | None = None,
+    ask: Ask = nobody,
+    killed: int | None = None,
 ) -> Case:
     """Find out which host this is and what it is about; what is given overrides what is found.
 
@@ -330,7 +345,7 @@ def make_case(
         CommandFailed: the host can't be asked.
     """
     host = Host()
-    case = Case(host, role or Role.BYSTANDER, tuple(vips), tuple(services), interface, client)
+    case = Case(host, role or Role.BYSTANDER, tuple(vips), tuple(services), interface, client, ask=ask, killed=killed)
     if role in (None, Role.DIRECTOR):
         served = _ask_table(case)
         if served:

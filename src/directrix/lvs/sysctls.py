@@ -2,7 +2,8 @@
 
 The list, the defaults and the checks are those of Linux 6.1. A value is a number, as the kernel's
 file shows it; `sync_threshold` alone is two. What has no meaning for directrix's own table is kept
-like the rest, so that scripts and configuration files go on working, and `inert` says why.
+like the rest, so that scripts and configuration files go on working, and `inert` says why. What
+IPVS does not have stands among them under a directory of its own (`net.directrix.*`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ SysctlValue = int | tuple[int, int]
 
 DIRECTORY = "net.ipv4.vs."
 """What sysctl(8) puts before every name; with slashes instead of dots it means the same."""
+
+OUR_DIRECTORY = "net.directrix."
+"""The same before those that only directrix's own table has."""
 
 _INT = 1 << 31
 _MOST_SECONDS = (_INT - 1) // 100
@@ -42,6 +46,7 @@ class Sysctl:
         takes: the values it takes, for people.
         fits: whether it takes a value.
         inert: why it has no effect on directrix's own table; empty if it has one.
+        directory: what stands before its name: OUR_DIRECTORY if IPVS does not have it.
     """
 
     name: str
@@ -50,11 +55,12 @@ class Sysctl:
     takes: str
     fits: Callable[[SysctlValue], bool]
     inert: str = ""
+    directory: str = DIRECTORY
 
     @property
     def full_name(self) -> str:
         """As sysctl(8) shows it."""
-        return DIRECTORY + self.name
+        return self.directory + self.name
 
     def parse(self, text: str) -> SysctlValue:
         """The value a text means, with the kernel's notations: decimal, 0x and 0 for hexadecimal and octal.
@@ -150,6 +156,8 @@ _ALL = (
     Sysctl("expire_nodest_conn", 0, "end connections of a removed real server at once and schedule their packets anew",
            *_SWITCH),
     Sysctl("expire_quiescent_template", 0, "templates of a real server of weight 0 keep no client any more", *_SWITCH),
+    Sysctl("flood_defence", 1, "defence: in a flood a SYN gets no entry, the client's next packet does", *_MODE,
+           directory=OUR_DIRECTORY),
     Sysctl("ignore_tunneled", 0, "do not direct what comes out of a tunnel that IPVS has let pass", *_SWITCH,
            inert="a packet is met at the device it comes in by, inside or outside of a tunnel, and never twice"),
     Sysctl("lblc_expiration", 86400, "seconds after which the scheduler lblc forgets an address unused", *_SECONDS),
@@ -157,7 +165,7 @@ _ALL = (
            *_SECONDS),
     Sysctl("nat_icmp_send", 0, "answer port unreachable to a masqueraded server's packet without a connection",
            *_SWITCH, inert=_NO_ANSWERS),
-    Sysctl("pmtu_disc", 1, "heed and copy DF in tunnels", *_SWITCH, inert="direct routing sends packets as they are"),
+    Sysctl("pmtu_disc", 1, "heed and copy DF in tunnels; 0 cuts what is too large instead", *_SWITCH),
     Sysctl("run_estimation", 1, "0 freezes rates, and the counters that --stats shows", *_SWITCH),
     Sysctl("schedule_icmp", 0, "an ICMP error may start a connection", *_SWITCH,
            inert="ICMP errors about no connection belong to the host"),
@@ -185,6 +193,11 @@ _ALL = (
 SYSCTLS: Mapping[str, Sysctl] = MappingProxyType({sysctl.name: sysctl for sysctl in _ALL})
 """By name, in the order in which `sysctl -a` shows them."""
 
+OF_IPVS: Mapping[str, Sysctl] = MappingProxyType(
+    {name: sysctl for name, sysctl in SYSCTLS.items() if sysctl.directory == DIRECTORY}
+)
+"""Those that the kernel's IPVS has."""
+
 DEFAULTS: Mapping[str, SysctlValue] = MappingProxyType({sysctl.name: sysctl.default for sysctl in _ALL})
 
 INERT: Mapping[str, str] = MappingProxyType({sysctl.name: sysctl.inert for sysctl in _ALL if sysctl.inert})
@@ -194,8 +207,11 @@ INERT: Mapping[str, str] = MappingProxyType({sysctl.name: sysctl.inert for sysct
 def bare_name(text: str) -> str | None:
     """The name without its directory, written with dots or slashes; None if it is of another directory."""
     name = text.replace("/", ".")
-    if name.startswith(DIRECTORY):
-        return name.removeprefix(DIRECTORY)
+    for directory in (DIRECTORY, OUR_DIRECTORY):
+        bare = name.removeprefix(directory)
+        if bare != name:
+            known = SYSCTLS.get(bare)
+            return bare if known is None or known.directory == directory else None
     return None if "." in name else name
 
 

@@ -10,8 +10,10 @@ from directrix.health.memory import Remembered
 from directrix.health.rule import Absence, Rule, Standing, judge
 from directrix.lvs import Address, Counters, Rates, RealServer, ServerState, ServiceKey, ServiceState, endpoint
 from directrix.lvs.addresses import read_endpoint
+from directrix.lvs.flood import NO_FLOOD, FloodCounts
 from directrix.lvs.handshakes import Handshakes, together
 from directrix.table.interface import Table
+from directrix.top.routers import RouterRow
 
 ServerId = tuple[Address, int]
 RowKey = tuple[ServiceKey, ServerId | None]
@@ -71,6 +73,7 @@ class ServiceRow:
 
     state: ServiceState
     servers: tuple[ServerRow, ...]
+    flood: FloodCounts = field(default_factory=FloodCounts)
 
     @property
     def handshakes(self) -> Handshakes | None:
@@ -81,11 +84,17 @@ class ServiceRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """The table at a moment, like no other one. `clock` is the time of day to be shown."""
+    """The table at a moment, like no other one.
+
+    `clock` is the time of day to be shown, `routers` are those of VRRP, if it is spoken; `flood` tells whether it is
+    under flood.
+    """
 
     services: tuple[ServiceRow, ...] = ()
     totals: tuple[Counters, Rates] = (Counters(), Rates())
     clock: str = ""
+    routers: tuple[RouterRow, ...] = ()
+    flood: bool = False
 
     @property
     def checked(self) -> bool:
@@ -120,6 +129,7 @@ def _with(service: ServiceRow, checked: CheckedByName) -> ServiceRow:
 
 def _take(table: Table, remembered: Remembered, now: float, clock: str, rule: Rule | None) -> Sample:
     handshakes = table.handshakes()
+    flood = table.flood() or NO_FLOOD
     rows = []
     for state in table.services():
         absences = remembered.get(state.service.key, {})
@@ -134,8 +144,8 @@ def _take(table: Table, remembered: Remembered, now: float, clock: str, rule: Ru
             ServerRow(one, judgement.handshakes, judgement.standing, absences.get(one.server.key))
             for one, judgement in zip(state.servers, judged, strict=True)
         )
-        rows.append(ServiceRow(state, servers))
-    return Sample(tuple(rows), table.totals(), clock)
+        rows.append(ServiceRow(state, servers, flood.services.get(state.service.key, FloodCounts())))
+    return Sample(tuple(rows), table.totals(), clock, flood=flood.on)
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from directrix.health.rule import By, Standing
 from directrix.lvs import Rates, endpoint
 from directrix.lvs.handshakes import Handshakes, together
 from directrix.top.model import HELP, Asking, Model, Row, Sort, shown
+from directrix.top.routers import line
 from directrix.top.sample import History, Sample, ServerRow, ServiceRow
 from directrix.top.text import duration, fit, percent, short, sparkline
 
@@ -59,8 +60,6 @@ _SORTED: Final = {
     Sort.SHARE: "DONE",
 }
 _LEAST_NAME, _LEAST_SPARK = 14, 5
-_AROUND: Final = 4
-"""Lines that are no rows: two of figures, the heads, and the last one."""
 
 _KEYS = "q quit  h help  / filter  enter open  tacpbd sort  z quiesce  w back"
 
@@ -92,7 +91,7 @@ def frame(
 ) -> list[Line]:
     """The whole view in so many columns and lines; without a height all rows, and no last line for keys."""
     found = shown(model, sample)
-    lines = [*_summary(model, sample, history, columns, unicode=unicode, interval=interval)]
+    lines = [*_summary(model, sample, history, columns, unicode=unicode, interval=interval), *_routers(sample)]
     if model.help:
         lines += [Line(text) for text in HELP]
         if height is not None:
@@ -105,7 +104,7 @@ def frame(
     spark = max(columns - fixed - width - 1, 0)
     lines.append(Line(_heads(model, width, spark, cells), Style.HEAD))
     at = found.place(model.selected)
-    first, last = _window(len(found.rows), at, None if height is None else max(height - _AROUND, 1))
+    first, last = _window(len(found.rows), at, None if height is None else max(height - 1 - len(lines), 1))
     for place in range(first, last):
         key, row = found.rows[place]
         text = _row_text(row, width, model, cells) + " " + sparkline(history.of(key), spark, unicode=unicode)
@@ -142,6 +141,9 @@ def _summary(
     title = f"directrix top  {sample.clock}  {len(sample.services)} services, {figures_of_all.servers} real servers"
     if interval is not None:
         title += f"  every {interval:g} s"
+    if sample.flood:
+        unfinished = sum(max(row.flood.unentered_rate - row.flood.admitted_rate, 0) for row in sample.services)
+        title += f"  UNDER FLOOD: {short(unfinished)}/s"
     if model.filter:
         title += f"  filter: {model.filter}"
     rates = sample.totals[1]
@@ -155,7 +157,7 @@ def _summary(
     ]
     text = "  ".join(figures) + " "
     return [
-        Line(title[:columns].ljust(columns) if columns else "", Style.TITLE),
+        Line(title[:columns].ljust(columns) if columns else "", Style.BAD if sample.flood else Style.TITLE),
         Line(text + sparkline(history.of(None), max(columns - len(text), 0), unicode=unicode)),
     ]
 
@@ -176,6 +178,11 @@ def _together(sample: Sample) -> _Together:
     seen = [row.handshakes for row in servers if row.handshakes is not None and row.handshakes.recent_begun]
     active, inactive = (sum(getattr(row.state, name) for row in servers) for name in ("active", "inactive"))
     return _Together(len(servers), active, inactive, together(seen).recent_share)
+
+
+def _routers(sample: Sample) -> list[Line]:
+    bad = any(router.is_bad for router in sample.routers)
+    return [Line(line(sample.routers), Style.BAD if bad else Style.PLAIN)] if sample.routers else []
 
 
 def _name(row: Row) -> str:
@@ -210,7 +217,7 @@ def _row_text(row: Row, width: int, model: Model, columns_of: Sequence[tuple[str
         name = f"{mark} " + _fit_service(_name(row), width - 2)
         active = sum(one.state.active for one in row.servers)
         inactive = sum(one.state.inactive for one in row.servers)
-        state, weight = row.state.service.scheduler[:5], ""
+        state, weight = "FLOOD" if row.flood.flooded else row.state.service.scheduler[:5], ""
     else:
         name = "  " + fit(_name(row), width - 2)
         active, inactive = row.state.active, row.state.inactive
@@ -236,7 +243,7 @@ def _figures(rates: Rates, handshakes: Handshakes | None) -> list[str]:
 
 def _row_style(row: Row) -> Style:
     if isinstance(row, ServiceRow):
-        return Style.SERVICE
+        return Style.BAD if row.flood.flooded else Style.SERVICE
     word = state_word(row)
     return Style.BAD if word in ("POOR", "out", "DOWN") else Style.DIM if word in _CALM else Style.PLAIN
 

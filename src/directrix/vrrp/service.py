@@ -357,5 +357,6 @@ class VrrpService:
             faults=assessment.faults,
             waiting=assessment.undecided,
             addresses=tuple(str(virtual) for virtual in (*instance.addresses, *instance.excluded)),
+            garp_delay=instance.gratuitous.master_delay,
             statistics=copy.deepcopy(port.statistics) if port is not None else Statistics(),
         )

@@ -83,12 +83,13 @@ class InstanceStatus:
         since: when it came into this state, seconds since 1970.
         base_priority, priority: as configured, and as adverts carry it.
         source: where adverts come from; None while there is no address.
-        master, master_priority: heard last; None and 0 if nobody was. In MASTER: another who was heard since, so that
+        master, master_priority: heard last; None and 0 if nobody was. In MASTER: another who is heard, too, so that
             there are two.
         master_heard: when the last advert was heard, seconds since 1970; 0 for never.
         faults: why it is in FAULT; what its first start waits for is in `waiting`.
         addresses: all that go with the mastership, excluded ones too, with prefix length.
         interval: of adverts, seconds.
+        garp_delay: seconds after becoming master until neighbours are told again; 0 for never.
         statistics: a copy.
     """
 
@@ -110,4 +111,5 @@ class InstanceStatus:
     faults: tuple[str, ...]
     waiting: tuple[str, ...]
     addresses: tuple[str, ...]
+    garp_delay: float
     statistics: Statistics

@@ -9,6 +9,7 @@ from ipaddress import ip_network
 from directrix.doctor.case import LOOPBACK, CannotLook, Case, who_answer
 from directrix.doctor.checks.vip import wire_of
 from directrix.doctor.commands import announce, carry_vip
+from directrix.doctor.daemon import Router
 from directrix.doctor.finding import EVERYWHERE, Check, Finding, Remedy, Role, fail, ok, skip
 from directrix.doctor.probing import link_local_of
 from directrix.lvs import Address
@@ -83,6 +84,10 @@ def _ask(case: Case, vip: Address, interface: str) -> Iterator[Finding]:
         answers = who_answer(case, interface, source, [vip])[vip]
     known = _known_macs(case, interface, vip.version)
     looked_at = f"who has {vip}, asked on {interface}"
+    router = case.vrrp.router_of(vip) if case.role is Role.DIRECTOR else None
+    if router is not None and not router.holds:
+        yield from _beside_backup(case, router, vip, looked_at, answers, known)
+        return
     told = ", ".join(_called(mac, known) for mac in answers)
     if case.role is Role.DIRECTOR:
         for mac in answers:
@@ -118,14 +123,43 @@ def _beside_director(
             remedies,
         )
     if host is None:
-        host = _searched(case, interface, vip, mac) or link_local_of(case, interface, mac)
+        host = who_is(case, interface, vip, mac)
     where = "" if host is None else f"{host}%{interface}" if host.is_link_local else str(host)
     called = f"{where} ({mac.hex(':')})" if where else f"a host with the MAC {mac.hex(':')}"
+    if case.vrrp.router_of(vip) is not None or case.killed is not None:
+        # What VRRP put there it would put there again.
+        which = "director" if case.vrrp.router_of(vip) is None else "vrrp"
+        return fail(looked_at, f"{called} answers too: the VIP is there twice; the check {which} tells why")
     return fail(
         looked_at,
         f"{called}, which is no real server, answers too: the VIP is there twice",
         [_drop(vip, where), announce(vip)] if where else [],
     )
+
+
+def _beside_backup(
+    case: Case, router: Router, vip: Address, looked_at: str, answers: Sequence[bytes], known: dict[bytes, Address]
+) -> Iterator[Finding]:
+    """The director is no master: whoever is has to answer, and nobody else."""
+    servers = [mac for mac in answers if known.get(mac) in case.servers()]
+    for mac in servers:
+        yield _beside_director(case, vip, router.interface, looked_at, mac, known)
+    others = [mac for mac in answers if mac not in servers]
+    if len(others) == 1:
+        yield ok(looked_at, f"the master answers: {_called(others[0], known)}")
+    elif not others:
+        yield fail(
+            looked_at, f"nobody answers, though this director is no master ({router.state}): nobody holds the VIP"
+        )
+    else:
+        told = ", ".join(_called(mac, known) for mac in others)
+        yield fail(looked_at, f"{len(others)} hosts answer: {told}; the check vrrp tells why")
+
+
+def who_is(case: Case, interface: str, vip: Address, mac: bytes) -> Address | None:
+    """The address of a host by which it can be reached, found by its MAC; None if it can't be found out."""
+    known = _known_macs(case, interface, vip.version).get(mac)
+    return known or _searched(case, interface, vip, mac) or link_local_of(case, interface, mac)
 
 
 def _searched(case: Case, interface: str, vip: Address, mac: bytes) -> Address | None:

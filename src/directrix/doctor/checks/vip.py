@@ -6,7 +6,8 @@ import ipaddress
 from collections.abc import Iterator
 
 from directrix.doctor.case import LOOPBACK, Case
-from directrix.doctor.commands import announce, carry_vip, single
+from directrix.doctor.commands import announce, carry_vip, on_director
+from directrix.doctor.daemon import Router
 from directrix.doctor.finding import THE_DIRECTOR, Check, Finding, Remedy, Role, fail, ok, skip
 from directrix.doctor.host import Carried, Host
 from directrix.doctor.redirection import redirected
@@ -28,6 +29,10 @@ def look(case: Case) -> Iterator[Finding]:
 
 def _on_director(case: Case, vip: Address) -> Iterator[Finding]:
     carried = [each for each in case.host.has(vip) if each.interface != LOOPBACK]
+    router = case.vrrp.router_of(vip)
+    if router is not None and (not carried or not router.holds):
+        yield _by_vrrp(vip, router, carried)
+        return
     if carried:
         yield ok(f"VIP {vip}", f"carried on {', '.join(each.interface for each in carried)}")
         return
@@ -38,8 +43,19 @@ def _on_director(case: Case, vip: Address) -> Iterator[Finding]:
     yield fail(
         f"VIP {vip}",
         "the director does not carry it: nobody answers when clients ask for it",
-        [Remedy(f"ip address add {single(vip)} dev {interface}", safe=True)] if interface else [],
+        [Remedy(f"ip address add {on_director(vip, interface)}", safe=True)] if interface else [],
     )
+
+
+def _by_vrrp(vip: Address, router: Router, carried: list[Carried]) -> Finding:
+    """A VIP that goes with the mastership, which is elsewhere, or has not come with it."""
+    looked_at = f"VIP {vip}, which goes with {router.called}"
+    if carried:
+        said = f"this director is no master ({router.state}) and carries it nevertheless: two hosts have it"
+        return fail(looked_at, said, [Remedy(f"ip address del {each} dev {each.interface}") for each in carried])
+    if router.holds:
+        return fail(looked_at, "this director is master and does not carry it: nobody answers when clients ask for it")
+    return ok(looked_at, f"not carried: this director is no master ({router.state})")
 
 
 def _on_real_server(case: Case, vip: Address) -> Iterator[Finding]:

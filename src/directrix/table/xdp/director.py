@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from directrix.lvs import ServiceKey
+from directrix.lvs.budget import BudgetState
 from directrix.lvs.errors import InvalidRequest, TableError
+from directrix.lvs.flood import NO_FLOOD, Flood
 from directrix.system.links import Link
 from directrix.table.interface import HandshakesByServer
 from directrix.table.xdp import attachment, handover, layout, libbpf, loader, pins
@@ -48,6 +52,8 @@ class Status:
     handshakes: HandshakesByServer
     program: str
     current: bool
+    flood: Flood = NO_FLOOD
+    budgets: Mapping[ServiceKey, BudgetState] = field(default_factory=dict)
 
 
 def bring_up(
@@ -225,6 +231,7 @@ def status(*, servers: bool = True) -> Status | None:
         hops = tuple(_hops(table)) if servers else ()
         forwarded = table.forwarded()
         handshakes = table.handshakes() if servers else {}
+        flood, budgets = table.flood(), table.budgets()
     finally:
         table.close()
     maps = Maps(place)
@@ -249,6 +256,8 @@ def status(*, servers: bool = True) -> Status | None:
             handshakes=handshakes,
             program=record.get("program", ""),
             current=record.get("program") == loader.object_hash(),
+            flood=flood,
+            budgets=budgets,
         )
     finally:
         libbpf.heard()
@@ -257,14 +266,13 @@ def status(*, servers: bool = True) -> Status | None:
 
 def _hops(table: XdpTable) -> list[Hop]:
     names = dict(attachment.interface_names())
-    resolved = (layout.HOP_RESOLVED, layout.HOP_TUNNEL)
     return [
         Hop(
             service,
             server,
             layout.HOP_STATES[state],
-            names.get(ifindex, f"#{ifindex}") if state in (*resolved, layout.HOP_UNRESOLVED) else "",
-            mac.to_bytes(8, "little")[:6].hex(":") if state in resolved else "",
+            names.get(ifindex, f"#{ifindex}") if state in (*layout.HOPS_RESOLVED, layout.HOP_UNRESOLVED) else "",
+            mac.to_bytes(8, "little")[:6].hex(":") if state in layout.HOPS_RESOLVED else "",
         )
         for service, server, state, ifindex, mac in table.hops()
     ]

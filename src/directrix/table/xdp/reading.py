@@ -105,7 +105,7 @@ class Reader:
         raw = _HANDSHAKES.whole.unpack_from(self._maps.handshakes.bytes, server * _HANDSHAKES.size)
         place = _HANDSHAKES.places
         return Handshakes(
-            begun=raw[place["begun"]],
+            begun=_SERVER.get(self._maps.servers.bytes, server * _SERVER.size, "begun"),
             completed=raw[place["completed"]],
             failed=raw[place["failed"]],
             recent_begun=raw[place["rate_begun"]] / 1024,
