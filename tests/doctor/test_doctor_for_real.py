@@ -79,6 +79,20 @@ def test_without_a_gateway_a_real_server_is_given_the_only_router_there_is(route
         routed.run("rs1", "; ".join(f"ip route replace {route}" for route in before.splitlines()))
 
 
+def mac_of(patient: Patient, host: str) -> str:
+    return str(json.loads(patient.run(host, "ip -json link show eth0").stdout)[0]["address"])
+
+
+def test_by_its_advice_clients_come_back_that_learned_the_vip_from_a_real_server(patient: Patient) -> None:
+    with patient.broken("arp-leak") as server:
+        entry = f"10.0.0.100 lladdr {mac_of(patient, server)} dev eth0 nud stale"
+        assert patient.run("client", f"ip neighbour replace {entry}").returncode == 0
+        (complaint,) = patient.examine("director", "--only", "answers", "--vip", "10.0.0.100").wrong
+        patient.follow(complaint, "director")
+        known = patient.run("client", "ip neighbour show 10.0.0.100").stdout
+        assert mac_of(patient, "director") in known
+
+
 class TestFromAClient:
     def test_it_tells_who_answers_how_often_by_what_they_say(self, routed: Patient) -> None:
         done = routed.run(
