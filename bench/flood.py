@@ -67,8 +67,8 @@ class Shooting:
         The least of many short runs, in turn, so that all have the same chances of being undisturbed.
         """
         found = [float("inf")] * len(attacks)
-        count = max(PACKETS, self.flows)
         for place, attack in list(enumerate(attacks)) * ROUNDS:
+            count = PACKETS // 8 if attack == 1 else max(PACKETS, self.flows)  # SYNs alone take longer
             run = self.director.send(ACK, count, flows=self.flows, attack=attack, source=self.source, through=through)
             found[place] = min(found[place], float(run.nanoseconds))
             self.source += count
