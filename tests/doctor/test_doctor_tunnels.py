@@ -62,6 +62,7 @@ def test_a_filter_behind_the_tunnel_is_told_from_a_tunnel_that_does_not_work(tun
         tunnel.run("rs1", "nft delete table inet lab")
 
 
+@pytest.mark.slow
 def test_a_narrow_way_is_measured_and_segments_that_fit_it_mend_it(tunnel: Patient) -> None:
     before = tunnel.snapshot()
     both_ends(tunnel, 1400)
