@@ -42,13 +42,20 @@ static __always_inline __u64 address_word(const struct packet *p)
 	return ((p->half[0] * INDEX_PRIME ^ p->half[1]) * INDEX_PRIME ^ p->half[2]) * INDEX_PRIME ^ p->half[3];
 }
 
-static __always_inline struct place place_of(const struct packet *p)
+/* A number that stands for a packet's connection, and that nobody outside can foresee. */
+static __always_inline __u64 flow_hash(const struct packet *p)
 {
 	__u64 h = (address_word(p) ^ parameters.seed[0]) * 0xd6e8feb86659fd93ULL;
-	struct place place;
 
 	h ^= h >> 32;
-	h = (h ^ p->id ^ parameters.seed[1]) * 0x9fb21c651e98df25ULL;
+	return (h ^ p->id ^ parameters.seed[1]) * 0x9fb21c651e98df25ULL;
+}
+
+static __always_inline struct place place_of(const struct packet *p)
+{
+	__u64 h = flow_hash(p);
+	struct place place;
+
 	place.bucket[0] = (h >> 32) * parameters.buckets >> 32;
 	place.bucket[1] = ((h ^ h >> 32) & 0xffffffff) * parameters.buckets >> 32;
 	return place;

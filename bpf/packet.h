@@ -38,6 +38,12 @@ enum packet_kind {
 	KIND_TUNNEL_ERROR,	/* an ICMP error about a packet in a tunnel: that one's addresses and ports */
 };
 
+enum passing {
+	AT_TC,
+	AT_XDP,			/* tc can have it if XDP does not want it */
+	BEHIND_XDP,		/* tc, which has it from XDP */
+};
+
 /* What an SCTP packet asks for that begins by saying this; a table, for each branch here costs the verifier a lot. */
 const __u8 sctp_flags[16] = { [SCTP_EVENT_INIT] = TCP_SYN, [SCTP_EVENT_ABORT] = TCP_RST };
 
@@ -51,7 +57,7 @@ struct packet {
 	__u32 length;			/* of the IP packet; of a later fragment: what it carries */
 	__u8 tcp_flags;			/* SCTP: TCP_SYN for an INIT, TCP_RST for an ABORT in front */
 	__u8 sctp_event;		/* enum sctp_event */
-	__u8 from_xdp;			/* tc can have it if XDP does not want it */
+	__u8 from_xdp;			/* enum passing */
 	__u8 kind;			/* enum packet_kind */
 };
 

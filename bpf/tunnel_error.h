@@ -169,7 +169,7 @@ static __always_inline int tunnel_error_settle(const struct packet *p, __u32 now
 			if (s->address[i] != e->target[i] || hop->outer[i] != e->source[i])
 				return UNKNOWN_QUOTE;
 	*server = c->server;
-	return p->from_xdp ? HANDED_UP : TUNNEL_ERROR;
+	return p->from_xdp == AT_XDP ? HANDED_UP : TUNNEL_ERROR;
 }
 
 /* The way to a real server takes no more than so much: remember it. Answers what counts now. */

@@ -148,14 +148,56 @@ def test_without_it_the_vip_is_told_of_on_the_wire(bare: Cluster) -> None:
         assert VIP in arp_senders(wire, rs1.mac())
 
 
+def know_elsewhere(client: Host) -> None:
+    for vip in (VIP, VIP6):
+        client.ip(f"neigh replace {vip} lladdr 02:00:00:00:00:99 dev eth0 nud stale")
+
+
+def until_known_at(host: Host, client: Host) -> None:
+    for vip in (VIP, VIP6):
+        until(f"{vip} is known", lambda vip=vip: host.mac() in client.run("ip", "neigh", "show", vip).stdout)
+
+
 def test_a_directors_vip_is_announced_to_those_who_know_it_elsewhere(bare: Cluster) -> None:
     client, director = bare["client"], bare["director"]
-    client.ip(f"neigh add {VIP} lladdr 02:00:00:00:00:99 dev eth0 nud stale")
-    client.ip(f"neigh add {VIP6} lladdr 02:00:00:00:00:99 dev eth0 nud stale")
+    know_elsewhere(client)
     director.directrix("director", "start", *BOTH)
     bare.closing.append(lambda: director.directrix("director", "stop"))
+    until_known_at(director, client)
+
+
+def test_a_vip_that_another_host_answers_for_is_taken_over_only_if_one_says_so(bare: Cluster) -> None:
+    client, director, other = bare["client"], bare["director"], bare["rs1"]
+    before = snapshot(director)
+    other.directrix("director", "start", *BOTH)
+    bare.closing.append(lambda: other.directrix("director", "stop"))
     for vip in (VIP, VIP6):
-        until(f"{vip} is known", lambda vip=vip: director.mac() in client.run("ip", "neigh", "show", vip).stdout)
+        refused = director.directrix("director", "start", "--vip", vip, check=False)
+        assert refused.returncode == 1
+        assert f"{vip} is taken: the host with the MAC {other.mac()} answers for it on eth0" in refused.stderr
+    assert snapshot(director) == before
+    know_elsewhere(client)
+    director.directrix("director", "start", *BOTH, "--take-over")
+    bare.closing.append(lambda: director.directrix("director", "stop"))
+    until_known_at(director, client)
+    other.directrix("director", "announce")  # who has it may say so again
+    until_known_at(other, client)
+    assert director.directrix("director", "announce", "--vip", "10.0.0.1", "--dry-run").stdout == (
+        "arping -U -c 1 -I eth0 10.0.0.1\n"
+    )
+    refused = director.directrix("director", "announce", "--vip", VIP, "10.0.0.99", check=False)
+    assert "no interface that leads to others carries 10.0.0.99 here" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "order", ["start up stop down", "start up down stop", "up start stop down", "up start down stop"]
+)
+def test_forwarding_goes_back_whichever_goes_first_of_director_and_data_plane(rs: Host, order: str) -> None:
+    words = {"start": ("start", *BOTH, "--method", "masquerade"), "stop": ("stop",)}
+    before = snapshot(rs)
+    for word in order.split():
+        rs.directrix(*(("director", *words[word]) if word in words else (word, "--quiet")))
+    assert snapshot(rs) == before
 
 
 def test_several_vips_and_methods_start_and_stop_in_any_order(rs: Host) -> None:

@@ -22,8 +22,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     from directrix.realserver.methods import METHODS
     from directrix.realserver.persistence import DEFAULT, MANAGERS
 
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="realserver_command", required=True)
     start, stop, status = declare(
-        parser, "realserver_command", "a real server for", tuple(METHODS), "how the host takes packets for the VIP"
+        commands, "a real server for", tuple(METHODS), "how the host takes packets for the VIP"
     )
     for command in (start, stop, status):
         command.add_argument(

@@ -15,6 +15,11 @@ QUIET = "sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce
 _TABLE = "directrix_doctor"
 
 
+def announce(*vips: Address, on: str = "") -> Remedy:
+    """Have the director tell everybody that it has VIPs: who knows them at another host keeps to that one otherwise."""
+    return Remedy(f"directrix director announce --vip {' '.join(map(str, vips))}", on, safe=True)
+
+
 def single(address: Address) -> str:
     """An address as the only one of its network."""
     return f"{address}/{address.max_prefixlen}"
@@ -29,6 +34,11 @@ def carry_vip(vip: Address, on: str = "") -> list[Remedy]:
 def on_loopback(vip: Address) -> str:
     """A real server's VIP as `directrix realserver start` gives it to lo: never chosen for its own connections."""
     return f"{single(vip)} dev lo {'scope host' if vip.version == 4 else 'nodad preferred_lft 0'}"
+
+
+def on_director(vip: Address, interface: str) -> str:
+    """A director's VIP, on an interface: over IPv6 never chosen for its own connections, as IPv4 doesn't."""
+    return f"{single(vip)} dev {interface}" + (" preferred_lft 0" if vip.version == 6 else "")
 
 
 def redirect(service: Service, port: int | None = None, on: str = "") -> Remedy:

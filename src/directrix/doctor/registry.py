@@ -10,9 +10,11 @@ from directrix.doctor.checks import (
     client_path,
     clocks,
     direct_path,
+    director,
     fill,
     filtering,
     gateway,
+    health_checks,
     hooks,
     kernel,
     link,
@@ -25,6 +27,7 @@ from directrix.doctor.checks import (
     services,
     tunnel_path,
     vip,
+    vrrp,
 )
 
 CHECKS = {
@@ -33,8 +36,11 @@ CHECKS = {
         kernel.CHECK,
         link.CHECK,
         hooks.CHECK,
+        director.CHECK,
         services.CHECK,
+        health_checks.CHECK,
         prepared.CHECK,
+        vrrp.CHECK,
         vip.CHECK,
         own_address.CHECK,
         arp_settings.CHECK,

@@ -17,7 +17,8 @@ from directrix.doctor.case import CannotLook, Case, Place
 from directrix.doctor.served import Server, Service
 from directrix.lvs import Address, TunnelType
 from directrix.system import frames
-from directrix.system.frames import ACK, RST, SYN, Heard, Route
+from directrix.system.frames import ACK, RST, SYN, Route
+from directrix.system.heard import Heard
 
 _HEADERS = {4: 40, 6: 60}
 """What TCP and IP headers take."""

@@ -83,12 +83,15 @@ class Lab:
         segments: the names of its layer-2 segments; each is a bridge.
         vips: the virtual addresses of the cluster.
         hosts: in the order of the file.
+        keepalived: the keepalived.conf that every director runs, with its own name as the configuration's id; empty
+            for directors without a daemon.
     """
 
     title: str
     segments: tuple[str, ...]
     vips: tuple[Address, ...]
     hosts: tuple[Host, ...]
+    keepalived: str = ""
 
     def host(self, name: str) -> Host:
         """The host of this name.

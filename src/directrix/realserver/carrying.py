@@ -34,6 +34,12 @@ def check_nowhere_else(vip: Vip, host: Whereabouts) -> None:
     for own in host.carriers(vip):
         if own.interface == "lo" or own.interface in TUNNELS:
             continue
+        if any(link.name == own.interface and link.kind == "dummy" for link in host.links):
+            raise HostError(
+                f"{vip} stands on the dummy device {own.interface}, as some real servers have it; here it goes on lo",
+                f"remove it with `ip address del {own.address} dev {own.interface}`, then start again; or leave it "
+                "there, and see with `directrix doctor` whether this host is quiet about it",
+            )
         others = [
             other
             for other in host.addresses

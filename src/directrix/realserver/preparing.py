@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from ipaddress import ip_address
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from directrix.realserver import encapsulation, segment_size
@@ -15,9 +14,10 @@ from directrix.realserver.methods.tunnel import arrival
 from directrix.realserver.persistence import Lasting, lasting_facts
 from directrix.realserver.task import Task
 from directrix.system.facts import keeping, ledger
-from directrix.system.facts.fact import Fact, FactStatus
+from directrix.system.facts.fact import Fact
 from directrix.system.facts.keeping import Done, Holding
 from directrix.system.facts.ledger import Book, Ledger
+from directrix.system.facts.vip_holders import HeldVip, held_vips
 from directrix.system.host_error import HostError
 from directrix.system.whereabouts import Vip, Whereabouts, look
 
@@ -48,31 +48,18 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class VipStatus:
+class VipStatus(HeldVip):
     """A VIP held against this host.
 
     Attributes:
-        vip: the virtual address.
-        method: by which this host is or would be a real server for it.
         interfaces: those at which packets for it arrive.
         tunnels: the kinds of tunnel they come in, if the method is `tunnel`.
-        started: whether `start` was called for it, and not `stop`.
         persist: what keeps it over boots (`systemd`, `netplan` …); empty if nothing.
-        facts: all that must be so.
     """
 
-    vip: Vip
-    method: str
     interfaces: tuple[str, ...]
     tunnels: tuple[str, ...]
-    started: bool
     persist: str
-    facts: tuple[FactStatus, ...]
-
-    @property
-    def missing(self) -> tuple[FactStatus, ...]:
-        """What must be so and isn't."""
-        return tuple(fact for fact in self.facts if not fact.holds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +143,7 @@ def start(vips: Sequence[Vip], wish: Wish, persist: str = "", *, rehearse: bool 
 def stop(vips: Sequence[Vip], *, persist: bool = False, rehearse: bool = False) -> Done:
     """Put back what was there before; with `persist`, take away what would start it at the next boot, too.
 
-    Without VIPs, for all that were started. One that was not started is none's business.
+    Without VIPs, for all that were started. One that was not started is told in `Done.unknown`.
 
     Raises:
         HostError: something could not be put back.
@@ -165,7 +152,10 @@ def stop(vips: Sequence[Vip], *, persist: bool = False, rehearse: bool = False) 
     records = book()
     chosen = list(vips) or started_vips(records.read())
     kinds = (_HOLDER, _LASTING) if persist else (_HOLDER,)
-    return keeping.stop(records, [f"{kind}{vip}" for vip in reversed(chosen) for kind in kinds], rehearse=rehearse)
+    done = keeping.stop(records, [f"{kind}{vip}" for vip in reversed(chosen) for kind in kinds], rehearse=rehearse)
+    # What lasts over boots and what is there now may each be without the other.
+    nothing = [f"{_HOLDER}{vip}" for vip in chosen if all(f"{kind}{vip}" in done.unknown for kind in kinds)]
+    return replace(done, unknown=tuple(nothing))
 
 
 def status(vips: Sequence[Vip] = (), wish: Wish | None = None) -> tuple[VipStatus, ...]:
@@ -194,14 +184,13 @@ def status(vips: Sequence[Vip] = (), wish: Wish | None = None) -> tuple[VipStatu
         lasting = [entry.fact for entry in known.held_by(f"{_LASTING}{vip}")]
         persist = known.holders.get(f"{_LASTING}{vip}", {}).get("persist", "")
         held = keeping.status([*facts, *lasting])
-        found.append(VipStatus(vip, method, interfaces, tunnels, notes is not None, persist, held))
+        found.append(VipStatus(vip, method, notes is not None, held, interfaces, tunnels, persist))
     return tuple(found)
 
 
 def started_vips(known: Ledger) -> list[Vip]:
     """The VIPs a ledger knows of, in their order."""
-    words = [name.removeprefix(kind) for kind in (_HOLDER, _LASTING) for name in known.holders if name.startswith(kind)]
-    return [ip_address(word) for word in dict.fromkeys(words)]
+    return held_vips(known, _HOLDER, _LASTING)
 
 
 def _remembered(known: Ledger, vip: Vip, wish: Wish) -> Wish:

@@ -247,7 +247,8 @@ def test_whatever_a_router_says_it_is_told_to_the_client_or_left_to_the_host(pla
         name, after = plane.deliver(hook, whole)
         seen.add(name)
         if name == "tunnel_error":
-            assert after[-20:] in whole
+            headers = 14 + (20 if after[12:14] == b"\x08\x00" else 40) + 8
+            assert after[headers:][-20:] in whole  # what is quoted may be shorter
         else:
             assert (name in PASSED, after) == (True, whole)
     assert {"tunnel_error", "unknown_quote", "bad_quote"} <= seen

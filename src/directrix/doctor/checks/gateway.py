@@ -19,6 +19,7 @@ from directrix.lvs import Address, ForwardingMethod, Protocol
 
 _LOOKED_AT = (ForwardingMethod.DIRECT, ForwardingMethod.MASQUERADE)
 _PATIENCE = 0.4
+_TOGETHER = 128
 _FAR = {4: ip_address("198.51.100.1"), 6: ip_address("2001:db8:ffff::1")}
 
 
@@ -40,7 +41,8 @@ def look(case: Case) -> Iterator[Finding]:
         else:
             tried.setdefault(place.interface, []).append(_Trial(place, *use))
     for interface, trials in tried.items():
-        yield from _from_director(case, interface, trials)
+        for part in case.pace.in_parts(trials, _TOGETHER, "real servers"):
+            yield from _from_director(case, interface, part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ def look(case: Case) -> Iterator[Finding]:
     }
     if not served:
         yield skip("real servers", "there is none but behind tunnels, at which tunnel-path looks")
-    for address, uses in served.items():
+    for address, uses in case.pace.each(served.items(), "real servers"):
         service = next((each for each, _ in uses if each.protocol is Protocol.TCP), None)
         try:
             place = case.place_of(address)

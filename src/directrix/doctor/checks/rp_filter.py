@@ -122,7 +122,7 @@ def _receiving(case: Case, vip: Address) -> list[str]:
     carrying = {
         each.interface: each.address
         for each in case.host.carried
-        if each.address.version == 4 and each.interface != LOOPBACK and each.address not in case.vips
+        if each.address.version == 4 and each.interface != LOOPBACK and not case.is_vip(each.address)
     }
     found = []
     for name, source in carrying.items():

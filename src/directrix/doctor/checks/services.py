@@ -19,7 +19,7 @@ def look(case: Case) -> Iterator[Finding]:
     if not case.services:
         asked = f" of {', '.join(map(str, case.vips))}" if case.vips else ""
         yield fail("the table", f"it has no virtual service{asked}: every packet is left to the host")
-    for service in case.services:
+    for service in case.pace.each(case.services, "services"):
         chosen = [server for server in service.servers if server.weight > 0]
         if not service.servers:
             yield fail(str(service), "it has no real server: clients are refused")

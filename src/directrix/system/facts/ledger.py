@@ -78,6 +78,17 @@ class Ledger:
         """The entries of a holder."""
         return [entry for entry in self.entries.values() if holder in entry.holders]
 
+    def was(self, setting: str) -> str | None:
+        """What a kernel parameter was before anybody held it; None if nobody does, or it was not there."""
+        for entry in self.entries.values():
+            if isinstance(entry.fact, Setting) and entry.fact.name == setting:
+                return entry.before
+            if isinstance(entry.fact, Forwarding):
+                values: dict[str, str | None] = json.loads(entry.before or "{}")
+                if setting in values:
+                    return values[setting]
+        return None
+
     def copy(self) -> Ledger:
         """One that can be changed without this one."""
         return Ledger(dict(self.holders), dict(self.entries))
@@ -190,8 +201,22 @@ class Book:
                 f"{path} is damaged, so it isn't known what was there before", "delete it, and undo by hand"
             ) from None
 
-    def write(self, ledger: Ledger) -> None:
-        """Keep the ledger, whole or not at all; an empty one is kept by having no file, if none was kept over boots."""
+    def write(self, ledger: Ledger, otherwise: str = "") -> None:
+        """Keep the ledger, whole or not at all; an empty one is kept by having no file, if none was kept over boots.
+
+        Raises:
+            HostError: it can't be kept; `otherwise` says what that means.
+        """
+        try:
+            self._write(ledger)
+        except OSError as error:
+            raise self._unwritable(error, otherwise) from None
+
+    def _unwritable(self, error: OSError, hint: str = "") -> HostError:
+        what = "where it is noted what was there before"
+        return HostError(f"{self.path.parent} can't be written, {what}: {error.strerror}", hint)
+
+    def _write(self, ledger: Ledger) -> None:
         if not ledger.holders and not ledger.entries and not self._kept_files():
             self.path.unlink(missing_ok=True)
             return
@@ -226,9 +251,7 @@ class Book:
         try:
             descriptor = self._lock()
         except OSError as error:
-            raise HostError(
-                f"{self.path.parent} can't be written, where it is noted what was there before: {error.strerror}"
-            ) from None
+            raise self._unwritable(error) from None
         try:
             yield descriptor
         finally:
