@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from directrix.doctor.case import CannotLook, Case, Place, who_answers
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
+from directrix.doctor.gateways import FAR, default_route
 from directrix.doctor.host import Carried
 from directrix.doctor.probing import foreign_syn
-from directrix.doctor.gateways import FAR, default_route
 from directrix.doctor.served import Server, Service
 from directrix.lvs import Address, ForwardingMethod, Protocol
 
