@@ -82,12 +82,12 @@ def _sample() -> Sample:
 
 def _routers() -> tuple[RouterRow, ...]:
     """Those of the director that runs here; none if none does, or it is just being started or stopped."""
-    from directrix.director.client import NoDirector, ask
+    from directrix.director.client import NoDirector, Refused, ask
     from directrix.top.routers import read
 
     try:
         return read(ask("/v1/vrrp"))
-    except NoDirector:
+    except (NoDirector, Refused):
         return ()
 
 
