@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Cutting an IPv4 packet without DF that is too large for its tunnel.
+ * Cutting an IPv4 packet without DF that is too large for its way, or for its tunnel.
  *
- * IPVS wraps it whole and cuts what comes of that, so the tunnel's far end has to put the pieces together before
- * it can take anything out. Here the packet itself is cut, as any router may do it, and each piece is wrapped: every
- * one can be taken out alone, the real server puts together what the client sent, and the identifications that tell
- * datagrams apart are the clients' and not one sequence for all that goes through a tunnel (RFC 4459, 3.4).
+ * For a tunnel IPVS wraps it whole and cuts what comes of that, so the tunnel's far end has to put the pieces together
+ * before it can take anything out. Here the packet itself is cut, as any router may do it, and each piece is wrapped:
+ * every one can be taken out alone, the real server puts together what the client sent, and the identifications that
+ * tell datagrams apart are the clients' and not one sequence for all that goes through a tunnel (RFC 4459, 3.4).
  *
  * One packet buffer is all there is. What the packet carries is put aside, then the buffer becomes one piece after
  * the other: clones of it are sent, and the last one goes on by the ordinary way.
@@ -57,12 +57,12 @@ static __always_inline bool checksum_is_due(const struct iphdr *ip, const __u8 *
 	       *(const __u16 *)(transport + at) == folded((__u64)ip->saddr + ip->daddr + bpf_htonl(pseudo));
 }
 
-/* Put aside what the packet carries, and reckon the pieces. */
-static __always_inline bool cut_begin(struct __sk_buff *skb, struct cut *cut, struct wrapping *w, __u32 room)
+/* Put aside what the packet at `network` carries, and reckon pieces of at most `room` bytes. */
+static __always_inline bool cut_begin(struct __sk_buff *skb, struct cut *cut, __u32 network, __u32 room)
 {
 	__u32 last;
 
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &cut->ip, sizeof(cut->ip)) || cut->ip.ihl != 5)
+	if (bpf_skb_load_bytes(skb, network, &cut->ip, sizeof(cut->ip)) || cut->ip.ihl != 5)
 		return false;
 	cut->length = bpf_ntohs(cut->ip.tot_len) - sizeof(cut->ip);
 	cut->piece = (room - sizeof(cut->ip)) & ~7U;
@@ -73,17 +73,44 @@ static __always_inline bool cut_begin(struct __sk_buff *skb, struct cut *cut, st
 	last = cut->length - 1;
 	asm volatile("" : "+r"(last));	/* said in a way that older verifiers follow */
 	last &= CUT_BYTES - 1;
-	if (bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(cut->ip), cut->bytes, last + 1) ||
+	if (bpf_skb_load_bytes(skb, network + sizeof(cut->ip), cut->bytes, last + 1) ||
 	    checksum_is_due(&cut->ip, cut->bytes, cut->length))
 		return false;
 	/* one that was never to be cut may have an identification that tells it from nothing */
 	if (cut->ip.frag_off & bpf_htons(IP_DF))
 		cut->ip.id = bpf_get_prandom_u32();
 	cut->ip.frag_off &= bpf_htons(IP_MORE | IP_OFFSET);
-	inner4_read(&cut->ip, &w->inner);
-	w->inner.summed = 0;
-	cut->ip.ttl--;
 	return true;
+}
+
+/* The header of the piece that begins `offset` bytes into what is carried; answers how much it carries itself. */
+static __always_inline __u32 piece_head(struct cut *cut, __u32 offset)
+{
+	__u32 carried = cut->length - offset, fragment = bpf_ntohs(cut->ip.frag_off) + offset / 8;
+	const __u32 *word = (const __u32 *)&cut->head;
+
+	if (carried > cut->piece) {
+		carried = cut->piece;
+		fragment |= IP_MORE;
+	}
+	cut->head = cut->ip;
+	cut->head.tot_len = bpf_htons(sizeof(cut->head) + carried);
+	cut->head.frag_off = bpf_htons(fragment);
+	cut->head.check = 0;
+	cut->head.check = ~folded((__u64)word[0] + word[1] + word[2] + word[3] + word[4]);
+	return carried;
+}
+
+/* Write that piece where its frame has room for it. */
+static __always_inline bool piece_store(struct __sk_buff *skb, struct cut *cut, __u32 offset, __u32 carried)
+{
+	__u32 last = carried - 1;
+
+	asm volatile("" : "+r"(last), "+r"(offset));
+	last &= PIECE_BYTES - 1;
+	offset &= CUT_BYTES - 1;
+	return skb_store(skb, cut->at, &cut->head, sizeof(cut->head)) &&
+	       skb_store(skb, cut->at + sizeof(cut->head), cut->bytes + offset, last + 1);
 }
 
 /*
@@ -93,31 +120,14 @@ static __always_inline bool cut_begin(struct __sk_buff *skb, struct cut *cut, st
 static __always_inline bool piece_make(struct __sk_buff *skb, struct cut *cut, struct wrapping *w,
 				       const struct server *s, const struct hop *hop, __u32 offset)
 {
-	__u32 carried = cut->length - offset, fragment = bpf_ntohs(cut->ip.frag_off) + offset / 8, last;
-	const __u32 *word = (const __u32 *)&cut->head;
-	const __u32 header = sizeof(cut->head);
+	__u32 carried = piece_head(cut, offset);
 
-	if (carried > cut->piece) {
-		carried = cut->piece;
-		fragment |= IP_MORE;
-	} else if (carried < cut->piece && bpf_skb_adjust_room(skb, carried - cut->piece, BPF_ADJ_ROOM_MAC, 0)) {
+	if (carried < cut->piece && bpf_skb_adjust_room(skb, carried - cut->piece, BPF_ADJ_ROOM_MAC, 0))
 		return false;
-	}
-	w->inner.length = header + carried;
+	w->inner.length = sizeof(cut->head) + carried;
 	w->inner.id++;
 	shim_make(&w->inner, s, hop, cut->flow, &w->shim);
-	cut->head = cut->ip;
-	cut->head.tot_len = bpf_htons(w->inner.length);
-	cut->head.frag_off = bpf_htons(fragment);
-	cut->head.check = 0;
-	cut->head.check = ~folded((__u64)word[0] + word[1] + word[2] + word[3] + word[4]);
-	last = carried - 1;
-	asm volatile("" : "+r"(last), "+r"(offset));
-	last &= PIECE_BYTES - 1;
-	offset &= CUT_BYTES - 1;
-	return skb_store(skb, cut->at, &cut->head, header) &&
-	       skb_store(skb, cut->at + header, cut->bytes + offset, last + 1) &&
-	       skb_wrap(skb, w, s, hop);
+	return piece_store(skb, cut, offset, carried) && skb_wrap(skb, w, s, hop);
 }
 
 /*
@@ -134,8 +144,11 @@ __noinline int tunnel_cut(struct __sk_buff *skb, __u32 number, __u32 room, __u32
 	struct cut *cut;
 
 	cut = bpf_map_lookup_elem(&cut_scratch, &zero);
-	if (!s || !w || !cut || !cut_begin(skb, cut, w, room))
+	if (!s || !w || !cut || !cut_begin(skb, cut, ETH_HLEN, room))
 		return 0;
+	inner4_read(&cut->ip, &w->inner);
+	w->inner.summed = 0;
+	cut->ip.ttl--;
 	cut->flow = flow;
 	headers = outer_size(s) + (s->tunnel_type == TUNNEL_GRE ? 4 : shim_size(s));	/* pieces have no sum of their own */
 	cut->at = ETH_HLEN + headers;
@@ -149,6 +162,33 @@ __noinline int tunnel_cut(struct __sk_buff *skb, __u32 number, __u32 room, __u32
 			return 1;
 		if (hop->state == HOP_TUNNEL)
 			bpf_clone_redirect(skb, hop->ifindex, 0);
+	}
+	return -1;
+}
+
+/* The same without a tunnel, of a packet whose header is at `network`. The real server's MAC is known. */
+__noinline int direct_cut(struct __sk_buff *skb, __u32 number, __u32 network, __u32 room)
+{
+	__u32 zero = 0, offset = 0, carried;
+	struct hop *hop = hop_at(number);
+	struct cut *cut;
+
+	cut = bpf_map_lookup_elem(&cut_scratch, &zero);
+	if (!cut || !cut_begin(skb, cut, network, room))
+		return 0;
+	cut->at = network;
+	if (bpf_skb_change_tail(skb, network + sizeof(cut->ip) + cut->piece, 0) ||
+	    bpf_skb_store_bytes(skb, 0, &hop->mac, 6, 0) || bpf_skb_store_bytes(skb, 6, &hop->source, 6, 0))
+		return -1;
+	for (int i = 0; i < PIECES_MOST; i++) {
+		carried = piece_head(cut, offset);
+		if ((carried < cut->piece && bpf_skb_change_tail(skb, network + sizeof(cut->ip) + carried, 0)) ||
+		    !piece_store(skb, cut, offset, carried))
+			return -1;
+		offset += cut->piece;
+		if (offset >= cut->length)
+			return 1;
+		bpf_clone_redirect(skb, hop->ifindex, 0);
 	}
 	return -1;
 }

@@ -233,6 +233,7 @@ def _cookie(host: Host) -> int:
         return namespaces.cookie()
 
 
+@pytest.mark.slow
 def test_two_directors_hand_over_under_load(
     cluster: Cluster, web: dict[str, Nginx], load: Load, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ MTU = 9000
 MEGABYTES = 20
 
 
-@pytest.mark.parametrize("hook", ["xdp", "xdp-generic", "tc"])
+@pytest.mark.parametrize("hook", ["xdp", pytest.param("xdp-generic", marks=pytest.mark.slow), "tc"])
 def test_jumbo_frames_come_through(one: Cluster, hook: str, tmp_path: Path) -> None:
     director, switch, client = one["director"], one["switch"], one["client"]
     for name in ("client", "director", "rs1", "rs2"):

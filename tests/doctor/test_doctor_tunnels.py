@@ -23,7 +23,7 @@ def both_ends(patient: Patient, mtu: int) -> None:
         assert patient.run(router, f"ip link set dev wan mtu {mtu}").returncode == 0
 
 
-@pytest.mark.parametrize("host", ["director", "rs1", "rs2"])
+@pytest.mark.parametrize("host", ["director", "rs1", pytest.param("rs2", marks=pytest.mark.slow)])
 def test_a_healthy_cluster_gets_no_complaint(tunnel: Patient, host: str) -> None:
     found = tunnel.examine(host)
     assert (found.status, found.wrong) == (0, [])

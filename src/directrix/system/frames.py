@@ -65,7 +65,7 @@ def who_has(source_mac: bytes, source: Address, target: Address, mac: bytes = BR
     if isinstance(target, IPv4Address):
         return _arp(mac, source_mac, source_mac + source.packed, bytes(6) + target.packed)
     group = IPv6Address(int(IPv6Address("ff02::1:ff00:0")) | (int(target) & 0xFFFFFF))
-    to = _multicast(group) if mac == BROADCAST else mac
+    to = multicast(group) if mac == BROADCAST else mac
     told = b"" if source.is_unspecified else _SOURCE_LINK + source_mac
     body = struct.pack(">BBHI", SOLICITATION, 0, 0, 0) + target.packed + told
     return _icmpv6(Route(source_mac, to, source, group), body, _ND_HOP_LIMIT)
@@ -81,7 +81,7 @@ def announcement(address: Address, mac: bytes, *, router: bool = False) -> bytes
         return _arp(BROADCAST, mac, mac + address.packed, BROADCAST + address.packed)
     flags = _OVERRIDE | (_ROUTER if router else 0)
     body = struct.pack(">BBHI", ADVERTISEMENT, 0, 0, flags) + address.packed + _TARGET_LINK + mac
-    return _icmpv6(Route(mac, _multicast(_ALL_NODES), address, _ALL_NODES), body, _ND_HOP_LIMIT)
+    return _icmpv6(Route(mac, multicast(_ALL_NODES), address, _ALL_NODES), body, _ND_HOP_LIMIT)
 
 
 def tcp(
@@ -139,7 +139,7 @@ def tunnelled(route: Route, inner: bytes, kind: str, port: int = 0) -> bytes:
     return in_ip(route, UDP, struct.pack(">HHHH", port, port, 8 + len(gue), 0) + gue)
 
 
-def _multicast(group: IPv6Address) -> bytes:
+def multicast(group: IPv6Address) -> bytes:
     """The MAC that frames for a group go to (RFC 2464)."""
     return b"\x33\x33" + group.packed[12:]
 
