@@ -142,15 +142,22 @@ __noinline int xdp_hold(struct xdp_md *ctx, __u32 now, __u32 *number)
 
 /*
  * A packet for a real server that is no plain frame away: it is this host, behind a tunnel, behind a way that may be
- * too narrow, or to be looked up. Not inlined, so that what it needs costs direct routing no register.
+ * too narrow, or to be looked up. A global function, so that what it needs costs direct routing no register and the
+ * verifier looks at it once.
  */
-static __noinline int xdp_aside(struct xdp_md *ctx, __u32 number, __u32 device, __u32 length, enum packet_kind kind)
+__noinline int xdp_aside(struct xdp_md *ctx, __u32 number, __u32 device, __u32 length, enum packet_kind kind)
 {
 	struct hop *hop = hop_at(number);
 	int sent = 0;
 
+	asm volatile("" : "+r"(hop));	/* keep it, instead of reckoning it again for each use */
 	if (hop->state == HOP_TUNNEL) {
-		sent = xdp_tunnel(ctx, number % MAX_SERVERS, kind);
+		bool plain = hop->flags & SERVER_IPIP4 && hop->wire == ctx->ingress_ifindex && !hop->tags;
+
+		if (!plain)
+			sent = xdp_tunnel(ctx, number % MAX_SERVERS, length, kind);
+		else if (!hop_due(&hop->asked, ticks()))
+			sent = xdp_ipip4(ctx, number, length, hop, kind);
 	} else if (hop->state == HOP_NARROW) {
 		sent = xdp_narrow(ctx, number % MAX_SERVERS, length, kind);
 	} else if (hop->state == HOP_LOCAL) {
@@ -452,6 +459,8 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		    place != TC_IP && tc_release(skb, device, now))
 			return tc_end(cpu, BUSY, place);
 	}
+	if (verdict == TUNNEL_ERROR)
+		return place == TC_IP || tags ? tc_end(cpu, UNKNOWN_QUOTE, place) : tunnel_error(skb, &p, number);
 	if (verdict == NO_SERVER && p.kind < KIND_LATER && place != TC_IP && !tags) {
 		count_verdict(cpu, NO_SERVER);
 		return answer(skb, &p, now, device, ANSWER_UNREACHABLE, 0);

@@ -4,12 +4,12 @@
  * a smaller MTU than the widest device that is attached. Its hop is HOP_NARROW, so that elsewhere nobody asks for
  * a packet's size.
  *
- * As IPVS: what doesn't fit is answered "too big", with the size that does. So is an IPv4 packet without DF,
- * which IPVS would cut: BPF can't, and its sender learns the same from the answer.
+ * As IPVS: what doesn't fit is answered "too big", with the size that does, or cut if it is IPv4 without DF.
  */
 #ifndef DIRECTRIX_NARROW_H
 #define DIRECTRIX_NARROW_H
 
+#include "cutting.h"
 #include "forward_direct.h"
 #include "icmp.h"
 
@@ -52,13 +52,32 @@ static __always_inline __u32 largest_packet(struct __sk_buff *skb, const struct 
 	return header + transport + skb->gso_size;
 }
 
-/* The end of a packet that doesn't fit; 0: it does. Answers go back by `device`; 0: there is no way to answer. */
+static __always_inline bool has_df(struct __sk_buff *skb, __u32 network)
+{
+	__be16 word = 0;
+
+	return bpf_skb_load_bytes(skb, network + offsetof(struct iphdr, frag_off), &word, sizeof(word)) ||
+	       word & bpf_htons(IP_DF);
+}
+
+static __always_inline int tc_narrow_end(enum verdict verdict)
+{
+	count_verdict(bpf_get_smp_processor_id(), verdict);
+	return TC_ACT_SHOT;
+}
+
+/* The end of a packet that doesn't fit; 0: it does, or is the last of its pieces now. Answers go back by `device`; 0: there is no way to answer. */
 __noinline int tc_narrow(struct __sk_buff *skb, const struct packet *p, __u32 number, __u32 network, __u32 device)
 {
 	struct hop *hop = hop_at(number);
+	int cut = 0;
 
 	if (!p || largest_packet(skb, p, network) <= hop->mtu)
 		return 0;
+	if (is_ipv4(p) && !has_df(skb, network))
+		cut = direct_cut(skb, number, network, hop->mtu);
+	if (cut)
+		return cut > 0 ? 0 : tc_narrow_end(MALFORMED);
 	count_verdict(bpf_get_smp_processor_id(), TOO_BIG);
 	/* no error is answered by one, and of a datagram only its first fragment (RFC 1122, 3.2.2) */
 	if (!device || p->kind >= KIND_LATER)

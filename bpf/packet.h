@@ -35,6 +35,7 @@ enum packet_kind {
 	KIND_LATER,		/* another fragment */
 	KIND_QUOTE,		/* an ICMP error: the addresses and ports are those of the packet it is about */
 	KIND_TINY,		/* a first fragment without all of its header */
+	KIND_TUNNEL_ERROR,	/* an ICMP error about a packet in a tunnel: that one's addresses and ports */
 };
 
 enum passing {
@@ -333,7 +334,7 @@ static __always_inline enum verdict parse4(void *l3, void *end, const struct fra
 		return NOT_OURS;
 	protocol = ip->protocol;
 	if (protocol == IPPROTO_ICMP)
-		return address_has(address4_word(ip->daddr), ADDRESS_VIRTUAL) ? UNUSUAL : NOT_OURS;
+		return front.tunnels || address_has(address4_word(ip->daddr), ADDRESS_VIRTUAL) ? UNUSUAL : NOT_OURS;
 	if (!directed(protocol))
 		return NOT_OURS;
 	if (ip->frag_off & bpf_htons(IP_MORE | IP_OFFSET))
@@ -372,7 +373,7 @@ static __always_inline enum verdict parse6(void *l3, void *end, const struct fra
 	address = address6_word((__u64 *)&ip->daddr);
 	protocol = ip->nexthdr;
 	if (!directed(protocol))
-		return address_has(address, ADDRESS_VIRTUAL) ? UNUSUAL : NOT_OURS;
+		return address_has(address, ADDRESS_VIRTUAL) || (front.tunnels && protocol == IPPROTO_ICMPV6) ? UNUSUAL : NOT_OURS;
 	l4 = l3 + offset;
 	if (l4 + 4 > end)
 		return NOT_OURS;

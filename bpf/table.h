@@ -128,6 +128,7 @@ struct front {
 	struct sysctls sysctl;		/* user space; the clock flips the automatic modes */
 	struct defence defence;
 	__u32 widest;			/* the largest MTU of the devices attached */
+	__u32 tunnels;			/* data plane: there has been a way by a tunnel; errors from inside one may come */
 };
 
 enum address_mark { ADDRESS_VIRTUAL = 1, ADDRESS_ANY_PORT = 2 };
@@ -252,7 +253,11 @@ struct server {
 	__u32 unit;		/* of the set in force that holds it; 0: no scheduler asks for its load */
 	__u32 incarnation;	/* counts up when the number is given to another server */
 	__u64 begun, last_begun;	/* data plane: handshakes (handshake.h), where a new connection is at anyway */
-	__u64 reserved[2];
+	/* data plane: what a router in the tunnel said of the way's size, and in which tick */
+	__u32 path_told;
+	__u16 path_mtu;
+	__u16 pad;
+	__u64 reserved[1];
 	__u32 address[4];
 	__u32 weight;
 	__u32 upper_threshold;

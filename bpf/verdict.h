@@ -33,6 +33,7 @@ enum verdict {
 	TOO_BIG,		/* does not fit the way to its real server: answered so */
 	TIME_EXCEEDED,		/* its TTL ends in front of the tunnel: answered so */
 	OVER_BUDGET,		/* would have made a connection more than its service, or its source, has a budget for */
+	TUNNEL_ERROR,		/* an ICMP error about a packet in a tunnel: the client is told */
 	VERDICT_LAST,
 };
 

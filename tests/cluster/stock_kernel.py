@@ -32,7 +32,7 @@ def available() -> bool:
     return _VIRTIOFSD.exists() and all(map(shutil.which, ("qemu-system-x86_64", "busybox", "cpio", "depmod")))
 
 
-def run(*words: str, seconds: float = 900) -> tuple[int, str]:
+def run(*words: str, seconds: float = 1800) -> tuple[int, str]:
     """Boot, run a command in the checkout's directory, power off; answers its exit status and all that was said.
 
     Raises:

@@ -11,7 +11,7 @@ from traffic import ask, open_socket, serve, upload
 pytestmark = pytest.mark.root
 
 NARROW = 1300
-IP_MTU_DISCOVER, IP_PMTUDISC_DO, IP_MTU = 10, 2, 14
+IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IP_PMTUDISC_DO, IP_MTU = 10, 0, 2, 14
 
 
 def narrow(cluster: Cluster, hook: str) -> None:
@@ -40,6 +40,18 @@ def test_uploads_arrive_whole_in_segments_that_fit(two: Cluster, hook: str) -> N
         assert ask(two["client"], vip) in ("rs1", "rs2")
         assert upload(two["client"], 3 << 20, vip)
     assert two["director"].verdicts()["too_big"] > 0
+
+
+def test_a_datagram_without_df_is_cut(two: Cluster) -> None:
+    narrow(two, "tc")
+    two["client"].run("ethtool", "-K", "eth0", "tx", "off")
+    with open_socket(two["client"], VIP, socket.SOCK_DGRAM) as s:
+        s.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
+        s.connect((VIP, 80))
+        for size in (1, 1400):
+            s.send(b"?" * size)
+            assert s.recv(100) in (b"rs1", b"rs2")
+        assert s.getsockopt(socket.IPPROTO_IP, IP_MTU) == 1500
 
 
 def test_a_datagram_with_df_is_refused_with_the_size_that_fits(two: Cluster) -> None:

@@ -77,7 +77,7 @@ def test_tcp_arrives_whole_and_nothing_is_lost(cluster: Cluster, build: Callable
         assert bytes_a_packet(director, address, MEGABYTES << 20) > 4000, "no super-packets came by"
 
 
-@pytest.mark.parametrize("address", [VIP, VIP6])
+@pytest.mark.parametrize("address", [VIP, pytest.param(VIP6, marks=pytest.mark.slow)])
 def test_a_super_packet_of_udp_is_cut_into_its_datagrams_behind_the_director(one: Cluster, address: str) -> None:
     director, server = one["director"], one["rs1"]
     director.up()

@@ -55,12 +55,12 @@ EVERY = (
 )
 
 
-OF_TWO_DIRECTORS = {each.name for each in VRRP_BREAKS}
-"""These are looked for in test_doctor_failover.py."""
+ELSEWHERE = {each.name for each in VRRP_BREAKS} | {"no-decapsulation"}
+"""Breaks that need another lab: test_doctor_failover.py and test_doctor_tunnels.py look for them."""
 
 
 def test_every_break_is_looked_for() -> None:
-    assert {each.broken for each in EVERY} == set(BREAKS) - OF_TWO_DIRECTORS
+    assert {each.broken for each in EVERY} == set(BREAKS) - ELSEWHERE
 
 
 @pytest.mark.parametrize("host", ["director", "rs1", "client"])
@@ -103,7 +103,7 @@ def test_the_doctor_names_it_its_advice_mends_it_and_healing_leaves_nothing(pati
 @pytest.mark.slow
 def test_what_is_healed_without_being_mended_is_as_it_was(patient: Patient) -> None:
     before = patient.snapshot()
-    without = {"only-vip", "wide-vip", "wrong-port", "no-neighbour"} | OF_TWO_DIRECTORS
+    without = {"only-vip", "wide-vip", "wrong-port", "no-neighbour"} | ELSEWHERE
     broken = [name for name in BREAKS if name not in without]
     for name in broken:
         break_lab(patient.lab, BREAKS[name])

@@ -67,7 +67,9 @@ def test_every_break_is_looked_for() -> None:
     assert [each.broken for each in EVERY] == [each.name for each in VRRP_BREAKS]
 
 
-@pytest.mark.parametrize("host", [*DIRECTORS, "rs1", "client"])
+@pytest.mark.parametrize(
+    "host", [DIRECTORS[0], *(pytest.param(host, marks=pytest.mark.slow) for host in (DIRECTORS[1], "rs1", "client"))]
+)
 def test_a_healthy_cluster_gets_no_complaint(patient: Patient, host: str) -> None:
     options = {"client": ("--vip", "10.0.0.100", "--vip", "fd00::100")}.get(host, ())
     found = patient.examine(host, *options)

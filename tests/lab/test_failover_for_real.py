@@ -80,6 +80,7 @@ def test_in_the_demo_clients_hardly_notice_and_nothing_is_left() -> None:
     assert remains("demo") == []
 
 
+@pytest.mark.slow
 def test_an_interrupted_demo_leaves_nothing() -> None:
     with subprocess.Popen([*COMMAND, "demo", "failover"], stdout=subprocess.PIPE, text=True) as first:
         assert first.stdout

@@ -14,6 +14,7 @@ from scapy.layers.inet6 import (
     ICMPv6ND_NS,
     ICMPv6NDOptDstLLAddr,
     ICMPv6NDOptSrcLLAddr,
+    ICMPv6TimeExceeded,
     IPv6,
 )
 from scapy.layers.l2 import ARP, Ether
@@ -145,6 +146,15 @@ def test_an_unreachable_tells_the_ports_it_is_about() -> None:
     quoted6 = IPv6(src="fd00::1", dst="fd00::100") / TCP(sport=42000, dport=80)
     found = heard(between(6) / ICMPv6DestUnreach(code=1) / quoted6)
     assert (found.kind, found.source_port, found.port) == ("unreachable", 42000, 80)
+
+
+def test_a_router_says_that_a_packet_may_not_pass_it() -> None:
+    asked = read(frames.tcp(ROUTES[0], 42000, 80, hop_limit=1))
+    assert asked[IP].ttl == 1
+    found = heard(between(4) / ICMP(type=11) / IPerror(bytes(asked[IP])))
+    assert (found.kind, found.source_port, found.port) == ("exceeded", 42000, 80)
+    quoted6 = IPv6(src="fd00::1", dst="fd00::100") / TCP(sport=42000, dport=80)
+    assert heard(between(6) / ICMPv6TimeExceeded() / quoted6).kind == "exceeded"
 
 
 def test_a_timestamp_is_asked_for_and_told() -> None:

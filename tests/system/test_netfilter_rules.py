@@ -337,3 +337,29 @@ class TestIptables:
         rule = "INPUT -p tcp -m multiport --dports 80,443 -j DROP"
         (stop,) = journey(f"iptables -A {rule}", packet=syn()).stops
         assert (stop.chain.tool, stop.words) == ("iptables-nft", f"-A {rule}")
+
+
+class TestAdverts:
+    """What becomes of VRRP's adverts, which are for a multicast group and have no ports."""
+
+    ADVERT = Packet("vrrp", ip_address("224.0.0.18"), None, "eth0", other=ip_address("10.0.0.2"))
+
+    @pytest.mark.parametrize(
+        "rule",
+        [
+            "meta l4proto 112 drop",
+            "ip protocol vrrp drop",
+            "ip daddr 224.0.0.18 drop",
+            "ip daddr 224.0.0.0/4 drop",
+            "meta pkttype multicast drop",
+            "fib daddr type multicast drop",
+            "ip saddr 10.0.0.2 drop",
+        ],
+    )
+    def test_a_rule_that_drops_them_is_found(self, rule: str) -> None:
+        assert fates(inet(rule), packet=self.ADVERT) == [Fate.DROPPED]
+        assert fates(inet("meta l4proto vrrp accept", rule), packet=self.ADVERT) == []
+
+    @pytest.mark.parametrize("rule", ["tcp dport 80 drop", "meta pkttype broadcast drop", "ip daddr 10.0.0.1 drop"])
+    def test_others_are_none_of_their_business(self, rule: str) -> None:
+        assert fates(inet(rule), packet=self.ADVERT) == []

@@ -12,7 +12,7 @@ from directrix.lvs.flood import FloodCounts
 from directrix.table.memory import MemoryTable
 from directrix.top.model import Asking, Model, Sort
 from directrix.top.routers import RouterRow, read
-from directrix.top.sample import Sample
+from directrix.top.sample import Checked, Sample, take
 from directrix.top.view import Style, frame
 
 SAMPLE = sample()
@@ -45,6 +45,25 @@ def test_a_flood_stands_in_the_title_and_at_the_services_it_is_about() -> None:
     assert [(line.style, line.text.split()[3]) for line in lines if " 10.0.0.1:" in line.text] == [
         (Style.BAD, "FLOOD"),
         (Style.SERVICE, "wlc"),
+    ]
+
+
+def test_what_a_director_s_checks_found_has_a_column_and_servers_they_took_out_have_a_row() -> None:
+    name = str(HTTP)
+    checked = {
+        (name, "10.0.0.11:80"): Checked(True, recent=(None, True, True, True, True, True, True, True)),
+        (name, "10.0.0.12:80"): Checked(True, "drain", recent=(True,)),
+        (name, "10.0.0.13:80"): Checked(False, "", "passive_health: poor", (False,)),
+        (name, "10.0.0.14:80"): Checked(False, "", "TCP_CHECK: refused", (True, False, False)),
+    }
+    shown = take(busy(), {}, 1.0, "12:00:00", checked=checked)
+    assert text(Model(), shown=shown)[2:8] == [
+        "SERVER            STATE   CHECK   WGT ACTIV INACT CON/S PKT/S BYT/S DONE  TIME",
+        "- TCP 10.0.0.1:80    rr                 200     0    25    37  2150  50% 741us #",
+        "  10.0.0.13:80      out       -     0     0     0     0     0     0    -     -",
+        "  10.0.0.12:80    drain       +     1   100     0    12    12   750   0%     - #",
+        "  10.0.0.11:80       ok +++++++     1   100     0    12    25  1400 100% 741us #",
+        "  10.0.0.14:80     DOWN     +--     0     0     0     0     0     0    -     -",
     ]
 
 

@@ -183,7 +183,7 @@ def _case(args: argparse.Namespace) -> Case:
         services=[parse_service(text) for text in args.service],
         interface=args.interface,
         client=_address(args.client) if args.client else None,
-        ask=_ask_director,
+        ask=_asking_director(),
         killed=left_behind(),
     )
     if args.interface and args.interface not in case.host.links:
@@ -191,14 +191,24 @@ def _case(args: argparse.Namespace) -> Case:
     return case
 
 
-def _ask_director(path: str) -> Any:
-    """What the director of this host gives for a path of its API; None if none runs."""
-    from directrix.director.client import NoDirector, ask
+def _asking_director() -> Callable[[str], Any]:
+    """What asks the director of this host; one that does not answer is not asked again."""
+    from directrix.director.client import NoDirector, NotRunning, Refused, ask
+    from directrix.doctor.case import Unanswered
 
-    try:
-        return ask(path)
-    except NoDirector:
-        return None
+    troubles: list[str] = []
+
+    def asked(path: str) -> Any:
+        if not troubles:
+            try:
+                return ask(path)
+            except NotRunning:
+                return None
+            except (NoDirector, Refused) as error:
+                troubles.append(str(error))
+        raise Unanswered(troubles[0])
+
+    return asked
 
 
 def _address(text: str) -> Address:

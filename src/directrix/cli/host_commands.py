@@ -25,6 +25,8 @@ _PACKAGES = {
     "arptables": "arptables",
     "iptables": "iptables",
     "ip6tables": "iptables",
+    "modprobe": "kmod",
+    "tc": "iproute2",
 }
 """The packages that have the programs we run."""
 

@@ -5,14 +5,18 @@ So dashboards that are there already go on working; what is ours alone begins wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from directrix import __version__
+from directrix.checks.actions import ServerKey
+from directrix.checks.history import History, Result
+from directrix.checks.pool_values import ServerView
 from directrix.lvs import ServiceKey
 from directrix.lvs.budget import BudgetState
 from directrix.lvs.flood import Flood
-from directrix.lvs.state import Counters, ServiceState
+from directrix.table.interface import Table
 from directrix.vrrp.bad_packet import Cause
 from directrix.vrrp.states import State
 from directrix.vrrp.status import InstanceStatus
@@ -26,12 +30,12 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def family(name: str, kind: str, meaning: str, samples: Iterable[Sample]) -> Iterator[str]:
-    """The lines of one metric; none if it has no samples."""
-    lines = [f"{name}{_labels(labels)} {value:.17g}" for labels, value in samples]
-    if lines:
-        yield f"# HELP {name} {meaning}"
-        yield f"# TYPE {name} {kind}"
-        yield from lines
+    """The lines of one metric, as they are asked for; none if it has no samples."""
+    for number, (labels, value) in enumerate(samples):
+        if not number:
+            yield f"# HELP {name} {meaning}"
+            yield f"# TYPE {name} {kind}"
+        yield f"{name}{_labels(labels)} {value:.17g}"
 
 
 def _labels(labels: Mapping[str, str]) -> str:
@@ -45,19 +49,19 @@ def _escaped(value: str) -> str:
     return plain.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
-def exposition(director: Director) -> str:
-    """Everything there is to measure."""
-    table = director.balancer.table
-    lines = [
-        *family("directrix_build_info", "gauge", "Version of directrix.", [({"version": __version__}, 1)]),
-        *of_table(table.totals()[0], table.services()),
-        *of_flood(table.flood()),
-        *of_budgets(table.budgets()),
-        *family("keepalived_up", "gauge", "Status.", [({}, 1)]),
-        *of_vrrp(director.statuses()),
-        *_of_checks(director),
-    ]
-    return "".join(f"{line}\n" for line in lines)
+def exposition(director: Director, of_table: Iterable[str]) -> Iterator[str]:
+    """Everything there is to measure, line by line; what `of_table` gave is among it."""
+    for lines in (
+        family("directrix_build_info", "gauge", "Version of directrix.", [({"version": __version__}, 1)]),
+        of_table,
+        family("keepalived_up", "gauge", "Status.", [({}, 1)]),
+        of_vrrp(director.statuses()),
+        _of_tracked(director),
+        _of_services(director),
+        _of_checks(director),
+    ):
+        for line in lines:
+            yield f"{line}\n"
 
 
 _COUNTERS = (
@@ -69,8 +73,17 @@ _COUNTERS = (
 )
 
 
-def of_table(totals: Counters, services: Iterable[ServiceState]) -> Iterator[str]:
-    """The metrics of node_exporter's ipvs collector."""
+def of_table(table: Table) -> list[str]:
+    """The metrics of node_exporter's ipvs collector, and those of floods and budgets.
+
+    Raises:
+        TableError: the table can't be read.
+    """
+    return list(_of_table(table))
+
+
+def _of_table(table: Table) -> Iterator[str]:
+    services, (totals, _) = table.services(), table.totals()
     for name, field, meaning in _COUNTERS:
         yield from family(f"node_ipvs_{name}_total", "counter", meaning, [({}, getattr(totals, field))])
     entries = [
@@ -85,6 +98,8 @@ def of_table(totals: Counters, services: Iterable[ServiceState]) -> Iterator[str
     yield from family(f"{name}_connections_inactive", "gauge", "The current inactive connections.", inactive)
     weights = [(labels, float(entry.server.weight)) for labels, entry in entries]
     yield from family(f"{name}_weight", "gauge", "The current backend weight.", weights)
+    yield from of_flood(table.flood())
+    yield from of_budgets(table.budgets())
 
 
 def _backend(key: ServiceKey, address: str, port: int) -> dict[str, str]:
@@ -174,13 +189,53 @@ def of_vrrp(statuses: Iterable[InstanceStatus]) -> Iterator[str]:
         yield from family(f"keepalived_{name}_total", "counter", meaning, errors)
 
 
-def _of_checks(director: Director) -> Iterator[str]:
-    up: list[Sample] = []
-    quorums: list[Sample] = []
-    for name, pool in director.balancer.pools.items():
-        quorums.append(({"service": name}, float(pool.quorum_up)))
-        for address, port in director.balancer.setup.virtuals[name].real_servers:
-            labels = {"service": name, "remote_address": str(address), "remote_port": str(port)}
-            up.append((labels, float(pool.server((address, port)).alive)))
+def _of_tracked(director: Director) -> Iterator[str]:
+    scripts = [thing for thing in director.vrrp.tracked() if thing.kind == "script"]
+    status = [({"name": one.name}, float(one.well)) for one in scripts if one.well is not None]
+    yield from family("keepalived_script_status", "gauge", "Tracker Script Status: 0 bad, 1 good.", status)
+    state = [({"name": one.name}, float(one.running)) for one in scripts]
+    yield from family("keepalived_script_state", "gauge", "Tracker Script State: 0 idle, 1 running.", state)
+
+
+def _of_services(director: Director) -> Iterator[str]:
+    pools = tuple(director.balancer.pools.items())
+    quorums = [({"service": name}, float(pool.quorum_up)) for name, pool in pools]
     yield from family("directrix_quorum_up", "gauge", "Whether a virtual server has its quorum.", quorums)
-    yield from family("directrix_server_alive", "gauge", "Whether no check of a real server fails.", up)
+
+    def servers(value: Callable[[ServerView], bool]) -> Iterator[Sample]:
+        for name, pool in pools:
+            for settings in pool.settings.servers:
+                with suppress(KeyError):  # a reload may come in between
+                    yield _server_labels(name, settings.key), float(value(pool.server(settings.key)))
+
+    meaning = "Whether no check of a real server fails."
+    yield from family("directrix_server_alive", "gauge", meaning, servers(lambda view: view.alive))
+    meaning = "Whether a real server is kept from new connections by the operator, its agent or passive health."
+    yield from family("directrix_server_quiesced", "gauge", meaning, servers(lambda view: view.quiesced))
+
+
+_OF_CHECKS: tuple[tuple[str, str, str, Callable[[History, Result], float]], ...] = (
+    ("up", "gauge", "What a check says of its real server: 1 up, 0 down.", lambda _, last: last.up),
+    ("attempts_total", "counter", "How often a check was made.", lambda history, _: history.attempts),
+    ("failures_total", "counter", "How often it failed.", lambda history, _: history.failures),
+    ("duration_seconds", "gauge", "How long it took, the last time.", lambda _, last: last.took),
+    ("last_timestamp_seconds", "gauge", "When it was made last, in seconds since 1970.", lambda _, last: last.at),
+)
+
+
+def _of_checks(director: Director) -> Iterator[str]:
+    for name, kind, meaning, value in _OF_CHECKS:
+        yield from family(f"directrix_check_{name}", kind, meaning, _check_samples(director, value))
+
+
+def _check_samples(director: Director, value: Callable[[History, Result], float]) -> Iterator[Sample]:
+    for (service, key), checks in tuple(director.balancer.setup.checks.items()):
+        for check in checks:
+            with suppress(KeyError):
+                history = director.balancer.history((service, key, check.name))
+                if (last := history.last) is not None:
+                    yield {**_server_labels(service, key), "check": check.name}, float(value(history, last))
+
+
+def _server_labels(service: str, key: ServerKey) -> dict[str, str]:
+    return {"service": service, "remote_address": str(key[0]), "remote_port": str(key[1])}

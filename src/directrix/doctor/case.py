@@ -40,6 +40,10 @@ class CannotLook(Exception):
     """A check can't be done here; says why."""
 
 
+class Unanswered(CannotLook):
+    """A director runs here and does not answer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a host is on the wire: its address, our interface, our address there, its MAC."""
@@ -96,9 +100,12 @@ class Case:
 
     @property
     def vrrp(self) -> Vrrp:
-        """VRRP as it was when a check asked for it first; nothing where no director runs."""
+        """VRRP as it was when a check asked for it first; nothing where no director runs, or answers."""
         if self._vrrp is None:
-            self._vrrp = read_vrrp(self.ask)
+            try:
+                self._vrrp = read_vrrp(self.ask)
+            except Unanswered:
+                self._vrrp = Vrrp()
         return self._vrrp
 
     def close(self) -> None:

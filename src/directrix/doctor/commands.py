@@ -6,7 +6,7 @@ import shutil
 
 from directrix.doctor.finding import Remedy
 from directrix.doctor.served import Server, Service
-from directrix.lvs import Address, ForwardingMethod, Protocol
+from directrix.lvs import Address, ForwardingMethod, Protocol, Tunnel, TunnelFlags, TunnelType
 from directrix.lvs.addresses import endpoint
 
 QUIET = "sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2"
@@ -67,7 +67,31 @@ def real(server: Server) -> str:
 
 def method_option(server: Server) -> str:
     """A forwarding method as ipvsadm's option."""
-    return {ForwardingMethod.MASQUERADE: "-m", ForwardingMethod.TUNNEL: "-i"}.get(server.method, "-g")
+    if server.method is ForwardingMethod.TUNNEL:
+        return f"-i{_tunnel_options(server.tunnel)}"
+    return "-m" if server.method is ForwardingMethod.MASQUERADE else "-g"
+
+
+_CHECKSUMS = {TunnelFlags.CSUM: " --tun-csum", TunnelFlags.REMCSUM: " --tun-remcsum"}
+
+
+def _tunnel_options(tunnel: Tunnel) -> str:
+    """What says which tunnel; an edit without it means IPIP."""
+    if tunnel.type is TunnelType.IPIP:
+        return ""
+    port = f" --tun-port {tunnel.port}" if tunnel.type is TunnelType.GUE else ""
+    return f" --tun-type {tunnel.type.name.lower()}{port}{_CHECKSUMS.get(tunnel.checksum, '')}"
+
+
+def take_out(service: Service, server: Server) -> Remedy:
+    """Have a real server take packets for the VIP out of the tunnel it is sent."""
+    tunnel = server.tunnel
+    kind = tunnel.type.name.lower()
+    if tunnel.type is TunnelType.GUE:
+        kind += f":{tunnel.port}"
+    elif tunnel.type is TunnelType.GRE and tunnel.checksum:
+        kind += ":csum"
+    return Remedy(f"directrix realserver start --vip {service.vip} --tunnel {kind}", str(server.address))
 
 
 def examine(service: Service, on: Address, client: Address | None = None) -> Remedy:

@@ -9,11 +9,15 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from directrix.lvs import Address
 
 Ask = Callable[[str], Any]
-"""What a director gives for a path of its API, as plain data; None if none runs here."""
+"""What a director gives for a path of its API, as plain data; None if none runs here.
+
+Raises `case.Unanswered` if one runs and does not answer.
+"""
 
 
 def nobody(path: str) -> Any:
@@ -193,15 +197,32 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """A virtual server: whether it has its quorum, and which real servers it has."""
+    """A virtual server.
+
+    Attributes:
+        quorum_up: it has enough real servers.
+        checks: how many checks look after its real servers.
+        calm: none of them fails, or has failed lately, or could not be made.
+    """
 
     name: str
     quorum_up: bool
-    servers: tuple[str, ...]
+    checks: int
+    calm: bool
 
 
-def read_checks(ask: Ask) -> tuple[Checked, ...]:
-    """Every check with its history; nothing if no director runs."""
+def read_pools(ask: Ask) -> tuple[Pool, ...]:
+    """Every virtual server; nothing if no director runs."""
+    found = []
+    for one in ask("/v1/services") or ():
+        checks = [check for server in one["servers"] for check in server["checks"]]
+        calm = all(check["up"] and all(check["recent"]) for check in checks if check["has_run"])
+        found.append(Pool(one["name"], one["quorum_up"], len(checks), calm))
+    return tuple(found)
+
+
+def read_checks(ask: Ask, service: str) -> tuple[Checked, ...]:
+    """Every check of a virtual server with its history; nothing if no director runs."""
     return tuple(
         Checked(
             one["service"],
@@ -211,13 +232,5 @@ def read_checks(ask: Ask) -> tuple[Checked, ...]:
             one["failures"],
             tuple(Result(each["at"], each["ok"], each["made"], each["up"], each["detail"]) for each in one["history"]),
         )
-        for one in ask("/v1/checks") or ()
-    )
-
-
-def read_pools(ask: Ask) -> tuple[Pool, ...]:
-    """Every virtual server; nothing if no director runs."""
-    return tuple(
-        Pool(one["name"], one["quorum_up"], tuple(server["server"] for server in one["servers"]))
-        for one in ask("/v1/services") or ()
+        for one in ask(f"/v1/checks?service={quote(service)}") or ()
     )

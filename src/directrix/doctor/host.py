@@ -19,6 +19,7 @@ from typing import Any
 
 from directrix.lvs import Address
 from directrix.system import links, sysctl
+from directrix.system.addresses import addresses
 from directrix.system.commands import CommandFailed, run
 from directrix.system.links import Link
 from directrix.system.netfilter import listing
@@ -109,10 +110,8 @@ class Host:
             CommandFailed: `ip` is not there or failed.
         """
         return [
-            Carried(entry["ifname"], ip_address(info["local"]), info["prefixlen"], info.get("scope", "global"))
-            for entry in _json("ip", "-json", "address", "show")
-            for info in entry.get("addr_info", ())
-            if "local" in info
+            Carried(own.interface, own.address.ip, own.address.network.prefixlen, own.scope or "global")
+            for own in addresses()
         ]
 
     @cached_property

@@ -25,6 +25,7 @@ from directrix.doctor.checks import (
     prepared,
     rp_filter,
     services,
+    tunnel_path,
     vip,
     vrrp,
 )
@@ -50,6 +51,7 @@ CHECKS = {
         answers.CHECK,
         neighbours.CHECK,
         direct_path.CHECK,
+        tunnel_path.CHECK,
         client_path.CHECK,
         announcing.CHECK,
         gateway.CHECK,

@@ -13,6 +13,8 @@ from directrix.lab.errors import LabError
 from directrix.lab.plumbing import as_director
 from directrix.lab.vrrp_breaks import VRRP_BREAKS
 from directrix.lvs import Address
+from directrix.realserver import preparing
+from directrix.realserver.decapsulating import TUNNELS
 from directrix.system import frames, namespaces
 from directrix.system.facts.address import OwnAddress
 from directrix.system.wire import Wire
@@ -116,6 +118,21 @@ def _mtu(scene: Scene) -> None:
     for device in json.loads(scene.ask("ip -json link show type veth")):
         name, before = device["ifname"], device["mtu"]
         scene.do(f"ip link set {name} mtu 1400", f"ip link set {name} mtu {before}")
+
+
+def _no_decapsulation(scene: Scene) -> None:
+    """What takes packets out is gone, of whatever make it was; the VIP stays."""
+    with namespaces.inside(scene.host.namespace):
+        known = preparing.book().read()
+    if not any(notes.get("tunnels") for notes in known.holders.values()):
+        raise LabError(f"packets for {scene.host.name} come in no tunnel", "use a lab like tunnel")
+    vips = " ".join(str(vip) for vip in scene.vips)
+    programs = "; ".join(
+        f"tc qdisc del dev {device['ifname']} clsact 2>/dev/null"
+        for device in json.loads(scene.ask("ip -json link show type veth"))
+    )
+    devices = "; ".join(f"ip link set {name} down 2>/dev/null" for name in sorted(TUNNELS))
+    scene.do(f"{programs}; {devices}; true", f"directrix realserver start --vip {vips}")
 
 
 def _wrong_gateway(scene: Scene) -> None:
@@ -273,6 +290,13 @@ BREAKS = {
             "its connections time out",
             Role.REALSERVER,
             _firewall,
+        ),
+        Break(
+            "no-decapsulation",
+            "a real server takes packets out of its tunnel no more",
+            "its connections are refused or time out, though the real server answers for itself",
+            Role.REALSERVER,
+            _no_decapsulation,
         ),
         Break(
             "wrong-gateway",

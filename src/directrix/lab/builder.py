@@ -110,7 +110,8 @@ def _make(lab: Lab, plan: LabState, lock: int, progress: Progress) -> None:
         with _at(host.name, plan):
             ip(plumbing.host_commands(host))
             if host.role is Role.REALSERVER and host.vips:
-                wish = preparing.Wish(interfaces=tuple(interface.name for interface in host.interfaces))
+                interfaces = tuple(interface.name for interface in host.interfaces)
+                wish = preparing.Wish(interfaces=interfaces, tunnels=host.tunnels)
                 preparing.start(host.vips, wish)
             _set_sysctls(plumbing.host_sysctls(host))
     for host in lab.hosts:

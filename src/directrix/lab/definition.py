@@ -50,6 +50,7 @@ class Host:
         interfaces: its interfaces beside `lo`, in the order of the file.
         routes: beside those its addresses bring.
         vips: the virtual addresses it carries; where, its role decides.
+        tunnels: of a real server, the kinds of tunnel in which packets for them come; empty if they come as they are.
         sysctls: kernel parameters, set after its role's own.
         nginx: the ports on which an nginx answers with the host's name; empty for no nginx.
         ipvsadm: lines for `directrix ipvsadm -R`.
@@ -61,6 +62,7 @@ class Host:
     interfaces: tuple[Interface, ...]
     routes: tuple[Route, ...] = ()
     vips: tuple[Address, ...] = ()
+    tunnels: tuple[str, ...] = ()
     sysctls: tuple[tuple[str, str], ...] = ()
     nginx: tuple[int, ...] = ()
     ipvsadm: tuple[str, ...] = ()

@@ -10,6 +10,7 @@
     interfaces.eth0 = { segment = "lan", addresses = ["10.0.0.11/24", "fd00::11/64"] }
     routes = ["default via 10.0.0.1"]
     vips = []                                   # which VIPs it carries; all, if left out
+    tunnels = ["ipip"]                          # real servers: in what packets for them come; as they are, if left out
     sysctl = { "net.ipv4.tcp_tw_reuse" = 1 }
     nginx = [80]                                # ports on which nginx answers with the host's name
     ipvsadm = ["-A -t 10.0.0.100:80 -s rr"]     # directors: lines as `ipvsadm -S` prints them
@@ -38,9 +39,11 @@ from directrix.lab.definition import (
 )
 from directrix.lab.reading import Document, Node, load, suggest
 from directrix.lvs import Address
+from directrix.realserver.encapsulation import read_encapsulation
+from directrix.system.host_error import HostError
 
 _LAB_KEYS = ("title", "segments", "vips", "keepalived", "hosts")
-_HOST_KEYS = ("role", "interfaces", "routes", "vips", "sysctl", "nginx", "ipvsadm", "run")
+_HOST_KEYS = ("role", "interfaces", "routes", "vips", "tunnels", "sysctl", "nginx", "ipvsadm", "run")
 _INTERFACE_KEYS = ("segment", "addresses")
 
 _NAME = re.compile(r"[a-z][a-z0-9]*")
@@ -178,11 +181,27 @@ def _host(
         interfaces=interfaces,
         routes=_routes(entries.get("routes"), interfaces),
         vips=carried,
+        tunnels=_tunnels(entries.get("tunnels"), node.name, role),
         sysctls=_sysctls(entries.get("sysctl")),
         nginx=_ports(entries.get("nginx")),
         ipvsadm=_rules(entries.get("ipvsadm")),
         run=_commands(entries.get("run")),
     )
+
+
+def _tunnels(node: Node | None, host: str, role: Role | None) -> tuple[str, ...]:
+    if node is not None and role not in (None, Role.REALSERVER):
+        node.key_fault(f'{host!r} is a {role}; only a host with role = "realserver" gets packets in tunnels')
+    tunnels = []
+    for item in node.items() if node else []:
+        text = item.text()
+        if text is None:
+            continue
+        try:
+            tunnels.append(str(read_encapsulation(text)))
+        except HostError as error:
+            item.fault(str(error))
+    return tuple(tunnels)
 
 
 def _role(node: Node | None, host: Node) -> Role | None:

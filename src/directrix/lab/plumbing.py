@@ -8,8 +8,8 @@ it along when it goes.
 What a role does:
 
 - *director*: carries the VIPs on the interface whose network they belong to (else on its first).
-- *realserver*: carries the VIPs on `lo` and keeps quiet about them. `directrix realserver start`
-  does it, so what is there can be looked at and undone by the same command.
+- *realserver*: carries the VIPs on `lo`, keeps quiet about them, and takes packets for them out of tunnels if they come
+  in some. `directrix realserver start` does it, so what is there can be looked at and undone by the same command.
 - *router*: forwards.
 - *client*: nothing.
 """

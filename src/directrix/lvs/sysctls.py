@@ -165,7 +165,7 @@ _ALL = (
            *_SECONDS),
     Sysctl("nat_icmp_send", 0, "answer port unreachable to a masqueraded server's packet without a connection",
            *_SWITCH, inert=_NO_ANSWERS),
-    Sysctl("pmtu_disc", 1, "heed and copy DF in tunnels", *_SWITCH, inert="direct routing sends packets as they are"),
+    Sysctl("pmtu_disc", 1, "heed and copy DF in tunnels; 0 cuts what is too large instead", *_SWITCH),
     Sysctl("run_estimation", 1, "0 freezes rates, and the counters that --stats shows", *_SWITCH),
     Sysctl("schedule_icmp", 0, "an ICMP error may start a connection", *_SWITCH,
            inert="ICMP errors about no connection belong to the host"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from directrix.realserver.decapsulating import TUNNELS
 from directrix.realserver.task import Task
 from directrix.system.host_error import HostError
 from directrix.system.whereabouts import Vip, Whereabouts
@@ -31,7 +32,7 @@ def check_nowhere_else(vip: Vip, host: Whereabouts) -> None:
         HostError: it is.
     """
     for own in host.carriers(vip):
-        if own.interface == "lo":
+        if own.interface == "lo" or own.interface in TUNNELS:
             continue
         if any(link.name == own.interface and link.kind == "dummy" for link in host.links):
             raise HostError(

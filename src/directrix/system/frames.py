@@ -20,6 +20,8 @@ BROADCAST = b"\xff" * 6
 
 ARP, IPV4, IPV6 = 0x0806, 0x0800, 0x86DD
 ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
+_IPIP, _IPV6_IN_IP, _GRE = 4, 41, 47
+_ETHERNET = 14
 ECHO_REQUEST = {4: 8, 6: 128}
 TIMESTAMP = 13
 SOLICITATION, ADVERTISEMENT = 135, 136
@@ -63,7 +65,7 @@ def who_has(source_mac: bytes, source: Address, target: Address, mac: bytes = BR
     if isinstance(target, IPv4Address):
         return _arp(mac, source_mac, source_mac + source.packed, bytes(6) + target.packed)
     group = IPv6Address(int(IPv6Address("ff02::1:ff00:0")) | (int(target) & 0xFFFFFF))
-    to = _multicast(group) if mac == BROADCAST else mac
+    to = multicast(group) if mac == BROADCAST else mac
     told = b"" if source.is_unspecified else _SOURCE_LINK + source_mac
     body = struct.pack(">BBHI", SOLICITATION, 0, 0, 0) + target.packed + told
     return _icmpv6(Route(source_mac, to, source, group), body, _ND_HOP_LIMIT)
@@ -79,7 +81,7 @@ def announcement(address: Address, mac: bytes, *, router: bool = False) -> bytes
         return _arp(BROADCAST, mac, mac + address.packed, BROADCAST + address.packed)
     flags = _OVERRIDE | (_ROUTER if router else 0)
     body = struct.pack(">BBHI", ADVERTISEMENT, 0, 0, flags) + address.packed + _TARGET_LINK + mac
-    return _icmpv6(Route(mac, _multicast(_ALL_NODES), address, _ALL_NODES), body, _ND_HOP_LIMIT)
+    return _icmpv6(Route(mac, multicast(_ALL_NODES), address, _ALL_NODES), body, _ND_HOP_LIMIT)
 
 
 def tcp(
@@ -100,7 +102,7 @@ def tcp(
     head = struct.pack(">HHIIHHHH", source_port, port, sequence, acknowledged, offset | flags, 65535, 0, 0)
     body = head + options + payload
     before = pseudo_header(route.source, route.destination, len(body), TCP)
-    return _in_ip(route, TCP, with_checksum(body, 16, before), hop_limit)
+    return in_ip(route, TCP, with_checksum(body, 16, before), hop_limit)
 
 
 def udp(route: Route, source_port: int, port: int) -> bytes:
@@ -108,7 +110,7 @@ def udp(route: Route, source_port: int, port: int) -> bytes:
     head = struct.pack(">HHHH", source_port, port, 8, 0)
     summed = with_checksum(head, 6, pseudo_header(route.source, route.destination, 8, UDP))
     # A checksum of 0 stands for none at all (RFC 768).
-    return _in_ip(route, UDP, summed if summed[6:] != b"\0\0" else summed[:6] + b"\xff\xff")
+    return in_ip(route, UDP, summed if summed[6:] != b"\0\0" else summed[:6] + b"\xff\xff")
 
 
 def echo(route: Route, identifier: int, length: int = 64) -> bytes:
@@ -116,16 +118,28 @@ def echo(route: Route, identifier: int, length: int = 64) -> bytes:
     version = route.destination.version
     head = struct.pack(">BBHHH", ECHO_REQUEST[version], 0, 0, identifier, 1)
     body = head + bytes(max(0, length - (20 if version == 4 else 40) - len(head)))
-    return _icmpv6(route, body) if version == 6 else _in_ip(route, ICMP, with_checksum(body, 2))
+    return _icmpv6(route, body) if version == 6 else in_ip(route, ICMP, with_checksum(body, 2))
 
 
 def timestamp(route: Route, identifier: int, now: int) -> bytes:
     """An ICMP timestamp request (IPv4 only); `now` is in milliseconds since midnight UTC."""
     body = struct.pack(">BBHHHIII", TIMESTAMP, 0, 0, identifier, 1, now, 0, 0)
-    return _in_ip(route, ICMP, with_checksum(body, 2))
+    return in_ip(route, ICMP, with_checksum(body, 2))
 
 
-def _multicast(group: IPv6Address) -> bytes:
+def tunnelled(route: Route, inner: bytes, kind: str, port: int = 0) -> bytes:
+    """A frame with another frame's packet in a tunnel: `ipip`, `gre`, or `gue` to a UDP port; without checksums."""
+    packet = inner[_ETHERNET:]
+    ipv4 = packet[0] >> 4 == 4
+    if kind == "ipip":
+        return in_ip(route, _IPIP if ipv4 else _IPV6_IN_IP, packet)
+    if kind == "gre":
+        return in_ip(route, _GRE, struct.pack(">HH", 0, IPV4 if ipv4 else IPV6) + packet)
+    gue = struct.pack(">BBH", 0, _IPIP if ipv4 else _IPV6_IN_IP, 0) + packet
+    return in_ip(route, UDP, struct.pack(">HHHH", port, port, 8 + len(gue), 0) + gue)
+
+
+def multicast(group: IPv6Address) -> bytes:
     """The MAC that frames for a group go to (RFC 2464)."""
     return b"\x33\x33" + group.packed[12:]
 
@@ -140,10 +154,11 @@ def _ethernet(mac: bytes, source_mac: bytes, kind: int, body: bytes) -> bytes:
 
 def _icmpv6(route: Route, body: bytes, hop_limit: int = _HOP_LIMIT) -> bytes:
     before = pseudo_header(route.source, route.destination, len(body), ICMPV6)
-    return _in_ip(route, ICMPV6, with_checksum(body, 2, before), hop_limit)
+    return in_ip(route, ICMPV6, with_checksum(body, 2, before), hop_limit)
 
 
-def _in_ip(route: Route, protocol: int, body: bytes, hop_limit: int = _HOP_LIMIT) -> bytes:
+def in_ip(route: Route, protocol: int, body: bytes, hop_limit: int = _HOP_LIMIT) -> bytes:
+    """A frame with an IP packet of any protocol, in IPv4 not to be fragmented."""
     addresses = route.source.packed + route.destination.packed
     if route.destination.version == 6:
         header = struct.pack(">IHBB", 6 << 28, len(body), protocol, hop_limit) + addresses

@@ -11,7 +11,7 @@ from directrix.system.frames import ADVERTISEMENT, ARP, ICMP, ICMPV6, IPV4, IPV6
 
 _ECHO_REPLY = {4: 0, 6: 129}
 _TIMESTAMP_REPLY = 14
-_UNREACHABLE = {4: 3, 6: 1}
+_ERRORS = {4: {3: "unreachable", 11: "exceeded"}, 6: {1: "unreachable", 3: "exceeded"}}
 _ARP_KINDS = {1: "arp-request", 2: "arp-reply"}
 _FLAGS = sum(Flag)
 _NO_FLAGS = Flag(0)
@@ -29,12 +29,12 @@ class Heard:
         source, destination: of the IP header; of ARP and neighbour discovery, the address of who
             speaks, and the one that is asked for or told of.
         kind: one of `arp-request`, `arp-reply`, `solicitation`, `advertisement`, `tcp`,
-            `echo-reply`, `timestamp-reply`, `unreachable`.
+            `echo-reply`, `timestamp-reply`, `unreachable`, `exceeded` (its TTL).
         link: the link-layer address told of, in ARP and neighbour discovery.
         source_port, port, sequence, acknowledged, flags, payload: of TCP.
         mss: the maximum segment size of a TCP header that tells one, else 0.
         identifier: of ICMP's echo and timestamp.
-        code: of an unreachable; `source_port` and `port` are then those of the packet it is about.
+        code: of the last two; `source_port` and `port` are then those of the packet they are about.
         time: milliseconds since midnight UTC at who answers; None if it does not know.
     """
 
@@ -132,9 +132,10 @@ def _icmp(mac: bytes, to: bytes, source: Address, destination: Address, rest: by
         name = "solicitation" if kind == SOLICITATION else "advertisement"
         link = rest[26:32] if len(rest) >= 32 and rest[24] in (1, 2) else mac
         return Heard(mac, to, source, IPv6Address(rest[8:24]), name, link)
-    if kind == _UNREACHABLE[version]:
+    if kind in _ERRORS[version]:
         quoted = rest[8:]
         length = (quoted[0] & 15) * 4 if version == 4 else 40
         source_port, port = struct.unpack_from(">HH", quoted, length)
-        return Heard(mac, to, source, destination, "unreachable", source_port=source_port, port=port, code=code)
+        name = _ERRORS[version][kind]
+        return Heard(mac, to, source, destination, name, source_port=source_port, port=port, code=code)
     return None

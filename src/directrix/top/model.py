@@ -148,9 +148,11 @@ HELP = (
     "w                bring it back with the weight it had",
     "r                draw again       h ?          this help          q  quit",
     "",
-    "STATE  ok; quiet: weight 0 by hand; out, trial: taken out by `directrix health`,",
-    "       and back on trial; POOR: its share is far below its peers'; FLOOD: a",
+    "STATE  ok; quiet: weight 0 by hand; out, trial: taken out by passive health, and",
+    "       back on trial; POOR: its share is far below its peers'; by the director:",
+    "       DOWN: its checks fail; drain; away: the sorry server serves instead; FLOOD: a",
     "       service whose handshakes mostly come to nothing while the table is under flood",
+    "CHECK  results of its checks: + success, - failure, . could not be made",
     "DONE   share of recent connections that completed     TIME  median, SYN to ACK",
 )
 
@@ -214,6 +216,8 @@ def _ask(model: Model, here: RowKey | None, sample: Sample, *, quiesce: bool) ->
     if not isinstance(row, ServerRow):
         return replace(model, message="choose a real server first: move with the arrow keys")
     weight = row.state.server.weight
+    if row.checked is not None and row.checked.failing and (quiesce or not row.checked.passive):
+        return replace(model, message=f"its checks have taken it out: {row.checked.failing}")
     if quiesce and not weight:
         return replace(model, message="it has weight 0 already")
     if not quiesce and weight:

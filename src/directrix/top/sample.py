@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from directrix.health.memory import Remembered
 from directrix.health.rule import Absence, Rule, Standing, judge
-from directrix.lvs import Address, Counters, Rates, ServerState, ServiceKey, ServiceState
+from directrix.lvs import Address, Counters, Rates, RealServer, ServerState, ServiceKey, ServiceState, endpoint
+from directrix.lvs.addresses import read_endpoint
 from directrix.lvs.flood import NO_FLOOD, FloodCounts
 from directrix.lvs.handshakes import Handshakes, together
 from directrix.table.interface import Table
@@ -23,13 +24,47 @@ REMEMBERED = 240
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """What the director's checks say of a real server.
+
+    Attributes:
+        alive: none of them fails.
+        ordered: what the operator has ordered: `weight`, `drain`, `admit`, or nothing.
+        failing: the check that fails, and what it found; empty if none does.
+        recent: the last results of that check, or of the first one, the newest last; None: it could not be made.
+    """
+
+    alive: bool
+    ordered: str = ""
+    failing: str = ""
+    recent: tuple[bool | None, ...] = ()
+
+    @property
+    def passive(self) -> bool:
+        """Whether it is its clients' handshakes that speak against it."""
+        return self.failing.startswith("passive_health")
+
+
+CheckedByName = Mapping[tuple[str, str], Checked]
+"""By the names of service and real server, as listings write them."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServerRow:
-    """A real server. `standing` is the rule's word on it, None where handshakes are not watched."""
+    """A real server.
+
+    Attributes:
+        standing: the rule's word on it; None where handshakes are not watched.
+        checked: None where no director looks after it.
+        in_table: False: its checks have taken it out.
+    """
 
     state: ServerState
     handshakes: Handshakes | None = None
     standing: Standing | None = None
     absence: Absence | None = None
+    checked: Checked | None = None
+    in_table: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +96,38 @@ class Sample:
     routers: tuple[RouterRow, ...] = ()
     flood: bool = False
 
+    @property
+    def checked(self) -> bool:
+        """Whether a director looks after any of it."""
+        return any(row.checked is not None for service in self.services for row in service.servers)
 
-def take(table: Table, remembered: Remembered, now: float, clock: str, rule: Rule | None = None) -> Sample:
-    """A sample of any make of table."""
+
+def take(
+    table: Table,
+    remembered: Remembered,
+    now: float,
+    clock: str,
+    rule: Rule | None = None,
+    checked: CheckedByName | None = None,
+) -> Sample:
+    """A sample of any make of table, and of what the director says of it."""
+    found = _take(table, remembered, now, clock, rule)
+    return found if not checked else replace(found, services=tuple(_with(row, checked) for row in found.services))
+
+
+def _with(service: ServiceRow, checked: CheckedByName) -> ServiceRow:
+    """A service with what checks say of its servers, and with those that they have taken out."""
+    name = str(service.state.service.key)
+    of_it = {server: one for (key, server), one in checked.items() if key == name}
+    there = [replace(row, checked=of_it.pop(endpoint(*row.state.server.key), None)) for row in service.servers]
+    out = [
+        ServerRow(ServerState(RealServer(address, port, weight=0)), checked=one, in_table=False)
+        for (address, port), one in ((read_endpoint(server), one) for server, one in of_it.items())
+    ]
+    return replace(service, servers=(*there, *out))
+
+
+def _take(table: Table, remembered: Remembered, now: float, clock: str, rule: Rule | None) -> Sample:
     handshakes = table.handshakes()
     flood = table.flood() or NO_FLOOD
     rows = []

@@ -49,7 +49,9 @@ _COLUMNS: Final = (
     ("DONE", 5),
     ("TIME", 6),
 )
-_FIXED: Final = sum(width for _, width in _COLUMNS)
+_CHECKED: Final = (_COLUMNS[0], ("CHECK", 8), *_COLUMNS[1:])
+"""With a column for what checks found, where a director looks after the table."""
+_RESULTS: Final = {True: "+", False: "-", None: "."}
 _SORTED: Final = {
     Sort.ACTIVE: "ACTIV",
     Sort.CONNECTIONS: "CON/S",
@@ -64,6 +66,12 @@ _KEYS = "q quit  h help  / filter  enter open  tacpbd sort  z quiesce  w back"
 
 def state_word(row: ServerRow) -> str:
     """How a real server stands, in five letters or less."""
+    if row.checked is not None and not row.checked.alive:
+        return "out" if row.checked.passive else "DOWN"
+    if row.checked is not None and row.checked.ordered == "drain":
+        return "drain"
+    if not row.in_table:
+        return "away"
     if row.state.server.weight == 0:
         return "out" if row.absence and row.absence.by is By.RULE and not row.absence.trial else "quiet"
     if row.standing in (Standing.POOR, Standing.SPARED):
@@ -89,14 +97,17 @@ def frame(
         if height is not None:
             lines = [*_filled(lines, height - 1), Line("any key goes back", Style.DIM)]
         return _cut(lines, columns)
-    width = _name_width(_longest_name(sample), columns)
-    spark = max(columns - _FIXED - width - 1, 0)
-    lines.append(Line(_heads(model, width, spark), Style.HEAD))
+    cells = _CHECKED if sample.checked else _COLUMNS
+    fixed = sum(width for _, width in cells)
+    # Beside what checks found, names are worth more than bars.
+    width = _name_width(_longest_name(sample), columns - fixed - (1 if sample.checked else 1 + _LEAST_SPARK))
+    spark = max(columns - fixed - width - 1, 0)
+    lines.append(Line(_heads(model, width, spark, cells), Style.HEAD))
     at = found.place(model.selected)
     first, last = _window(len(found.rows), at, None if height is None else max(height - 1 - len(lines), 1))
     for place in range(first, last):
         key, row = found.rows[place]
-        text = _row_text(row, width, model) + " " + sparkline(history.of(key), spark, unicode=unicode)
+        text = _row_text(row, width, model, cells) + " " + sparkline(history.of(key), spark, unicode=unicode)
         selected = height is not None and place == at
         lines.append(Line(text, Style.SELECTED if selected else _row_style(row)))
     if not found.rows:
@@ -184,8 +195,7 @@ def _longest_name(sample: Sample) -> int:
     return max(chain((len(_name(service)) for service in sample.services), servers), default=0)
 
 
-def _name_width(longest: int, columns: int) -> int:
-    most = columns - _FIXED - 1 - _LEAST_SPARK
+def _name_width(longest: int, most: int) -> int:
     return max(min(longest + 2, most), _LEAST_NAME)
 
 
@@ -194,14 +204,14 @@ def _fit_service(name: str, width: int) -> str:
     return fit(name, width) if len(name) <= width or width < _LEAST_NAME - 2 else name[0] + fit(name[1:], width - 1)
 
 
-def _heads(model: Model, width: int, spark: int) -> str:
+def _heads(model: Model, width: int, spark: int, cells: Sequence[tuple[str, int]]) -> str:
     marked = _SORTED.get(model.sort)
-    heads = "".join((f">{head}" if head == marked else head).rjust(columns) for head, columns in _COLUMNS)
+    heads = "".join((f">{head}" if head == marked else head).rjust(columns) for head, columns in cells)
     over_sparks = "PKT/S".rjust(spark) if spark >= _LEAST_SPARK else ""
     return f"{fit('SERVER', width)}{heads} {over_sparks}"
 
 
-def _row_text(row: Row, width: int, model: Model) -> str:
+def _row_text(row: Row, width: int, model: Model, columns_of: Sequence[tuple[str, int]]) -> str:
     if isinstance(row, ServiceRow):
         mark = "+" if row.state.service.key in model.collapsed else "-"
         name = f"{mark} " + _fit_service(_name(row), width - 2)
@@ -213,7 +223,16 @@ def _row_text(row: Row, width: int, model: Model) -> str:
         active, inactive = row.state.active, row.state.inactive
         state, weight = state_word(row), short(row.state.server.weight)
     cells = [state, weight, short(active), short(inactive), *_figures(row.state.rates, row.handshakes)]
-    return name + "".join(cell.rjust(columns) for cell, (_, columns) in zip(cells, _COLUMNS, strict=True))
+    if columns_of is _CHECKED:
+        cells.insert(1, _results(row))
+    return name + "".join(cell.rjust(columns) for cell, (_, columns) in zip(cells, columns_of, strict=True))
+
+
+def _results(row: Row) -> str:
+    """The last results of a check, the newest on the right."""
+    if isinstance(row, ServiceRow) or row.checked is None:
+        return ""
+    return "".join(_RESULTS[result] for result in row.checked.recent[-7:])
 
 
 def _figures(rates: Rates, handshakes: Handshakes | None) -> list[str]:
@@ -226,7 +245,10 @@ def _row_style(row: Row) -> Style:
     if isinstance(row, ServiceRow):
         return Style.BAD if row.flood.flooded else Style.SERVICE
     word = state_word(row)
-    return Style.BAD if word in ("POOR", "out") else Style.DIM if word == "quiet" else Style.PLAIN
+    return Style.BAD if word in ("POOR", "out", "DOWN") else Style.DIM if word in _CALM else Style.PLAIN
+
+
+_CALM: Final = ("quiet", "drain", "away")
 
 
 def _last(model: Model, count: int, last: int) -> Line:

@@ -33,6 +33,26 @@ class Stranger:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class TrackedStatus:
+    """Something tracked, as it is.
+
+    Attributes:
+        kind: `script`, `process` or `file`.
+        well: whether it counts as well; None while that is not known, and for files, whose number counts.
+        says: what was found last, in words.
+        since: when `well`, or a file's number, last changed, seconds since 1970; 0 for never.
+        running: of a script: it is being run just now.
+    """
+
+    kind: str
+    name: str
+    well: bool | None
+    says: str = ""
+    since: float = 0.0
+    running: bool = False
+
+
 @dataclass(slots=True)
 class Statistics:
     """What was counted since the instance began. The names are those that metrics have.

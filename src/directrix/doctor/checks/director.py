@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from directrix.doctor.case import Case
+from directrix.doctor.case import Case, Unanswered
 from directrix.doctor.daemon import read_daemon
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
 
@@ -16,13 +16,17 @@ _UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/
 def look(case: Case) -> Iterator[Finding]:
     """The daemon, or what is left of one."""
     looked_at = "directrix run"
-    daemon = read_daemon(case.ask)
+    try:
+        daemon = read_daemon(case.ask)
+    except Unanswered as trouble:
+        yield fail(looked_at, f"it runs and does not answer, so it may be stuck: {trouble}", _restart())
+        return
     if daemon is None and case.killed is not None:
         yield fail(
             looked_at,
             f"it ran here as process {case.killed}, and was killed or crashed: nobody checks the real servers any "
             "more, and VIPs it held stay here, beside those of whoever has taken over. Start it again",
-            [Remedy(f"systemctl restart {_UNIT}")] if any(Path(place, _UNIT).exists() for place in _UNITS) else [],
+            _restart(),
         )
         return
     if daemon is None:
@@ -40,6 +44,10 @@ def look(case: Case) -> Iterator[Finding]:
         yield warn(looked_at, f"{called}; it is not ready yet: VRRP does not know whether its addresses are here")
     elif not daemon.reload_refused and not daemon.astray:
         yield ok(looked_at, called)
+
+
+def _restart() -> list[Remedy]:
+    return [Remedy(f"systemctl restart {_UNIT}")] if any(Path(place, _UNIT).exists() for place in _UNITS) else []
 
 
 CHECK = Check(

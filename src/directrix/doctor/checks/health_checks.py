@@ -17,48 +17,41 @@ _RESTLESS = 4
 
 
 def look(case: Case) -> Iterator[Finding]:
-    """Each real server of each virtual server."""
+    """Each virtual server; the checks of those that are not calm, one by one."""
     pools = read_pools(case.ask)
     if not pools:
         yield skip("health checks", "no director that makes them (`directrix run`) is at work here")
-        return
-    checks = read_checks(case.ask)
-    for pool in pools:
-        found = [
-            finding
-            for server in pool.servers
-            for finding in _server(
-                case, server, [one for one in checks if (one.service, one.server) == (pool.name, server)]
-            )
-        ]
+    for pool in case.pace.each(pools, "virtual servers"):
+        checks = () if pool.calm else read_checks(case.ask, pool.name)
+        found = [finding for check in checks if (finding := _wrong(case, check)) is not None]
         yield from found
         if not pool.quorum_up:
             yield fail(pool.name, "it has not its quorum: too few real servers pass their checks")
+        elif not found and not pool.checks:
+            yield ok(pool.name, "none of its real servers is checked: nobody notices if one dies")
         elif not found:
-            yield ok(pool.name, _well([one for one in checks if one.service == pool.name]))
+            failed = sum(check.failures for check in checks)
+            yield ok(pool.name, f"all {pool.checks} checks pass" + (f"; {failed} failed before" if failed else ""))
 
 
-def _server(case: Case, server: str, checks: Sequence[Checked]) -> Iterator[Finding]:
-    """What is wrong with a real server, check by check."""
-    for check in checks:
-        looked_at = f"{check.name} of {check.server} for {check.service}"
-        if not check.history:
-            continue
-        last = check.history[-1]
-        changes = _changes(check.history)
-        if not last.made:
-            yield warn(looked_at, f"it could not be made, so it says nothing of the real server: {last.detail}")
-        elif not last.up:
-            said = f"it fails {_since(check.history)}, so nobody new is sent there: {last.detail}"
-            yield warn(looked_at, said, _examine(case, check))
-        elif changes >= _RESTLESS:
-            span = last.at - check.history[0].at
-            yield warn(
-                looked_at,
-                f"it went {changes} times between up and down in the last {span:.0f} s, and is up now: "
-                f"{_last_failure(check.history)}",
-                _examine(case, check),
-            )
+def _wrong(case: Case, check: Checked) -> Finding | None:
+    """What is wrong with a real server, by one of its checks."""
+    if not check.history:
+        return None
+    looked_at = f"{check.name} of {check.server} for {check.service}"
+    last, changes = check.history[-1], _changes(check.history)
+    if not last.made:
+        return warn(looked_at, f"it could not be made, so it says nothing of the real server: {last.detail}")
+    if not last.up:
+        said = f"it fails {_since(check.history)}, so nobody new is sent there: {last.detail}"
+        return warn(looked_at, said, _examine(case, check))
+    if changes >= _RESTLESS:
+        said = (
+            f"it went {changes} times between up and down in the last {last.at - check.history[0].at:.0f} s, and is up "
+            f"now: {_last_failure(check.history)}"
+        )
+        return warn(looked_at, said, _examine(case, check))
+    return None
 
 
 def _examine(case: Case, check: Checked) -> list[Remedy]:
@@ -86,13 +79,6 @@ def _last_failure(history: Sequence[Result]) -> str:
 
 def _clock(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
-
-
-def _well(checks: Sequence[Checked]) -> str:
-    if not checks:
-        return "none of its real servers is checked: nobody notices if one dies"
-    made, failed = sum(check.attempts for check in checks), sum(check.failures for check in checks)
-    return f"all {len(checks)} checks pass; {made} were made, of which {failed} failed"
 
 
 CHECK = Check(

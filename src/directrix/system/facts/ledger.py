@@ -20,15 +20,31 @@ from directrix.system.facts.address import OwnAddress
 from directrix.system.facts.fact import Fact
 from directrix.system.facts.files import SymbolicLink, TextFile
 from directrix.system.facts.forwarding import Forwarding
+from directrix.system.facts.ingress import Clsact, IngressProgram
 from directrix.system.facts.rules import Chain, NftTable, XtablesRule, XtablesTable
 from directrix.system.facts.setting import Setting
+from directrix.system.facts.tunnel_devices import FouPort, TunnelDevice, TunnelMode
 from directrix.system.host_error import HostError
 
 RUNTIME = Path("/run/directrix/hosts")
 
 _KINDS: dict[str, type[Any]] = {
     kind.kind: kind
-    for kind in (OwnAddress, Setting, Forwarding, NftTable, XtablesTable, XtablesRule, TextFile, SymbolicLink)
+    for kind in (
+        OwnAddress,
+        Setting,
+        Forwarding,
+        NftTable,
+        XtablesTable,
+        XtablesRule,
+        TextFile,
+        SymbolicLink,
+        TunnelDevice,
+        TunnelMode,
+        FouPort,
+        Clsact,
+        IngressProgram,
+    )
 }
 
 

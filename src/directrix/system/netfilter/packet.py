@@ -17,7 +17,7 @@ class Packet:
     """A packet as rules see it: one that begins a connection, or with `answer` one that comes back.
 
     Attributes:
-        protocol: `tcp`, `udp`, `sctp`, or `arp` for a request.
+        protocol: `tcp`, `udp`, `sctp`, another one that has no ports, or `arp` for a request.
         address, port: of the service: where a packet goes to, or an answer comes from. No port: an unknown one.
         interface: by which it comes in, or an answer goes out.
         other: the client, if it is known.
@@ -41,6 +41,10 @@ class Packet:
     def family(self) -> str:
         """`ip` or `ip6`."""
         return "ip" if self.address.version == 4 else "ip6"
+
+    @property
+    def _to_a_group(self) -> bool:
+        return self.address.is_multicast and not self.answer
 
     def field(self, protocol: str, name: str) -> object:
         """The value of a header field, UNKNOWN if it can't be known, None if this packet has no such header."""
@@ -72,7 +76,7 @@ class Packet:
             "protocol": self.family,
             "nfproto": "ipv4" if self.family == "ip" else "ipv6",
             "mark": self.mark,
-            "pkttype": "host",
+            "pkttype": "multicast" if self._to_a_group else "host",
             **({"oifname": self.interface, "oif": self.interface} if self.answer else {}),
             **({} if self.answer else {"iifname": self.interface, "iif": self.interface}),
         }
@@ -90,7 +94,11 @@ class Packet:
     def route(self, result: str, of: tuple[str, ...]) -> object:
         """What netfilter's `fib` finds in the routing table: the type of our own address alone is known."""
         own = "saddr" if self.answer else "daddr"
-        if result != "type" or own not in of or self.local_on is None:
+        if result != "type" or own not in of:
+            return UNKNOWN
+        if self._to_a_group:
+            return "multicast"
+        if self.local_on is None:
             return UNKNOWN
         if "iif" in of or "oif" in of:  # of an address on another interface it says `unicast`
             return "local" if self.interface in self.local_on else "unicast"

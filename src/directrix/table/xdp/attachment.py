@@ -157,7 +157,10 @@ def attach(data_plane: libbpf.Object, link: Link, wanted: str, before: Attachmen
     hook = _hook_for(link, wanted)
     if hook != "tc":
         try:
-            done = _attach_xdp(data_plane, link, hook, before)
+            if before and before.hook not in ("tc", hook):
+                done = _change_mode(data_plane, link, hook, before)
+            else:
+                done = _attach_xdp(data_plane, link, hook, before)
         except OSError as error:
             if wanted != "auto":
                 raise InvalidRequest(
@@ -209,11 +212,28 @@ def _attach_xdp(data_plane: libbpf.Object, link: Link, hook: str, before: Attach
     fd = data_plane.program("directrix_xdp")
     old = libbpf.xdp_program(link.index)
     ours = before is not None and before.program == old
-    if ours and before and before.hook != hook:
-        libbpf.xdp_detach(link.index, _XDP_MODES[before.hook])
-        old = 0
     libbpf.xdp_exchange(link.index, fd, _XDP_MODES[hook], old if ours else 0)
     return Attachment(link.index, link.name, hook, False, libbpf.program_id(fd))
+
+
+def _change_mode(data_plane: libbpf.Object, link: Link, hook: str, before: Attachment) -> Attachment:
+    """From XDP in the driver to XDP behind it, or back. A device has only one of them at a time: tc serves meanwhile.
+
+    Raises:
+        OSError: the device refuses; it is as it was.
+    """
+    meanwhile = _attach_tc(data_plane, link, None)
+    try:
+        if is_there(before):
+            libbpf.xdp_detach(link.index, _XDP_MODES[before.hook])
+        try:
+            return _attach_xdp(data_plane, link, hook, None)
+        except OSError:
+            with suppress(OSError):
+                exchange(before, data_plane.program("directrix_xdp"))
+            raise
+    finally:
+        detach(meanwhile)
 
 
 def _reason(error: OSError) -> str:

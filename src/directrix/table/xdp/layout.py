@@ -134,7 +134,7 @@ FRONT = _record(
     "generation:I up:I lblc_expiration:I lblcr_expiration:I "
     f"timeout:{STATES * 4}s index:{INDEX_SIZE * 2}s address_mark:{ADDRESS_MARKS}s "
     f"verdicts:{MAX_CPUS * VERDICTS * 8}s forwarded:Q now_ns:Q guards:I flood:I estimates:I "
-    f"sysctl:{SYSCTLS.size}s defence:{DEFENCE.size}s widest:I",
+    f"sysctl:{SYSCTLS.size}s defence:{DEFENCE.size}s widest:I tunnels:I",
     aligned={"index": 2, "address_mark": 1, "verdicts": 8},
 )
 
@@ -162,7 +162,7 @@ HOP = _record(
 SERVER = _record(
     "server",
     "active:I inactive:I persistent:I overload:I connections:Q unit:I incarnation:I begun:Q last_begun:Q "
-    "reserved:16s "
+    "path_told:I path_mtu:H pad:H reserved:8s "
     "address:16s weight:I upper_threshold:I lower_threshold:I service:I port:H family:B method:B generation:I in_use:I "
     "key:20s removed:I last_weight:I tunnel_type:B tunnel_flags:B tunnel_port:H "
     "zero_connections:Q zero_packets:Q zero_bytes:Q kept_connections:Q kept_packets:Q kept_bytes:Q "
