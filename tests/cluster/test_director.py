@@ -133,6 +133,36 @@ def test_web_servers_die_and_heal_and_the_director_is_reloaded_killed_and_stoppe
     assert not holds_vip(here)
 
 
+def test_the_directors_own_page_is_served_while_all_real_servers_are_down(
+    cluster: Cluster, web: dict[str, Nginx], load: Load, tmp_path: Path
+) -> None:
+    address = "127.0.0.1"
+    here = cluster["d1"]
+    sorry = Nginx(here, tmp_path)
+    text = configuration().replace("lvs_sched rr", f"lvs_sched rr\n sorry_server {address} 80", 1)
+    Directing(here, tmp_path, text).ready()
+    assert set(load.more()) == {"rs1", "rs2"}
+
+    web["rs1"].kill()
+    web["rs2"].kill()
+    until("the sorry server stands in", lambda: standing(here) == {address: 1}, 30.0)
+    since = time.monotonic()
+    assert set(load.more()) == {"d1"}
+    assert load.failed_since(since + 1.0) == 0
+    assert f"  -> {address}:80 ".ljust(34) + "Route   1 " in here.ipvsadm("-Ln")
+    sick = json.loads(here.directrix("doctor", "--json", check=False).stdout)
+    told = {each["check"]: each["outcome"] for each in sick["findings"] if each["outcome"] not in ("ok", "skip")}
+    assert told == {"health-checks": "fail"}  # that its real servers are down is no secret
+    assert [each["outcome"] for each in sick["findings"] if each["check"] == "this-host"] == ["ok"]
+
+    web["rs1"].start()
+    until("a real server is back", lambda: standing(here) == {"10.0.0.11": 1}, 30.0)
+    since = time.monotonic()
+    assert set(load.more()) == {"rs1"}
+    assert load.failed_since(since + 1.0) == 0
+    sorry.kill()
+
+
 def test_the_service_manager_hears_when_the_addresses_are_live_and_the_api_tells_and_takes_orders(
     cluster: Cluster, web: dict[str, Nginx], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,18 @@ import pytest
 from test_doctor_breaks import EVERY
 
 from directrix.doctor.case import Case
-from directrix.doctor.checks import arp_settings, fill, hooks, link, listening, own_address, rp_filter, services, vip
+from directrix.doctor.checks import (
+    arp_settings,
+    fill,
+    hooks,
+    link,
+    listening,
+    own_address,
+    rp_filter,
+    services,
+    this_host,
+    vip,
+)
 from directrix.doctor.examining import examine
 from directrix.doctor.finding import Finding, Role
 from directrix.doctor.host import Carried, Destination, Host, Listener, Way
@@ -67,6 +78,7 @@ def address(text: str, interface: str = "eth0") -> Carried:
 
 
 OWN, ON_LO = address("10.0.0.11/24"), address("10.0.0.100/32", "lo")
+VIP_HERE = address("10.0.0.100/32")
 
 
 class TestLink:
@@ -297,6 +309,36 @@ class TestServices:
             "directrix ipvsadm -a -t 10.0.0.100:80 -r 10.0.0.11:80 -g -w 3",
         ]
         assert told(self.look(3, port=8080, method=ForwardingMethod.MASQUERADE)) == ["ok"]
+
+
+class AtHome(MadeUp):
+    """A host whose own addresses are local."""
+
+    def way_to(self, other: Address, source: Address | None = None) -> Way:
+        return Way("lo", None, other, local=other.is_loopback or any(each.address == other for each in self.carried))
+
+
+class TestThisHost:
+    def look(
+        self, *listeners: str, weight: int = 1, method: ForwardingMethod = ForwardingMethod.DIRECT
+    ) -> list[Finding]:
+        addresses = ("10.0.0.11", "127.0.0.1", "10.0.0.100", "10.0.0.12")
+        servers = tuple(Server(ip_address(each), 80, method, weight) for each in addresses)
+        host = AtHome(carried=[OWN, VIP_HERE], listeners=[Listener("tcp", ip_address(each), 80) for each in listeners])
+        service = replace(parse_service("10.0.0.100:80"), servers=servers)
+        return list(this_host.look(case(Role.DIRECTOR, host, services=(service,))))
+
+    def test_whoever_listens_for_the_vip_serves_it_by_each_of_its_addresses(self) -> None:
+        assert told(self.look("0.0.0.0")) == ["ok", "ok", "ok"]
+        assert told(self.look("10.0.0.100", method=ForwardingMethod.TUNNEL)) == ["ok", "ok", "ok"]
+
+    def test_nobody_there_is_a_failure_only_while_clients_come_and_no_packet_is_redirected(self) -> None:
+        assert told(self.look("10.0.0.11")) == ["fail", "fail", "fail"]
+        assert all("redirect" not in command for found in self.look("10.0.0.11") for command in commands(found))
+        assert told(self.look("127.0.0.1", weight=0)) == ["warn", "warn", "warn"]
+
+    def test_of_other_hosts_nothing_is_said(self) -> None:
+        assert told(this_host.look(case(Role.DIRECTOR, AtHome()))) == ["skip"]
 
 
 class Routed(MadeUp):

@@ -18,6 +18,8 @@ AT_ONCE_IN_CALM = 2
 TIME_LIMIT = 180.0
 
 DELIBERATE = {
+    "local_server_answers.txt": "of a real server that is the director itself IPVS sees the answers, too, counts "
+    "them, and tells from them who closed; directrix watches what comes in, as with every other real server",
     "refusal_counted.txt": "IPVS counts its own port unreachable as a packet of the real server's if the connection it "
     "is about is over and not yet gone; directrix counts nothing out",
     "reused_port_of_removed.txt": "IPVS drops the SYNs of a client that uses the port of a connection whose real "

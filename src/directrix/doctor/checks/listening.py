@@ -21,7 +21,7 @@ def look(case: Case) -> Iterator[Finding]:
     """Each service named, or, if none is, each socket that takes packets for the host's own address only."""
     if case.services:
         for service in case.pace.each(case.services, "services"):
-            yield _service(case, service)
+            yield look_at(case, service)
         return
     if not case.vips:
         yield skip("sockets", "no VIP is known here; name it with --vip, or better, its services with --service")
@@ -29,7 +29,8 @@ def look(case: Case) -> Iterator[Finding]:
         yield from _unnamed(case, vip)
 
 
-def _service(case: Case, service: Service) -> Finding:
+def look_at(case: Case, service: Service) -> Finding:
+    """Whether somebody on this host takes what is for a service."""
     protocol = service.protocol.name.lower()
     if not service.port:
         return skip(str(service), "it is for every port")

@@ -1,0 +1,51 @@
+"""A director that is one of its own real servers: whether its own service takes what is for the VIP.
+
+No packet can be sent to oneself as clients' packets come, and none need be: what the data plane leaves to this host its
+own stack delivers, and who listens there can be looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from directrix.doctor.case import Case
+from directrix.doctor.checks.listening import look_at
+from directrix.doctor.commands import quiesce, real
+from directrix.doctor.finding import Check, Finding, Outcome, Role, skip
+from directrix.doctor.served import Server, Service
+from directrix.lvs import ForwardingMethod
+
+_DELIVERED = (ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL, ForwardingMethod.LOCAL)
+"""Methods by which a packet for this host stays one for the VIP."""
+
+
+def look(case: Case) -> Iterator[Finding]:
+    """Each service that has a real server on this host."""
+    found = False
+    for service, server in (use for method in _DELIVERED for use in case.uses(method)):
+        way = case.host.way_to(server.address)
+        if way is not None and way.local:
+            found = True
+            yield _listened(case, service, server)
+    if not found:
+        yield skip("real servers", "none is this host")
+
+
+def _listened(case: Case, service: Service, server: Server) -> Finding:
+    found = replace(look_at(case, service), looked_at=f"{service} → {real(server)}", remedies=())
+    if found.outcome is not Outcome.FAIL:
+        return found
+    if server.weight == 0:
+        return replace(found, outcome=Outcome.WARN)
+    return replace(found, remedies=(quiesce(service, server),) if case.has_another(service, server) else ())
+
+
+CHECK = Check(
+    "this-host",
+    "where the director is a real server itself, its service listens for the VIP",
+    "What is for a real server that is the director goes to the director's own programs, with the VIP as its "
+    "destination: one that listens on another address only refuses its share of the clients.",
+    frozenset({Role.DIRECTOR}),
+    look,
+)
