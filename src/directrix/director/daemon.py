@@ -34,6 +34,7 @@ from directrix.director.at_table import AtTable
 from directrix.director.balancer import Balancer
 from directrix.director.complaints import first_error, tell_faults, warn
 from directrix.director.events import EventLog
+from directrix.director.host_watch import HostWatch
 from directrix.director.memory import Memory
 from directrix.director.options import Options
 from directrix.director.ordering import Ordering
@@ -45,7 +46,7 @@ from directrix.director.reporting import Reporter
 from directrix.director.setup import Setup, prepare, vet
 from directrix.director.statics import Statics, statics_of
 from directrix.director.syncing import SyncDaemons
-from directrix.director.table_work import handshakes
+from directrix.director.table_work import follow_host, handshakes
 from directrix.director.telling import run_command
 from directrix.director.virtual import ServerName, Virtual
 from directrix.draining.remembering import weights_here
@@ -54,6 +55,7 @@ from directrix.keepalived.values import GlobalDefinitions, Script
 from directrix.lvs import Family, TableError
 from directrix.system.service_manager import ServiceManager
 from directrix.table.interface import Table
+from directrix.table.opening import XDP
 from directrix.vrrp.effects import Effect, ReleaseAddresses, StateChanged, TakeAddresses
 from directrix.vrrp.service import VrrpService
 from directrix.vrrp.states import State
@@ -155,14 +157,18 @@ class Director:
         looking = asyncio.create_task(self._look_around())
         watchdog = asyncio.create_task(self._keep_alive())
         settling = asyncio.create_task(self._settle())
+        host: HostWatch | None = None
         listener: Listener | None = None
         try:
+            host = HostWatch(self._follow_host)
             listener = Listener(Api(self), self._place / SOCKET)
             while await self._wanted.get() != "stop":
                 await self.reload()
         finally:
             for task in (looking, settling):
                 task.cancel()
+            if host is not None:
+                await host.close()
             await self._stop(listener)
             watchdog.cancel()
 
@@ -322,6 +328,11 @@ class Director:
             _log.warning("%s is not written: the director has only just begun", path)
         else:
             _log.info("%s is written", path)
+
+    async def _follow_host(self) -> bool:
+        followed = self.options.make == XDP and await self.at_table.do(follow_host)
+        self.vrrp.announce_moved()
+        return followed
 
     def _forget_other_drains(self) -> None:
         """What `directrix drain` remembers of a table without a director is true no more of what is ours now."""

@@ -30,6 +30,15 @@ def counted(key: ServiceKey, server: ServerKey) -> str:
     return f"{key} {endpoint(*server)}"
 
 
+def follow_host(table: Table) -> bool:
+    """Have the table follow what became of this host's devices and addresses; answers whether anything had to be done.
+
+    Raises:
+        TableError: as `Table.follow_host`.
+    """
+    return table.follow_host()
+
+
 def see(table: Table, places: Sequence[Place], release: bool) -> Seen:
     """What is left of a real server, after its clients were released if they are to be."""
     found = []

@@ -30,7 +30,7 @@ _ADDRESS = struct.Struct("=BBBBI")
 _CACHE = struct.Struct("=IIII")
 _FOREVER = 0xFFFF_FFFF
 
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_LINKINFO, _IFLA_AF_SPEC = 1, 3, 4, 5, 18, 26
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_AF_SPEC = 1, 3, 4, 5, 10, 18, 26
 _INFO_KIND, _INFO_DATA = 1, 2
 _MACVLAN_MODE = 1
 _INET6_ADDR_GEN_MODE = 8
@@ -62,6 +62,8 @@ class LinkState:
         up: it is set up.
         running: it is set up and has a carrier.
         parent: ifindex of the device below, 0 if there is none.
+        master: ifindex of the bridge or bond it is a port of, 0 if it is none.
+        mtu: in bytes.
     """
 
     index: int
@@ -71,6 +73,8 @@ class LinkState:
     up: bool = False
     running: bool = False
     parent: int = 0
+    master: int = 0
+    mtu: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +263,8 @@ def _link(told: Message) -> Change | None:
         up=up,
         running=up and bool(flags & _RUNNING),
         parent=int.from_bytes(found.get(_IFLA_LINK, b""), sys.byteorder),
+        master=int.from_bytes(found.get(_IFLA_MASTER, b""), sys.byteorder),
+        mtu=int.from_bytes(found.get(_IFLA_MTU, b""), sys.byteorder),
     )
     return Change(link, told.type == DELLINK)
 

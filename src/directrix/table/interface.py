@@ -126,6 +126,16 @@ class Table(abc.ABC):
     def totals(self) -> tuple[Counters, Rates]:
         """Counters and rates of the whole table."""
 
+    def follow_host(self) -> bool:
+        """Follow what became of this host's devices and of its addresses; answers whether anything had to be done.
+
+        By itself a table follows neighbours alone. False from makes that live by the kernel's own view (IPVS).
+
+        Raises:
+            TableError: a device can't be served.
+        """
+        return False
+
     def handshakes(self) -> HandshakesByServer | None:
         """What clients' handshakes tell of each real server's health.
 

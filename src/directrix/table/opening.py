@@ -57,7 +57,7 @@ def open_table(*, create: bool) -> Table:
     `auto` is directrix's own table wherever this machine can carry it, else the kernel's IPVS.
 
     Args:
-        create: make it if there is none, and attach it to devices that came since. Otherwise one
+        create: make it if there is none, and have it follow what became of the devices since. Otherwise one
             that is not there answers as an empty one. The kernel's IPVS needs no making.
 
     Raises:
@@ -79,10 +79,10 @@ def _open_xdp(create: bool) -> Table:
     check_host()
     place = pins.here()
     if create:
-        from directrix.table.xdp import director
+        from directrix.table.xdp import director, following
 
         if place.loaded():
-            director.attach_to_new_devices(place)
+            following.follow_devices(place)
         else:
             director.bring_up()
     elif not place.loaded():

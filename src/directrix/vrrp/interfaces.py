@@ -57,6 +57,10 @@ class Interfaces:
         link = self.link(name)
         return link.index if link is not None else None
 
+    def macs(self) -> dict[str, bytes]:
+        """Each device's MAC address, by name."""
+        return {link.name: link.mac for link in self._links.values()}
+
     def states(self) -> Iterator[tuple[str, bool]]:
         """Each device's name, and whether it is up and has a carrier."""
         return ((link.name, link.running) for link in self._links.values())

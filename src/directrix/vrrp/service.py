@@ -116,6 +116,7 @@ class VrrpService:
             self._macs.make(self._configuration.instances)
             undo.pop_all()
         self._links = SteadyLinks(self._follow_interfaces)
+        self._macs_told = self._interfaces.macs()
         self._links.configure(self._configuration.link_delays)
         self._acceptance = Acceptance()
         self._notifier = Notifier()
@@ -186,6 +187,20 @@ class VrrpService:
         for unit in self._routers.units:
             if unit.group is not None:
                 self._notifier.repeat(GroupChanged(unit.group, unit.state))
+
+    def announce_moved(self) -> None:
+        """Tell neighbours of addresses whose device has another MAC: they would send to the old one until they ask.
+
+        It is for the caller to say when, for whoever serves the addresses has to know the new MAC before.
+        """
+        now = self._interfaces.macs()
+        before, self._macs_told = self._macs_told, now
+        moved = {name for name, mac in now.items() if before.get(name, mac) != mac}
+        for router in self._routers:
+            instance = router.instance
+            if any(device in moved for device, _ in self._belongings.owned(instance)):
+                _log.info("(%s) the MAC of its interface has changed", instance.name)
+                self._announcer.announce(instance, instance.gratuitous.master_repeat)
 
     def tracked(self) -> tuple[TrackedStatus, ...]:
         """All that is followed: scripts, processes, files; from `start` to `stop`."""

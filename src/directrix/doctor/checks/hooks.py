@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from directrix.doctor.case import Case
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
 from directrix.system import ethtool
+from directrix.table.xdp.attachment import Attachment
 
 _UP = Remedy("directrix up", safe=True)
 
@@ -25,7 +26,9 @@ def look(case: Case) -> Iterator[Finding]:
     for known, there in status.attachments:
         where = f"{known.name}, hook {known.hook}"
         link = case.host.links.get(known.name)
-        if not there:
+        if there and known.name in status.changed:
+            yield _changed(known, where)
+        elif not there:
             yield fail(where, "the program is gone from it: the host's own stack gets the packets of clients", [_UP])
         elif known.hook == "xdp-generic":
             yield warn(
@@ -39,6 +42,15 @@ def look(case: Case) -> Iterator[Finding]:
             yield ok(where, "attached")
     if not status.current:
         yield warn("the programs attached", "they are of another build than this directrix", [_UP])
+
+
+def _changed(known: Attachment, where: str) -> Finding:
+    """XDP knows by the MAC which frames are for this host, tc by the kernel's word."""
+    said = "it has changed (its MAC, its MTU, what it belongs to), and the data plane was not told"
+    if known.hook == "tc":
+        return warn(where, f"{said}; directrix run follows by itself", [_UP])
+    said = f"{said}: frames for another MAC it leaves to the host, which refuses them; directrix run follows by itself"
+    return fail(where, said, [_UP])
 
 
 def _of_hardware(name: str, where: str) -> Finding:

@@ -14,6 +14,7 @@ from directrix.system.links import Link
 from directrix.table.interface import HandshakesByServer
 from directrix.table.xdp import attachment, handover, layout, libbpf, loader, pins
 from directrix.table.xdp.attachment import Attachment
+from directrix.table.xdp.devices import devices
 from directrix.table.xdp.host import check_host
 from directrix.table.xdp.maps import Maps
 from directrix.table.xdp.table import XdpTable
@@ -41,7 +42,7 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a table stands."""
+    """How a table stands. `changed` names devices that are served, and not as the data plane was told."""
 
     connections: int
     max_connections: int
@@ -54,6 +55,7 @@ class Status:
     current: bool
     flood: Flood = NO_FLOOD
     budgets: Mapping[ServiceKey, BudgetState] = field(default_factory=dict)
+    changed: tuple[str, ...] = ()
 
 
 def bring_up(
@@ -95,6 +97,7 @@ def _attach(
             "(directrix down, then up)"
         )
     size = record.get("connections") or connections or loader.DEFAULT_CONNECTIONS
+    as_of_now = devices()
     found = attachment.current_links()
     chosen = attachment.choose(interfaces, found) if interfaces else attachment.carriers(found)
     before = {known.ifindex: known for known in attachment.from_record(record)}
@@ -103,6 +106,8 @@ def _attach(
         in_use |= {link.index: hook for link in chosen}
     chosen += [link for link in found if link.index in before and link not in chosen]
     wanted = [(link, in_use.get(link.index, hook)) for link in attachment.below_vlans_first(chosen)]
+    automatic = not interfaces or record.get("automatic", False)
+    here = {link.index for link in found}
     done: dict[int, Attachment] = {}
     skipped: list[Skipped] = []
 
@@ -112,9 +117,9 @@ def _attach(
                 "namespace": pins.namespace_inode(),
                 "connections": size,
                 "program": loader.object_hash(),
-                "automatic": not interfaces or record.get("automatic", False),
+                "automatic": automatic,
                 "hook": record.get("hook", "auto") if interfaces else hook,
-                "interfaces": attachment.interface_names(),
+                "devices": as_of_now,
                 "attachments": attachment.to_record(list(attachments.values())),
                 "settings": attachment.tune(list(attachments.values()), record.get("settings", {})),
             }
@@ -150,8 +155,11 @@ def _attach(
         finally:
             maps.close()
     for ifindex, known in before.items():
-        if ifindex not in done:
-            attachment.detach(known)
+        if ifindex in done:
+            continue
+        attachment.detach(known)
+        if not automatic and ifindex not in here and all(new.name != known.name for new in done.values()):
+            done[ifindex] = known  # it was asked for by name, and is taken again when it comes back
     if all(new.hook == "tc" for new in done.values()):
         handover.remove()
     keep_record(done)
@@ -190,19 +198,6 @@ def take_down() -> bool:
         place.remove()
     pins.tidy(place.root)
     return True
-
-
-def attach_to_new_devices(place: pins.Place) -> None:
-    """Where the table attached itself, attach it to what came since."""
-    record = place.read_record()
-    if record.get("trace"):
-        from directrix.table.xdp import tracing
-
-        if tracing.left_behind(place):
-            renew(record)
-    names = [list(pair) for pair in attachment.interface_names()]
-    if record.get("automatic") and record.get("interfaces") != names:
-        bring_up(hook=record.get("hook", "auto"))
 
 
 def renew(record: dict[str, Any]) -> None:
@@ -258,10 +253,17 @@ def status(*, servers: bool = True) -> Status | None:
             current=record.get("program") == loader.object_hash(),
             flood=flood,
             budgets=budgets,
+            changed=_changed(record),
         )
     finally:
         libbpf.heard()
         maps.close()
+
+
+def _changed(record: dict[str, Any]) -> tuple[str, ...]:
+    known = record.get("devices", [])
+    served = {attached.name for attached in attachment.from_record(record)}
+    return tuple(str(each[1]) for each in devices() if each[1] in served and each not in known)
 
 
 def _hops(table: XdpTable) -> list[Hop]:

@@ -43,7 +43,7 @@ from directrix.lvs.sysctls import check as check_sysctls
 from directrix.system.local_address import is_here
 from directrix.table.interface import HandshakesByServer, Table, check_address, check_netmask, check_server
 from directrix.table.marks import MarkRules
-from directrix.table.xdp import connections, layout, libbpf, removal, sysctls, tunnels
+from directrix.table.xdp import connections, layout, libbpf, own_servers, removal, sysctls, tunnels
 from directrix.table.xdp.budgets import Budgets
 from directrix.table.xdp.clock import Ticks, timeout_ticks
 from directrix.table.xdp.counting import Counting
@@ -399,6 +399,19 @@ class XdpTable(Records, Table):
         tunnel = bool(flags & layout.SERVER_TUNNEL)
         if words[state] in layout.HOPS_RESOLVED and (words[state] == layout.HOP_TUNNEL) != tunnel:
             words[state] = layout.HOP_UNKNOWN
+
+    def follow_host(self) -> bool:
+        from directrix.table.xdp import following
+
+        followed = following.follow_devices(self._place)
+        if not own_servers.misjudged(self._maps):
+            return followed
+        state = layout.HOP.offsets["state"]
+        with self._changing():
+            for number, flags in own_servers.misjudged(self._maps):
+                self._set_server_flags(number, flags)
+                self._maps.hops.words[(number * layout.HOP.size + state) // 4] = layout.HOP_UNKNOWN
+        return True
 
     def _set_server_flags(self, number: int, flags: int) -> None:
         self._maps.hops.words[number * layout.HOP.size // 4] = flags

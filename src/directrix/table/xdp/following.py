@@ -1,0 +1,61 @@
+"""The table follows what becomes of this host: devices that come, go and change, addresses that are its own.
+
+The data plane knows of devices what it was told: the MAC a frame for this host bears, how large packets may be, what
+lies under VLANs and bonds, and which real servers are this host itself. The kernel tells no BPF program when that
+changes. So it is looked at anew by every command that changes the table, and by the daemon as soon as the kernel tells
+of a change. A list of what matters lies in the table's record: where it is still true, nothing more is done.
+"""
+
+from __future__ import annotations
+
+from directrix.table.xdp import attachment, director, pins
+from directrix.table.xdp.devices import Device, devices
+from directrix.table.xdp.maps import Maps
+
+
+def follow_devices(place: pins.Place) -> bool:
+    """Attach the table to what came, where it attached itself or was attached before, and tell it of what changed.
+
+    Answers whether anything had.
+
+    Raises:
+        TableError: a device can't be served; the others are.
+    """
+    record = place.read_record()
+    if record.get("trace"):
+        from directrix.table.xdp import tracing
+
+        if tracing.left_behind(place):
+            director.renew(record)
+            record = place.read_record()
+    before, now = record.get("devices", []), devices()
+    if before == now:
+        return False
+    names = {name: index for index, name in attachment.interface_names()}
+    if record.get("automatic"):
+        if {tuple(each[:2]) for each in now} - {tuple(each[:2]) for each in before}:
+            director.bring_up(hook=record.get("hook", "auto"))
+            return True
+    elif back := [
+        known.name for known in attachment.from_record(record) if names.get(known.name, known.ifindex) != known.ifindex
+    ]:
+        director.bring_up(back)
+        return True
+    _describe(place, now)
+    return True
+
+
+def _describe(place: pins.Place, now: list[Device]) -> None:
+    with place.lock():
+        record = place.read_record()
+        found = attachment.current_links()
+        here = {link.index for link in found}
+        attachments = attachment.from_record(record)
+        maps = Maps(place)
+        try:
+            attachment.describe_devices(maps, found, [known for known in attachments if known.ifindex in here])
+        finally:
+            maps.close()
+        if record.get("automatic"):
+            attachments = [known for known in attachments if known.ifindex in here]
+        place.write_record(record | {"devices": now, "attachments": attachment.to_record(attachments)})
