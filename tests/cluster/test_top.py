@@ -14,9 +14,11 @@ import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from hosts import VIP, Cluster, Host, service, until
+from web import Directing
 
 pytestmark = pytest.mark.root
 
@@ -109,6 +111,31 @@ def test_it_is_watched_resized_used_and_left_as_it_was(one: Cluster) -> None:
         terminal.read()
         assert terminal.seen.endswith(LEAVES)
         assert terminal.settings() == terminal.before
+
+
+def test_it_stays_live_beside_a_director_that_is_stuck(one: Cluster, tmp_path: Path) -> None:
+    here = one["director"]
+    here.up()
+    server = "real_server 10.0.0.11 80 { }"
+    director = Directing(here, tmp_path, f"virtual_server {VIP} 80 {{ lvs_sched rr\n lvs_method DR\n {server}\n }}")
+    director.ready()
+    with top(here, columns=120) as terminal:
+        terminal.wait_for("10.0.0.11:80")
+        director.process.send_signal(signal.SIGSTOP)
+        terminal.wait_for("the director has not answered for")
+        terminal.type("\x1b[B")
+        terminal.type("z")
+        terminal.wait_for("no new connections, weight 0? (y/n)")
+        terminal.type("y")
+        terminal.wait_for("the director does not answer; nothing is done")
+        director.process.send_signal(signal.SIGCONT)
+        until(
+            "it answers again",
+            lambda: not any("has not answered" in line for line in terminal.shown()) and terminal.shown(),
+            30,
+        )
+        terminal.type("q")
+        assert terminal.process.wait(10) == 0
 
 
 def test_a_signal_leaves_the_terminal_as_it_was_too(one: Cluster) -> None:

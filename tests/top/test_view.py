@@ -48,6 +48,12 @@ def test_a_flood_stands_in_the_title_and_at_the_services_it_is_about() -> None:
     ]
 
 
+def test_a_director_that_does_not_answer_is_told_of_when_it_is_more_than_slow() -> None:
+    assert text(Model(), shown=replace(SAMPLE, silent=1.5)) == text(Model())
+    [told] = [line for line in text(Model(), shown=replace(SAMPLE, silent=7.3)) if line not in text(Model())]
+    assert told == "the director has not answered for 7 s; what it said before is shown"
+
+
 def test_what_a_director_s_checks_found_has_a_column_and_servers_they_took_out_have_a_row() -> None:
     name = str(HTTP)
     checked = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from directrix.top.model import Action
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 HELP = "watch services, real servers, rates and handshakes live, and quiesce servers"
 
 _LEAST_INTERVAL = 0.1
+_FIRST, _LATER, _UNHURRIED = 1.0, 0.2, 3.0
+"""Seconds for which a frame waits for the director: the first one of the live view, the others, one of plain text."""
+_PATIENCE = 3.0
+"""Seconds that it may take for an order."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
 
         from directrix.top.running import batch
 
-        batch(_sample, _write, get_terminal_size((80, 24)).columns, args.interval, args.rounds)
+        batch(_Sampler(_UNHURRIED, _UNHURRIED), _write, get_terminal_size((80, 24)).columns, args.interval, args.rounds)
         return 0
     import gc
 
@@ -54,7 +58,8 @@ def run(args: argparse.Namespace) -> int:
     # among them took longer than to read the table.
     gc.disable()
     with screen() as ours:
-        live(ours, _sample, _act, args.interval, args.rounds)
+        sampler = _Sampler(_FIRST, _LATER)
+        live(ours, sampler, sampler.act, args.interval, args.rounds)
     return 0
 
 
@@ -63,21 +68,54 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def _sample() -> Sample:
-    """The table as it is now: opened each time, so that one which comes, goes or is made anew is seen."""
-    import time
-    from contextlib import closing
-    from dataclasses import replace
+class _Told(NamedTuple):
+    """What the director says of servers and virtual routers."""
 
-    from directrix.health import memory
-    from directrix.table import absences
-    from directrix.table.opening import open_table
-    from directrix.top.sample import take
+    checked: dict[tuple[str, str], Checked] = {}  # noqa: RUF012 nobody changes it
+    routers: tuple[RouterRow, ...] = ()
 
-    remembered = memory.read(absences.directory_here())
-    with closing(open_table(create=False)) as table:
-        taken = take(table, remembered, absences.clock(), time.strftime("%H:%M:%S"), checked=_checked())
-    return replace(taken, routers=_routers())
+
+class _Sampler:
+    """Takes samples of the table, opened each time, so that one which comes, goes or is made anew is seen."""
+
+    def __init__(self, first: float, then: float) -> None:
+        """So many seconds the director may take for its answer, the first time and later on; then we go on without."""
+        from directrix.top.consulting import Consulted
+
+        self.director = Consulted(lambda: _Told(_checked(), _routers()), _Told())
+        self._patience, self._then = first, then
+
+    def __call__(self) -> Sample:
+        import time
+        from contextlib import closing
+        from dataclasses import replace
+
+        from directrix.health import memory
+        from directrix.table import absences
+        from directrix.table.opening import open_table
+        from directrix.top.sample import take
+
+        told = self.director.latest(self._patience)
+        self._patience = self._then
+        remembered = memory.read(absences.directory_here())
+        with closing(open_table(create=False)) as table:
+            taken = take(table, remembered, absences.clock(), time.strftime("%H:%M:%S"), checked=told.checked)
+        return replace(taken, routers=told.routers, silent=self.director.silent)
+
+    def act(self, action: Action) -> None:
+        """Quiesce a real server or bring it back.
+
+        Raises:
+            TableError: it can't be done, or not as long as the director does not answer.
+        """
+        from directrix.director.client import NoDirector
+        from directrix.top.consulting import within
+        from directrix.top.view import SILENCE
+
+        if self.director.silent > SILENCE:
+            raise NoDirector("the director does not answer; nothing is done")
+        if not within(_PATIENCE, lambda: _act(action)):
+            raise NoDirector("the director does not answer; it may still do it when it does")
 
 
 def _routers() -> tuple[RouterRow, ...]:

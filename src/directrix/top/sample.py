@@ -87,7 +87,7 @@ class Sample:
     """The table at a moment, like no other one.
 
     `clock` is the time of day to be shown, `routers` are those of VRRP, if it is spoken; `flood` tells whether it is
-    under flood.
+    under flood. `silent` is for how many seconds the director has not answered; what it said before that is shown.
     """
 
     services: tuple[ServiceRow, ...] = ()
@@ -95,6 +95,7 @@ class Sample:
     clock: str = ""
     routers: tuple[RouterRow, ...] = ()
     flood: bool = False
+    silent: float = 0.0
 
     @property
     def checked(self) -> bool:

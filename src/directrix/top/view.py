@@ -17,6 +17,9 @@ from directrix.top.routers import line
 from directrix.top.sample import History, Sample, ServerRow, ServiceRow
 from directrix.top.text import duration, fit, percent, short, sparkline
 
+SILENCE: Final = 2.0
+"""Seconds after which it is told that the director does not answer: one that is slow is none that is stuck."""
+
 
 class Style(enum.Enum):
     """How a line is shown where the terminal can."""
@@ -92,6 +95,7 @@ def frame(
     """The whole view in so many columns and lines; without a height all rows, and no last line for keys."""
     found = shown(model, sample)
     lines = [*_summary(model, sample, history, columns, unicode=unicode, interval=interval), *_routers(sample)]
+    lines += _silence(sample)
     if model.help:
         lines += [Line(text) for text in HELP]
         if height is not None:
@@ -178,6 +182,13 @@ def _together(sample: Sample) -> _Together:
     seen = [row.handshakes for row in servers if row.handshakes is not None and row.handshakes.recent_begun]
     active, inactive = (sum(getattr(row.state, name) for row in servers) for name in ("active", "inactive"))
     return _Together(len(servers), active, inactive, together(seen).recent_share)
+
+
+def _silence(sample: Sample) -> list[Line]:
+    if sample.silent < SILENCE:
+        return []
+    said = f"the director has not answered for {sample.silent:.0f} s; what it said before is shown"
+    return [Line(said, Style.BAD)]
 
 
 def _routers(sample: Sample) -> list[Line]:
