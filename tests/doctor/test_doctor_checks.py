@@ -31,8 +31,9 @@ from directrix.doctor.mending import left_elsewhere, safe_remedies
 from directrix.doctor.registry import CHECKS
 from directrix.doctor.served import Server, parse_service
 from directrix.lab.breaks import BREAKS
-from directrix.lvs import Address, ForwardingMethod, Protocol, ServiceKey
+from directrix.lvs import Address, ForwardingMethod, Protocol, ServiceKey, VirtualService
 from directrix.lvs.flood import Flood, FloodCounts, FloodState
+from directrix.lvs.service import SchedulerFlags
 from directrix.system.links import Link
 from directrix.table.xdp.attachment import Attachment
 from directrix.table.xdp.director import Status
@@ -301,6 +302,33 @@ class TestServices:
         assert told(self.look()) == ["fail"]
         (found,) = self.look(0, 0)
         assert commands(found) == ["directrix ipvsadm -e -t 10.0.0.100:80 -r 10.0.0.11:80 -g -w 1"]
+
+    @pytest.mark.parametrize(
+        ("scheduler", "flags", "weights", "advised"),
+        [
+            ("mh", SchedulerFlags.NONE, (1, 0), "-s mh -b mh-fallback -p 300"),
+            ("mh", SchedulerFlags.FLAG_2, (1, 0, 0), "-s mh -b mh-fallback,mh-port -p 300"),
+            ("sh", SchedulerFlags.NONE, (1, 0), "-s sh -b sh-fallback -p 300"),
+            ("mh", SchedulerFlags.FLAG_1, (1, 0), None),
+            ("mh", SchedulerFlags.NONE, (1, 1), None),
+            ("wlc", SchedulerFlags.NONE, (1, 0), None),
+        ],
+    )
+    def test_a_hash_that_leads_to_a_quiesced_server_refuses_without_fallback(
+        self, scheduler: str, flags: SchedulerFlags, weights: tuple[int, ...], advised: str | None
+    ) -> None:
+        plain = parse_service("10.0.0.100:80")
+        servers = tuple(
+            Server(ip_address(f"10.0.0.{11 + number}"), 80, ForwardingMethod.DIRECT, weight)
+            for number, weight in enumerate(weights)
+        )
+        definition = VirtualService(plain.key, scheduler, scheduler_flags=flags, persistence=300)
+        service = replace(plain, servers=servers, definition=definition)
+        [_, *found] = services.look(case(Role.DIRECTOR, MadeUp(), services=(service,)))
+        assert told(found) == (["warn"] if advised else [])
+        assert [commands(each) for each in found] == (
+            [[f"directrix ipvsadm -E -t 10.0.0.100:80 {advised}"]] if advised else []
+        )
 
     def test_another_port_means_nothing_in_direct_routing(self) -> None:
         (_, found) = self.look(3, port=8080)

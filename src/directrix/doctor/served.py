@@ -6,7 +6,16 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from directrix.lvs import Address, ForwardingMethod, MarkRule, Protocol, ServiceKey, ServiceState, Tunnel
+from directrix.lvs import (
+    Address,
+    ForwardingMethod,
+    MarkRule,
+    Protocol,
+    ServiceKey,
+    ServiceState,
+    Tunnel,
+    VirtualService,
+)
 from directrix.lvs.addresses import endpoint
 
 _PLAIN = Tunnel()
@@ -32,7 +41,8 @@ class Server:
 class Service:
     """What clients connect to, and the real servers behind it; those are known on a director alone.
 
-    `key` is that of the table's service: another one where a firewall mark leads to it.
+    `key` is that of the table's service: another one where a firewall mark leads to it. `definition` is the service as
+    the table has it; None where it is not known.
     """
 
     protocol: Protocol
@@ -40,6 +50,7 @@ class Service:
     port: int
     key: ServiceKey
     servers: tuple[Server, ...] = ()
+    definition: VirtualService | None = None
 
     @property
     def destination(self) -> str:
@@ -73,13 +84,14 @@ def services_of(states: Iterable[ServiceState], marks: Sequence[MarkRule]) -> tu
             for known in reversed(state.servers)
         )
         if key.protocol is not None and key.address is not None:
-            found.append(Service(key.protocol, key.address, key.port, key, servers))
+            found.append(Service(key.protocol, key.address, key.port, key, servers, state.service))
             continue
         for rule in marks:
             match = rule.match
             if rule.service == key and match.network.num_addresses == 1 and match.first_port == match.last_port:
                 protocol = match.protocol or Protocol.TCP
-                found.append(Service(protocol, match.network.network_address, match.first_port, key, servers))
+                destination = match.network.network_address, match.first_port
+                found.append(Service(protocol, *destination, key, servers, state.service))
     return tuple(found)
 
 

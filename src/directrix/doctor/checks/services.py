@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from directrix.doctor.case import Case
 from directrix.doctor.commands import method_option, real
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, warn
 from directrix.doctor.served import Server, Service
-from directrix.lvs import ForwardingMethod
+from directrix.lvs import ForwardingMethod, VirtualService
 from directrix.lvs.addresses import endpoint
+from directrix.lvs.flags import FALLBACK, flag_names
+from directrix.lvs.flags import NAMES as FLAG_NAMES
+from directrix.lvs.objects import netmask_object
+from directrix.lvs.service import default_netmask
 
 _PORT_STAYS = {ForwardingMethod.DIRECT: "direct routing", ForwardingMethod.TUNNEL: "a tunnel"}
 
@@ -32,6 +36,37 @@ def look(case: Case) -> Iterator[Finding]:
         else:
             yield ok(str(service), f"{len(chosen)} of {len(service.servers)} real servers take new connections")
         yield from _ports(service)
+        yield from _refusing(service, chosen)
+
+
+def _refusing(service: Service, chosen: Sequence[Server]) -> Iterator[Finding]:
+    """Hash schedulers keep a quiesced server's share of the clients for it, and without *fallback* refuse them."""
+    defined = service.definition
+    if defined is None or defined.scheduler not in FLAG_NAMES or defined.scheduler_flags & FALLBACK or not chosen:
+        return
+    resting = [server for server in service.servers if server.weight == 0]
+    if resting:
+        fallback = FLAG_NAMES[defined.scheduler][0]
+        yield warn(
+            f"{service}, scheduler {defined.scheduler}",
+            f"new clients whose hash leads to {' or '.join(map(real, resting))}, of weight 0, are refused: the flag "
+            f"{fallback} (ipvsadm's -b, or in keepalived.conf) gives them to another real server",
+            [Remedy(f"directrix ipvsadm -E {service.option} {_options(defined, fallback)}", safe=True)],
+        )
+
+
+def _options(defined: VirtualService, *more: str) -> str:
+    """A service's options as ipvsadm takes them, with more scheduler flags."""
+    words = ["-s", defined.scheduler, "-b", ",".join((*more, *flag_names(defined)))]
+    if defined.persistence:
+        words += ["-p", str(defined.persistence)]
+    if defined.netmask != default_netmask(defined.key.family):
+        words += ["-M", str(netmask_object(defined))]
+    if defined.engine:
+        words += ["--pe", defined.engine]
+    if defined.one_packet:
+        words.append("-o")
+    return " ".join(words)
 
 
 def _ports(service: Service) -> Iterator[Finding]:
