@@ -1,4 +1,4 @@
-"""Many real servers: two thousand checks a second go on in time while somebody reads everything."""
+"""Many real servers: two thousand checks a second go on in time while somebody reads everything, or it is reloaded."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from directrix.director.balancer import Balancer
 from directrix.director.streaming import in_turns, pieces
 from directrix.director.table_work import counts
 from directrix.director.told import Checked
+from directrix.director.turns import AT_ONCE
+from directrix.lvs import RealServer, ServiceKey, ServiceState
 from directrix.table.memory import MemoryTable
 
 SERVICES, SERVERS, CHECKED = 100, 100, 20
@@ -95,3 +97,57 @@ def test_checks_go_on_in_time_while_a_table_of_ten_thousand_servers_is_read(monk
     # The tenth that waited longest has waited for a processor, too, where others are at work.
     assert late[len(late) * 9 // 10] < GOAL
     assert rate > SERVICES * CHECKED / 2
+
+
+class Counting(MemoryTable):
+    """A table that counts what is read of it and changed since it was last asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._work = 0
+
+    def work(self) -> int:
+        done, self._work = self._work, 0
+        return done
+
+    def each_service(self) -> Iterator[ServiceState]:
+        for state in self.services():
+            self._work += len(state.servers)
+            yield state
+
+    def edit_server(self, key: ServiceKey, server: RealServer) -> None:
+        self._work += 1
+        super().edit_server(key, server)
+
+    def weights(self) -> set[int]:
+        return {entry.server.weight for state in self.services() for entry in state.servers}
+
+
+def test_a_reload_gives_everybody_else_a_turn_after_each_two_hundred_real_servers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    table = Counting()
+    turns: list[int] = []
+
+    async def take_turns() -> None:
+        while True:
+            turns.append(table.work())
+            await asyncio.sleep(0)
+
+    async def story() -> None:
+        monkeypatch.setattr(balancing, "checker", lambda settings, wires: Ready())
+        balancer = Balancer(table, lambda told: None)
+        text = configuration()
+        balancer.start(setup(text))
+        changed = setup(text.replace("weight 1", "weight 3"))
+        table.work()
+        taking = asyncio.create_task(take_turns())
+        changes = await balancer.reload(changed)
+        taking.cancel()
+        assert len(changes) == SERVICES * SERVERS
+        assert table.weights() == {3}
+        await balancer.stop()
+
+    asyncio.run(story())
+    assert sum(turns) > SERVICES * SERVERS
+    assert max(turns) <= 2 * AT_ONCE

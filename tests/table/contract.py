@@ -140,6 +140,17 @@ class TableContract:
             table.add_service(a_service(scheduler=scheduler))
         assert table.service(HTTP).service.scheduler == scheduler
 
+    def test_one_after_another_services_are_the_same(self, table: Table) -> None:
+        for key in (HTTP, DNS):
+            table.add_service(VirtualService(key))
+        table.add_server(HTTP, a_server())
+        assert list(table.each_service()) == table.services()
+
+    def test_the_host_is_followed_where_nothing_has_changed(self, table: Table) -> None:
+        table.add_service(VirtualService(HTTP))
+        table.add_server(HTTP, a_server())
+        assert not table.follow_host()
+
     def test_protocol_address_and_port_make_different_services(self, table: Table) -> None:
         keys = {
             HTTP,

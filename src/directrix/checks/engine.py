@@ -231,6 +231,8 @@ async def _end(stopped: list[_Running]) -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     for running in stopped:
+        # A task that was cancelled refers to its frame, and that to this: a circle that only the collector would end.
+        running.task = None
         if isinstance(running.checker, Checker):
             running.checker.close()
 

@@ -38,6 +38,7 @@ from directrix.director.refusal import Refused
 from directrix.director.setup import Setup
 from directrix.director.table_work import handshakes
 from directrix.director.told import Checked, CheckName, Told
+from directrix.director.turns import in_turns, pausing
 from directrix.director.virtual import ServerName, Virtual
 from directrix.health.rule import Rule
 from directrix.keepalived.values import FlushOnStop, LvsTimeouts
@@ -89,6 +90,7 @@ class Balancer:
         self._own: frozenset[ServiceKey] = frozenset()
         self._resting: dict[CheckName, bool] = {}
         self._mending: asyncio.TimerHandle | None = None
+        self._reloading = False
         self.passive = PassiveHealth(handshakes or self._handshakes, self.server, self.places)
         self._judging: asyncio.Task[None] | None = None
 
@@ -118,7 +120,7 @@ class Balancer:
         actions: list[tuple[Virtual, list[Action]]] = []
         for virtual in setup.virtuals.values():
             actions.append((virtual, self._new_pool(virtual, remembered, loop.time())))
-        changes = self.in_force.have(list(self._wanted()), (lambda key: True) if flush else self._ours)
+        changes = self.in_force.have(self._wanted(), (lambda key: True) if flush else self._ours)
         self._own = setup.keys
         self._set_timeouts()
         self._beliefs = dict(self._believed())
@@ -133,6 +135,9 @@ class Balancer:
     async def reload(self, setup: Setup) -> tuple[Change, ...]:
         """Go on by another setup; what is the same in both goes on as it is. Gives what changed.
 
+        It is done in turns, in which checks go on and what they find is heard. Pools change all in one of them; the
+        table follows, all at once when everything is in it.
+
         Raises:
             Refused: a checker can't be made; nothing has changed then.
             TableError: the table refuses, for a reason that could not be foreseen.
@@ -140,6 +145,8 @@ class Balancer:
         before, now = self.setup, asyncio.get_running_loop().time()
         old, new = dict(self._checks(before)), dict(self._checks(setup))
         made = self._made({name: check for name, check in new.items() if old.get(name) != check})
+        each = ((one.name, setup.pool_settings(one)) for one in setup.virtuals.values())
+        settings = dict(await in_turns(pausing(each, lambda one: len(one[1].servers))))
         progress: dict[CheckName, Progress] = {}
         for name in [name for name, check in old.items() if new.get(name) != check]:
             progress[name] = self.engine.progress(name)
@@ -155,22 +162,23 @@ class Balancer:
             if pool is None:
                 actions.append((virtual, self._new_pool(virtual, Remembered(), now)))
             else:
-                actions.append((virtual, pool.reload(setup.pool_settings(virtual), now)))
+                actions.append((virtual, pool.reload(settings[virtual.name], now)))
         configured = {(virtual.name, key) for virtual in setup.virtuals.values() for key in virtual.real_servers}
         self.orders = {name: order for name, order in self.orders.items() if name in configured}
         self._beliefs = dict(self._believed())
+        self._reloading = True
         try:
-            changes = self.in_force.have(list(self._wanted()), self._ours)
+            changes = await in_turns(self.in_force.having(self._wanted(), self._ours))
             self._own = setup.keys
             self._set_timeouts()
         finally:
+            self._reloading = False
             self._watch_astray()
-            for virtual, done in actions:
-                self._tell(virtual, done, before)
             for name, one in made.items():
                 known = progress.get(name)
                 self._begin(name, one, Belief(known.up) if known is not None and known.has_run else None)
             self._remember()
+            await in_turns(pausing(self._telling(actions, before)))
         return changes
 
     async def stop(self) -> None:
@@ -246,7 +254,12 @@ class Balancer:
         self._remember()
 
     def suspend(self, away: Callable[[Virtual], bool]) -> None:
-        """Let the checks rest of virtual servers with `ha_suspend` whose VIP is `away`, and no others."""
+        """Let the checks rest of virtual servers with `ha_suspend` whose VIP is `away`, and no others.
+
+        While a configuration is changed nothing is done: not all checks that it has have begun.
+        """
+        if self._reloading:
+            return
         for name, _ in self._checks(self.setup):
             virtual = self.setup.virtuals[name[0]]
             if not virtual.settings.ha_suspend:
@@ -283,6 +296,12 @@ class Balancer:
         if actions:
             self.in_force.adjust(self.setup.virtuals[name].adjusted(actions))
             self._watch_astray()
+
+    def _telling(self, done: Iterable[tuple[Virtual, list[Action]]], before: Setup) -> Iterator[Action]:
+        for virtual, actions in done:
+            for action in actions:
+                self._tell(virtual, [action], before)
+                yield action
 
     def _tell(
         self, virtual: Virtual, actions: Iterable[Action], before: Setup | None = None, *, cause: str = ""

@@ -19,7 +19,6 @@ ends the director and nothing else, for a restart.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -32,6 +31,7 @@ from directrix.director import dumps
 from directrix.director.api import Api, Listener
 from directrix.director.at_table import AtTable
 from directrix.director.balancer import Balancer
+from directrix.director.collector import Collector
 from directrix.director.complaints import first_error, tell_faults, warn
 from directrix.director.events import EventLog
 from directrix.director.host_watch import HostWatch
@@ -51,7 +51,7 @@ from directrix.director.telling import run_command
 from directrix.director.virtual import ServerName, Virtual
 from directrix.draining.remembering import weights_here
 from directrix.keepalived import FaultyConfiguration, load
-from directrix.keepalived.values import GlobalDefinitions, Script
+from directrix.keepalived.values import Configuration, GlobalDefinitions, Script
 from directrix.lvs import Family, TableError
 from directrix.system.service_manager import ServiceManager
 from directrix.table.interface import Table
@@ -119,6 +119,7 @@ class Director:
         self._manager = manager
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
         self._ready = False
+        self._collector = Collector()
 
     async def run(self) -> None:
         """Run until told to stop.
@@ -146,7 +147,7 @@ class Director:
         self._forget_other_drains()
         self._synchronise()
         self.orders.resume()
-        _spare_the_collector()
+        self._collector.spare()
         _log.info("%d virtual servers; %d changes of the table", len(self.setup.virtuals), len(changes))
         try:
             await self.vrrp.start()
@@ -238,7 +239,10 @@ class Director:
         before = self.setup.configuration.globals
         if loaded.configuration.globals.net_namespace != before.net_namespace:
             raise Refused(["net_namespace can't change while the director runs: restart it"])
-        setup = prepare(loaded.configuration)
+        return await asyncio.to_thread(self._prepared, loaded.configuration)
+
+    def _prepared(self, configuration: Configuration) -> Setup:
+        setup = prepare(configuration)
         vet(setup, self.balancer.table)
         return setup
 
@@ -262,7 +266,7 @@ class Director:
         self.reporter.configure(setup)
         self._synchronise()
         self.orders.resume()
-        _spare_the_collector()
+        self._collector.spare()
         warn(setup, self.options.make)
         try:
             self.events.reopen()
@@ -393,15 +397,6 @@ class Director:
     async def _run_bounded(self, script: Script | None, seconds: float) -> None:
         if script is not None:
             await run_command(command(script, self.setup.configuration.globals), seconds)
-
-
-def _spare_the_collector() -> None:
-    """What lives as long as a configuration need not be looked through again and again: a tenth of a second each time
-    for ten thousand real servers, in which nothing else happens.
-    """
-    gc.unfreeze()
-    gc.collect()
-    gc.freeze()
 
 
 def _settled(status: InstanceStatus) -> bool:

@@ -8,11 +8,12 @@ remembered, because somebody else changed it, it is looked at and put right.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 from directrix.checks.actions import ServerKey
-from directrix.director.plan import Change, ServerChange, WantedService, carry_out, make_plan
+from directrix.director.plan import Change, ServerChange, WantedService, carry_out, carrying_out, make_plan
+from directrix.director.turns import at_once, pausing
 from directrix.director.virtual import Adjusted
 from directrix.lvs import RealServer, ServiceKey, TableError, VirtualService
 from directrix.lvs.errors import NoSuchService
@@ -42,24 +43,46 @@ class InForce:
         self._known: dict[ServiceKey, _Known] = {}
         self.astray: set[ServiceKey] = set()
         """Services that could not be made as they shall be; `mend` tries again."""
+        self._later: list[Adjusted] | None = None
 
-    def have(self, wanted: Sequence[WantedService], ours: Callable[[ServiceKey], bool]) -> tuple[Change, ...]:
+    def have(self, wanted: Iterable[WantedService], ours: Callable[[ServiceKey], bool]) -> tuple[Change, ...]:
         """Make the whole table as wanted, whatever is there; of other services, delete those that are `ours`.
 
         Raises:
             TableError: the table refuses; it holds what could be made before that, and all is astray.
         """
-        changes = make_plan(self.table.services(), wanted, ours)
-        self._known = {
-            want.service.key: _Known(want.service, {server.key: server for server in want.servers}) for want in wanted
-        }
-        self.astray = set(self._known)
-        carry_out(self.table, changes)
-        self.astray.clear()
-        return changes
+        return at_once(self.having(wanted, ours))
+
+    def having(
+        self, wanted: Iterable[WantedService], ours: Callable[[ServiceKey], bool]
+    ) -> Generator[None, None, tuple[Change, ...]]:
+        """The same in turns. What `adjust` is asked for meanwhile it does at the end, so `wanted` may be made late.
+
+        Raises:
+            TableError: as `have`.
+        """
+        self._later = []
+        try:
+            wants = yield from pausing(wanted, lambda want: len(want.servers))
+            present = yield from pausing(self.table.each_service(), lambda state: len(state.servers))
+            changes = make_plan(present, wants, ours)
+            self._known = {
+                want.service.key: _Known(want.service, {server.key: server for server in want.servers})
+                for want in wants
+            }
+            self.astray = set(self._known)
+            yield from carrying_out(self.table, changes)
+            self.astray.clear()
+            return changes
+        finally:
+            later, self._later = self._later, None
+            self.adjust(later)
 
     def adjust(self, adjusted: Sequence[Adjusted]) -> None:
         """Change some real servers. What is refused is told in the log, and remembered as astray."""
+        if self._later is not None:
+            self._later += adjusted
+            return
         for one in adjusted:
             key = one.service.key
             known = self._known.setdefault(key, _Known(one.service, {}))
@@ -82,6 +105,8 @@ class InForce:
 
     def mend(self) -> None:
         """Try again with what is astray."""
+        if self._later is not None:
+            return
         for key in tuple(self.astray):
             known = self._known.get(key)
             if known is None:

@@ -9,11 +9,12 @@ anything; those that are added come in the order wanted.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from directrix.lvs import ForwardingMethod, RealServer, ServiceKey, ServiceState, TableError, VirtualService, endpoint
+from directrix.director.turns import at_once, pausing
+from directrix.lvs import ForwardingMethod, RealServer, ServiceKey, ServiceState, VirtualService, endpoint
 from directrix.lvs.flags import flag_names
 from directrix.lvs.objects import key_object, netmask_object, server_object, service_object, tunnel_object
 from directrix.lvs.service import default_netmask
@@ -135,6 +136,15 @@ def carry_out(table: Table, changes: Sequence[Change]) -> None:
     Raises:
         TableError: the table refuses one. If it is one that could not be foreseen, those before it are made.
     """
+    at_once(carrying_out(table, changes))
+
+
+def carrying_out(table: Table, changes: Sequence[Change]) -> Generator[None, None, None]:
+    """The same in turns. Nobody else may use this table meanwhile; packets see all of it when it is done.
+
+    Raises:
+        TableError: as `carry_out`.
+    """
     for change in changes:
         if isinstance(change, ServiceChange) and change.after:
             table.vet_service(change.after)
@@ -142,12 +152,15 @@ def carry_out(table: Table, changes: Sequence[Change]) -> None:
             table.vet_server(change.key, change.after)
     table.begin()
     try:
-        for change in changes:
-            _carry_out_one(table, change)
-    except TableError:
+        yield from pausing(_made(table, changes))
+    finally:
         table.commit()
-        raise
-    table.commit()
+
+
+def _made(table: Table, changes: Sequence[Change]) -> Iterator[Change]:
+    for change in changes:
+        _carry_out_one(table, change)
+        yield change
 
 
 def _carry_out_one(table: Table, change: Change) -> None:

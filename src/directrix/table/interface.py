@@ -47,6 +47,10 @@ class Table(abc.ABC):
     def services(self) -> list[ServiceState]:
         """All services with their servers and counts; order is the table's own, servers newest first."""
 
+    def each_service(self) -> Iterator[ServiceState]:
+        """The same, one after another, each as it is when its turn comes: for who can't wait for all of them."""
+        return iter(self.services())
+
     @abc.abstractmethod
     def service(self, key: ServiceKey) -> ServiceState:
         """One service.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 from directrix.lvs import (
     Address,
@@ -147,6 +148,11 @@ class XdpTable(Records, Table):
 
     def services(self) -> list[ServiceState]:
         return self._reader.at_rest(lambda: list(map(self._reader.service, self._reader.service_numbers())))
+
+    def each_service(self) -> Iterator[ServiceState]:
+        for number in self._reader.service_numbers():
+            if self._service_number(number, "in_use"):
+                yield self._reader.at_rest(partial(self._reader.service, number))
 
     def service(self, key: ServiceKey) -> ServiceState:
         wanted = key_bytes(key)
