@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from directrix.director.static_tracking import missing_of
 from directrix.director.statics import Statics, statics_of
 from directrix.keepalived import loads
 from directrix.system import namespaces
@@ -111,3 +112,43 @@ def test_what_can_t_be_done_is_told_and_the_rest_is_done(
     assert "nowhere" in caplog.text
     statics.have(())
     assert "198.51.100.8" not in there()
+
+
+def test_instances_miss_what_their_track_groups_follow() -> None:
+    configuration = loads(
+        """
+        vrrp_instance A { interface d0\n virtual_router_id 1\n virtual_ipaddress { 192.0.2.1 } }
+        vrrp_instance B { interface d0\n virtual_router_id 2\n virtual_ipaddress { 192.0.2.2 } }
+        track_group ONE { group { A } }
+        track_group BOTH { group { A\n B } }
+        static_routes {
+            203.0.113.0/24 via 198.51.100.1 dev d0 track_group ONE
+            203.0.114.0/24 via 198.51.100.1 dev d0 track_group BOTH
+            203.0.115.0/24 via 198.51.100.1 dev d0
+        }
+        """
+    ).configuration
+    one, both, neither = statics_of(configuration)
+    assert [static.track_group for static in (one, both, neither)] == ["ONE", "BOTH", ""]
+    assert missing_of(configuration, []) == {}
+    found = missing_of(configuration, [one, both])
+    assert {name: len(what) for name, what in found.items()} == {"A": 2, "B": 1}
+    assert found["B"] == ["static route 203.0.114.0/24 via 198.51.100.1 dev d0 is missing"]
+
+
+@pytest.mark.root
+def test_what_somebody_takes_away_is_put_back_and_what_can_t_be_is_told(own_namespace: None, tmp_path: Path) -> None:
+    wanted = statics_of(loads(TEXT).configuration)
+    statics = Statics(tmp_path / "statics.json")
+    statics.have(wanted)
+    assert statics.restore(wanted) == []
+    subprocess.run(["ip", "rule", "del", "preference", "909"], check=True)
+    subprocess.run(["ip", "route", "del", "203.0.113.0/24"], check=True)
+    assert statics.restore(wanted) == []
+    assert there() >= ALL
+    subprocess.run(["ip", "link", "set", "d0", "down"], check=True)
+    assert "203.0.113.0/24" in {static.words[0] for static in statics.restore(wanted)}
+    subprocess.run(["ip", "link", "set", "d0", "up"], check=True)
+    assert statics.restore(wanted) == []
+    statics.have(())
+    assert not there() & ALL

@@ -178,6 +178,15 @@ def test_without_an_address_to_send_from_an_instance_is_in_fault() -> None:
     assert words(routers.reassess(1.0)) == ["FAULT"]
 
 
+def test_an_instance_that_misses_what_it_follows_is_in_fault_until_it_is_back() -> None:
+    routers = started(instance())
+    routers.conditions.missing = {"VI": ["a route is missing"], "another": ["an address is missing"]}
+    assert words(routers.reassess(1.0)) == ["FAULT"]
+    assert routers.assessment("VI").faults == ("a route is missing",)
+    routers.conditions.missing = {}
+    assert words(routers.reassess(2.0)) == ["BACKUP"]
+
+
 def test_a_stopped_machine_does_not_come_back_because_something_recovers() -> None:
     routers = started(instance(), up=())
     routers.stop(1.0)

@@ -44,6 +44,7 @@ from directrix.director.programs import command
 from directrix.director.refusal import Refused
 from directrix.director.reporting import Reporter
 from directrix.director.setup import Setup, prepare, vet
+from directrix.director.static_tracking import StaticTracking
 from directrix.director.statics import Statics, statics_of
 from directrix.director.syncing import SyncDaemons
 from directrix.director.table_work import follow_host, handshakes
@@ -120,6 +121,7 @@ class Director:
         self._wanted: asyncio.Queue[str] = asyncio.Queue()
         self._ready = False
         self._collector = Collector()
+        self._tracking = StaticTracking(self.statics, lambda: self.setup.configuration, self._reloading, self.vrrp.miss)
 
     async def run(self) -> None:
         """Run until told to stop.
@@ -149,9 +151,11 @@ class Director:
         self.orders.resume()
         self._collector.spare()
         _log.info("%d virtual servers; %d changes of the table", len(self.setup.virtuals), len(changes))
+        await self._tracking.start()
         try:
             await self.vrrp.start()
         except OSError:
+            await self._tracking.close()
             await self.balancer.engine.close()
             raise
         self.reporter.happened("director", "started", changes=len(changes))
@@ -282,6 +286,7 @@ class Director:
         self._manager.stopping()
         _log.info("stopping")
         closing = [listener.close()] if listener is not None else []
+        await self._tracking.close()
         await asyncio.gather(self.vrrp.stop(), *closing)
         self.reporter.happened("director", "stopped")
         self.sync.stop()

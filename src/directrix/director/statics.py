@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from directrix.director.route_words import address_words, route_words, rule_words
@@ -32,12 +32,14 @@ class Static:
         family: of which it is.
         words: behind `ip KIND add`; those that take it away are the same, but for an address's options.
         removal: behind `ip KIND del`.
+        track_group: the group of instances that follow it; it is no part of what it is.
     """
 
     kind: str
     family: Family
     words: tuple[str, ...]
     removal: tuple[str, ...]
+    track_group: str = field(default="", compare=False)
 
     def command(self, verb: str) -> list[str]:
         """The command that adds (`add`) or deletes (`del`) it."""
@@ -57,13 +59,15 @@ def _statics(configuration: Configuration) -> Iterator[Static]:
     for address in configuration.static_addresses:
         interface = address.interface or configuration.globals.default_interface
         words = address_words(address, interface)
-        yield Static("address", family_of(address.address), words, words[: words.index(interface) + 1])
+        yield Static(
+            "address", family_of(address.address), words, words[: words.index(interface) + 1], address.track_group
+        )
     for route in configuration.static_routes:
         words = route_words(route)
-        yield Static("route", route.family, words, words)
+        yield Static("route", route.family, words, words, route.track_group)
     for rule in configuration.static_rules:
         words = rule_words(rule)
-        yield Static("rule", rule.family, words, words)
+        yield Static("rule", rule.family, words, words, rule.track_group)
 
 
 class Statics:
@@ -86,6 +90,22 @@ class Statics:
         self._write([*before, *(static for static in wanted if static not in before)])
         self._ours = [static for static in wanted if self._add(static, known=static in before)]
         self._write(self._ours)
+
+    def restore(self, wanted: Sequence[Static]) -> list[Static]:
+        """Put back what somebody has taken away; gives what can't be."""
+        missing = []
+        for static in wanted:
+            try:
+                run(static.command("add"))
+            except CommandFailed as failure:
+                if not _is_there(failure):
+                    missing.append(static)
+                continue
+            _log.warning("%s was gone, and is put back", static)
+            if static not in self._ours:
+                self._ours.append(static)
+                self._write(self._ours)
+        return missing
 
     def _add(self, static: Static, *, known: bool) -> bool:
         """Whether it is there, and ours."""

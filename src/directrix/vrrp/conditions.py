@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from directrix.vrrp.configuration import Configuration, Instance
 from directrix.vrrp.tracked import Tracking
@@ -27,6 +27,8 @@ class Conditions:
         self.files: dict[str, int] = {}
         self.without_source: set[str] = set()
         """Names of instances that have no address to send from."""
+        self.missing: Mapping[str, Sequence[str]] = {}
+        """What is missing, in words, for which instances are in fault, by their names."""
         self.configure(configuration)
 
     def configure(self, configuration: Configuration) -> None:
@@ -65,6 +67,8 @@ class Conditions:
             parts.append(Assessment(faults=("no unicast peer",)))
         if instance.name in self.without_source:
             parts.append(Assessment(faults=(f"no address on {instance.interface} to send from",)))
+        if instance.name in self.missing:
+            parts.append(Assessment(faults=tuple(self.missing[instance.name])))
         return total(parts)
 
     def _assess(self, tracking: Tracking, zeroed: bool) -> Iterator[Assessment]:

@@ -20,7 +20,7 @@ import asyncio
 import copy
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +94,7 @@ class VrrpService:
         self._timer: asyncio.TimerHandle | None = None
         self._beginning: asyncio.TimerHandle | None = None
         self._quiet = asyncio.Event()
+        self._running = False
 
     async def start(self) -> None:
         """Begin: virtual MAC devices, sockets, what is tracked; then each instance as far as it may.
@@ -126,6 +127,7 @@ class VrrpService:
         self._speaker.configure(self._routers)
         self._loop.add_reader(self._interfaces.events, self._news)
         self._leftovers = {router.instance.key for router in self._routers}
+        self._running = True
         if self._configuration.startup_delay:
             self._beginning = self._loop.call_later(self._configuration.startup_delay, self._begin)
         else:
@@ -155,6 +157,7 @@ class VrrpService:
         """Stop: masters resign, keep their addresses until another master is heard, and give them up."""
         if self._beginning is not None:
             self._beginning.cancel()
+        self._running = False
         self._quiet.clear()
         self._do(self._routers.stop(self._loop.time()))
         try:
@@ -187,6 +190,13 @@ class VrrpService:
         for unit in self._routers.units:
             if unit.group is not None:
                 self._notifier.repeat(GroupChanged(unit.group, unit.state))
+
+    def miss(self, missing: Mapping[str, Sequence[str]]) -> None:
+        """Have instances in fault for what is missing, in words, by their names, and no others; before `start`, too."""
+        conditions = self._routers.conditions
+        before, conditions.missing = conditions.missing, missing
+        if self._running and before != missing:
+            self._do(self._routers.reassess(self._loop.time()))
 
     def announce_moved(self) -> None:
         """Tell neighbours of addresses whose device has another MAC: they would send to the old one until they ask.
