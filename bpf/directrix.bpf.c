@@ -27,7 +27,9 @@
 
 #include "expiry.h"
 #include "forward_direct.h"
+#include "forward_nat.h"
 #include "forward_tunnel.h"
+#include "hand_up.h"
 #include "icmp.h"
 #include "removal.h"
 #include "draining.h"
@@ -36,7 +38,6 @@
 
 char _license[] SEC("license") = "GPL";
 
-#define LONG_FRAME 1024		/* only longer ones can have more buffers than the first */
 #define HEADERS_MOST 128	/* what tc makes readable at once */
 #define PACKET_HOST 0
 #define VLAN_ID 0x0fff
@@ -66,14 +67,6 @@ static __always_inline __be16 skip_tags(void *data, void *end, __u32 *offset, __
 	return protocol;
 }
 
-/* What XDP leaves in the place of the destination MAC of a frame it hands up. */
-struct handed_up {
-	__u32 ifindex;		/* the device it came in by, a VLAN's own if it was tagged */
-	__u16 mark;
-};
-
-#define HANDED_UP_MARK 0x6478
-
 /*
  * The device a frame is for: the one it came in by, or the VLAN's on it. 0 if it isn't for this
  * host. Tags that no device here has are left alone (`foreign`): such a frame can be sent on by
@@ -100,25 +93,6 @@ static __always_inline __u32 device_for(__u32 ifindex, const struct ethhdr *eth,
 static __always_inline bool tags_fit(const struct hop *hop, __u32 tags, bool foreign, __u32 ifindex)
 {
 	return foreign ? !hop->tags && hop->wire == ifindex : hop->tags == tags;
-}
-
-static __always_inline int xdp_end(enum verdict verdict)
-{
-	count_verdict(bpf_get_smp_processor_id(), verdict);
-	return verdict <= HANDED_UP ? XDP_PASS : XDP_DROP;
-}
-
-static __noinline int hand_up(struct xdp_md *ctx, __u32 ifindex)
-{
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct handed_up *head = data;
-
-	if (data + sizeof(struct ethhdr) > end)
-		return xdp_end(MALFORMED);
-	head->ifindex = ifindex;
-	head->mark = HANDED_UP_MARK;
-	count_verdict(bpf_get_smp_processor_id(), HANDED_UP);
-	return bpf_redirect(front.up, 0);
 }
 
 /* Read what the complete way has left, from the network header at `network` on. */
@@ -157,6 +131,14 @@ static __noinline int xdp_aside(struct xdp_md *ctx, __u32 number, __u32 device, 
 
 enum way { QUICK, QUICK6, COMPLETE };
 
+/* What may be a reply, as the quick way can read it. */
+static __noinline int xdp_reply(struct xdp_md *ctx, enum way way)
+{
+	int action = way == QUICK ? xdp_reply4(ctx) : xdp_reply6(ctx);
+
+	return action == NO_REPLY ? xdp_end(NOT_OURS) : action;
+}
+
 /* A packet that parsed: on its way, or to its end. */
 static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags, const struct packet *p,
 				      enum way way)
@@ -187,11 +169,16 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 	}
 	if (verdict == NO_SERVER || verdict == HANDED_UP)
 		return hand_up(ctx, device);
+	if (verdict == REPLY)
+		return way == COMPLETE ? hand_up(ctx, device) : xdp_reply(ctx, way);
 	if (verdict != CONTINUE)
 		return xdp_end(verdict);
 	hop = hop_at(number);
-	if (__builtin_expect(hop->state != HOP_RESOLVED, 0))
+	if (__builtin_expect(hop->state != HOP_RESOLVED, 0)) {
+		if (hop->state == HOP_MASQUERADE)
+			return xdp_masquerade(ctx, number % MAX_SERVERS, device);
 		return xdp_aside(ctx, number, device, p->length, way == COMPLETE ? p->kind : KIND_WHOLE);
+	}
 	if (!tags_fit(hop, tags, foreign, ifindex) || hop_due(&hop->asked, now))
 		return hand_up(ctx, device);
 	if (hop->wire != ifindex) {
@@ -203,14 +190,6 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 	frame_to(data, hop);
 	count_forwarded(bpf_get_smp_processor_id(), number, p->length, way == COMPLETE ? p->kind : KIND_WHOLE);
 	return hop->wire == ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
-}
-
-/* How long the frame is behind `offset`. Only a long one can have more buffers than the first. */
-static __always_inline __u32 xdp_length(struct xdp_md *ctx, void *data, void *end, __u32 offset)
-{
-	__u32 length = end - data;
-
-	return (length < LONG_FRAME ? length : bpf_xdp_get_buff_len(ctx)) - offset;
 }
 
 /* What the complete way does with a packet that parsed. Global: for the verifier all of them are alike. */
@@ -275,6 +254,8 @@ static __noinline int xdp_quick6(struct xdp_md *ctx)
 
 	if (data + QUICK6_LENGTH > end)
 		return XDP_PASS;
+	if (!quick6_maybe_virtual(data + sizeof(struct ethhdr)))
+		return front.beyond & BEYOND_REPLIES ? xdp_reply(ctx, QUICK6) : xdp_end(NOT_OURS);
 	verdict = quick6_parse(data + sizeof(struct ethhdr), end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p);
 	return verdict == CONTINUE ? xdp_direct(ctx, data, 0, &p, QUICK6) : xdp_end(verdict);
 }
@@ -288,9 +269,12 @@ static __always_inline int xdp_director(struct xdp_md *ctx)
 	if (!quick4(data, end))
 		return quick6(data, end) ? xdp_quick6(ctx) : xdp_complete(ctx);
 	word = quick4_word(data + sizeof(struct ethhdr));
-	if (!quick4_indexed(data + sizeof(struct ethhdr), word) &&
-	    (word == front.plain || !quick4_not_indexed_but_virtual(data + sizeof(struct ethhdr), word)))
-		return xdp_end(NOT_OURS);
+	if (!quick4_indexed(data + sizeof(struct ethhdr), word)) {
+		if (word == front.plain || !quick4_not_indexed_but_ours(data + sizeof(struct ethhdr), word))
+			return xdp_end(NOT_OURS);
+		if (front.beyond & BEYOND_REPLIES && quick4_readable(word) && !quick4_any_port(data + sizeof(struct ethhdr)))
+			return xdp_reply(ctx, QUICK);
+	}
 	if (!quick4_readable(word))
 		return xdp_complete(ctx);
 	return xdp_quick(ctx);
@@ -432,6 +416,13 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 			return tc_end(cpu, NOT_OURS, place);	/* the VLAN's own device sees it next */
 		}
 	}
+	if (front.beyond & BEYOND_REPLIES && p.kind < KIND_LATER && !tags) {
+		int action = tc_reply(skb, &p, device, place == TC_IP ? REPLY_IP : place == TC_BEHIND_XDP ? REPLY_BEHIND_XDP : REPLY_ALONE,
+				      &next);
+
+		if (action != NO_REPLY)
+			return action;
+	}
 	if (p.kind >= KIND_LATER) {
 		verdict = follow(&p, now, &number);
 		if (verdict == FRAGMENT)
@@ -454,7 +445,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	hop = hop_at(number);
 	due = hop_due(&hop->checked, now);
 	if (due || hop->state != HOP_RESOLVED)
-		state = !due && hop->state == HOP_TUNNEL ? HOP_TUNNEL : hop_look_up(skb, number, &next);
+		state = !due && hop->state >= HOP_TUNNEL ? (int)hop->state : hop_look_up(skb, number, &next);
 	if (state == HOP_LOCAL) {
 		count_forwarded(cpu, number, p.length, p.kind);
 		count_verdict(cpu, LOCAL);
@@ -468,8 +459,12 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	if (state != HOP_UNKNOWN) {
 		if (state == HOP_NO_ROUTE || (tags && !tags_fit(hop, tags, true, device)))
 			return tc_end(cpu, NO_ROUTE, place);
+		if (tags && hop->flags & (SERVER_TUNNEL | SERVER_MASQUERADE))
+			return tc_end(cpu, NO_ROUTE, place);
 		if (hop->flags & SERVER_TUNNEL)
-			return tags ? tc_end(cpu, NO_ROUTE, place) : tc_tunnel(skb, &p, number, place == TC_IP ? 0 : device, &next);
+			return tc_tunnel(skb, &p, number, place == TC_IP ? 0 : device, &next);
+		if (hop->flags & SERVER_MASQUERADE)
+			return tc_masquerade(skb, &p, number, place == TC_IP ? 0 : device, &next);
 		/* with two tags the kernel would not know the packet for IP: if it can, it goes the short way */
 		if (state != HOP_RESOLVED || tags <= VLAN_ID) {
 			count_forwarded(cpu, number, p.length, p.kind);

@@ -15,6 +15,7 @@
 
 #include "defence.h"
 #include "estimator.h"
+#include "reply.h"
 
 #define CLOCK_MONOTONIC 1
 #define TURN_NS 100000000ULL
@@ -38,6 +39,7 @@ static __noinline int bucket_visit(__u32 number, struct head *h, __u32 now)
 		if (c->id == 0 || c->id == SLOT_CLAIMED)
 			continue;
 		if (c->status & CONNECTION_DEAD) {
+			reply_keep(c, now);
 			if (slot_reuse(c, now, &due))
 				continue;
 		} else if (reached(now, due)) {

@@ -54,8 +54,8 @@ static __always_inline bool outer_learn(struct hop *hop, __u8 family, const stru
 }
 
 /*
- * Look the next hop up of a server. On HOP_RESOLVED, HOP_TUNNEL and HOP_UNRESOLVED `next` names it for
- * bpf_redirect_neigh() and hop->ifindex its device.
+ * Look the next hop up of a server. On all but HOP_LOCAL and HOP_NO_ROUTE `next` names it for bpf_redirect_neigh() and
+ * hop->ifindex its device.
  */
 static __noinline int hop_look_up(struct __sk_buff *skb, __u32 number, struct bpf_redir_neigh *next)
 {
@@ -109,7 +109,7 @@ static __noinline int hop_look_up(struct __sk_buff *skb, __u32 number, struct bp
 	if (hop->source != mac_word(fib.smac))
 		hop->source = mac_word(fib.smac);
 	hop->mtu = fib.mtu_result;
-	hop_set(hop, tunnel ? HOP_TUNNEL : HOP_RESOLVED);
+	hop_set(hop, tunnel ? HOP_TUNNEL : hop->flags & SERVER_MASQUERADE ? HOP_MASQUERADE : HOP_RESOLVED);
 	return hop->state;
 }
 

@@ -18,7 +18,6 @@
 #include "fragment.h"
 #include "quote.h"
 
-#define MOST_EXTENSION_HEADERS 16
 #define MOST_TRANSPORT 20	/* bytes of a transport header that are looked at */
 
 /* The packet's transport header, `at` bytes behind its IP header's start. */

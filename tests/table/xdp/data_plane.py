@@ -280,6 +280,7 @@ class DataPlane:
         for cpu in range(maps.cpus):
             row = cpu * layout.MAX_SERVERS * layout.SERVER_COUNT.size
             _wipe(maps.server_stats.bytes, row, servers * layout.SERVER_COUNT.size)
+            _wipe(maps.reply_stats.bytes, row, servers * layout.SERVER_COUNT.size)
         changes = self.front("changes")
         keep = {"lo": 1, "layout": layout.LAYOUT_VERSION, "set_cursor": 1, "changes": (changes + 1) & 0xFFFFFFFF}
         for name in ("up", "generation"):
@@ -416,8 +417,9 @@ class DataPlane:
         rows = [words[cpu * layout.VERDICTS :][: len(NAMES)].tolist() for cpu in range(self.maps.cpus)]
         sums = [sum(column) for column in zip(*rows, strict=True)]
         found = dict(zip(NAMES, sums, strict=True))
-        assert found["forwarded"] == 0
+        assert found["forwarded"] == found["replied"] == 0
         found["forwarded"] = self.table.forwarded() - found["no_neighbour"] - found["local"]
+        found["replied"] = self.table.replied()
         return {name: count for name, count in found.items() if count}
 
     def verdict_of(self, runner: Runner, frame: bytes) -> tuple[str, int, bytes]:

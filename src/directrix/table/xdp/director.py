@@ -220,7 +220,7 @@ def status() -> Status | None:
     try:
         table.look_up_hops()
         hops = tuple(_hops(table))
-        forwarded = table.forwarded()
+        forwarded, replied = table.forwarded(), table.replied()
         handshakes = table.handshakes()
     finally:
         table.close()
@@ -235,6 +235,7 @@ def status() -> Status | None:
         }
         # The data plane counts what it sends at the servers alone.
         found["forwarded"] = forwarded - found["no_neighbour"] - found["local"]
+        found["replied"] = replied
         buckets = maps.parameter("buckets")
         return Status(
             connections=layout.FRONT.get(front, 0, "connections"),
@@ -254,7 +255,7 @@ def status() -> Status | None:
 
 def _hops(table: XdpTable) -> list[Hop]:
     names = dict(attachment.interface_names())
-    resolved = (layout.HOP_RESOLVED, layout.HOP_TUNNEL)
+    resolved = [state for state, name in enumerate(layout.HOP_STATES) if name == "resolved"]
     return [
         Hop(
             service,

@@ -200,7 +200,7 @@ class Insight:
         if number:
             return "ghost" if number == layout.INDEX_GHOST else "service"
         mark = front[layout.FRONT.offsets["address_mark"] + mark_place(target)]
-        any_port = layout.FRONT.get(front, 0, "any_port")
+        any_port = layout.FRONT.get(front, 0, "beyond") & layout.BEYOND_ANY_PORT
         return "any port" if any_port and mark & layout.ADDRESS_ANY_PORT else "nothing"
 
     def fresh_hop(self, service: ServiceKey, server: RealServer) -> tuple[int, str] | None:
@@ -215,7 +215,7 @@ class Insight:
         if number is None:
             return None
         raw = dict(zip(_HOP.offsets, _HOP.whole.unpack_from(self._maps.hops.bytes, number * _HOP.size), strict=True))
-        if raw["state"] not in (layout.HOP_RESOLVED, layout.HOP_TUNNEL):
+        if layout.HOP_STATES[raw["state"]] != "resolved":
             return None
         late = self._maps.parameter("hop_ticks")
         if min(self._age(raw[name]) for name in ("checked", "asked")) >= late:

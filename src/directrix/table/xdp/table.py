@@ -47,13 +47,13 @@ from directrix.lvs.sysctls import check as check_sysctls
 from directrix.system.local_address import is_here
 from directrix.table.interface import HandshakesByServer, Table, check_address, check_netmask, check_server
 from directrix.table.marks import MarkRules
-from directrix.table.xdp import connections, layout, libbpf, removal, sysctls, tunnels
+from directrix.table.xdp import connections, layout, libbpf, masquerading, removal, sysctls, tunnels
 from directrix.table.xdp.clock import Ticks, timeout_ticks
 from directrix.table.xdp.counting import Counting
 from directrix.table.xdp.draft import Draft
 from directrix.table.xdp.draining import Draining
 from directrix.table.xdp.index import ServiceIndex
-from directrix.table.xdp.keys import address_bytes, key_bytes, key_from
+from directrix.table.xdp.keys import address_bytes, address_from, key_bytes, key_from
 from directrix.table.xdp.maps import LOOK, Maps
 from directrix.table.xdp.marks import Marks
 from directrix.table.xdp.pins import Place
@@ -61,6 +61,13 @@ from directrix.table.xdp.reading import Reader
 from directrix.table.xdp.sets import Sets
 
 _FRONT, _SERVICE, _SERVER = layout.FRONT, layout.SERVICE, layout.SERVER
+_METHODS = (ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL, ForwardingMethod.MASQUERADE)
+_RESOLVED = {
+    ForwardingMethod.DIRECT: layout.HOP_RESOLVED,
+    ForwardingMethod.TUNNEL: layout.HOP_TUNNEL,
+    ForwardingMethod.MASQUERADE: layout.HOP_MASQUERADE,
+}
+"""The state of a next hop that is known, by method."""
 _KEPT_ASIDE = 2
 _KEPT_SECONDS = 120
 """How long IPVS keeps a removed server that no connection refers to."""
@@ -144,6 +151,8 @@ class XdpTable(Table):
         self._publish_drafts()
         self._count_change()
         removed, self._removed = self._removed, False
+        if removed and self._index.shows_replies:
+            self._settle_index(self._known)
         if removed and sysctls.number(self._maps.front.bytes, "expire_nodest_conn"):
             removal.clear(self._maps)
 
@@ -325,11 +334,23 @@ class XdpTable(Table):
         services = set(map(key_from, index.services))
         left = self._left(index)
         self._marks.settle(self._living(index))
-        self._index.settle(services, left - services if services else ())
+        self._index.settle(services, left - services if services else (), self._masqueraded(index) if services else ())
 
     def _left(self, index: _Index) -> set[ServiceKey]:
         """The services, there or gone, that have connections to servers they had."""
         return {key_from(key) for (key, _), number in index.aside.items() if self._references(number)}
+
+    def _masqueraded(self, index: _Index) -> set[Address]:
+        """The masqueraded real servers, and those removed that replies may come from."""
+        if not self._index.shows_replies:
+            return set()
+        there = (number for numbers in index.servers.values() for number in numbers.values())
+        aside = (number for number in index.aside.values() if self._references(number))
+        return {
+            address_from(self._server_bytes(number, "address"), self._server_number(number, "family"))
+            for number in (*there, *aside)
+            if self._server_number(number, "method") == ForwardingMethod.MASQUERADE
+        }
 
     def _living(self, index: _Index) -> Callable[[ServiceKey], bool]:
         """Tells whether a service, there or gone, has connections."""
@@ -392,8 +413,9 @@ class XdpTable(Table):
 
     def _check(self, key: ServiceKey, server: RealServer) -> None:
         check_server(key, server)
-        if server.method not in (ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL):
+        if server.method not in _METHODS:
             raise NotSupportedYet(f"the forwarding method {server.method.name.lower()}")
+        masquerading.check(key, server)
 
     def vet_server(self, key: ServiceKey, server: RealServer) -> None:
         self._check(key, server)
@@ -466,15 +488,16 @@ class XdpTable(Table):
         """Let packets go to a server, by its method. The data plane looks the next hop up anew if that has changed."""
         start, words = number * layout.HOP.size, self._maps.hops.words
         here = layout.SERVER_LOCAL if is_here(server.address) else 0
-        flags = layout.SERVER_AVAILABLE | here | tunnels.flags(server)
+        flags = layout.SERVER_AVAILABLE | here | tunnels.flags(server) | masquerading.flags(server)
         if flags & layout.SERVER_TUNNEL:
             layout.HOP.pack_into(self._maps.hops.bytes, start, outer=tunnels.outer_addresses(server.address))
+        elif flags & layout.SERVER_MASQUERADE:
+            layout.HOP.pack_into(self._maps.hops.bytes, start, outer=address_bytes(server.address))
+            self._index.show_replies(server.address)
         self._set_server_flags(number, flags)
         state = (start + layout.HOP.offsets["state"]) // 4
-        if words[state] in (layout.HOP_RESOLVED, layout.HOP_TUNNEL):
-            resolved = layout.HOP_TUNNEL if flags & layout.SERVER_TUNNEL else layout.HOP_RESOLVED
-            if words[state] != resolved:
-                words[state] = layout.HOP_UNKNOWN
+        if words[state] in _RESOLVED.values() and words[state] != _RESOLVED[server.method]:
+            words[state] = layout.HOP_UNKNOWN
 
     def _set_server_flags(self, number: int, flags: int) -> None:
         self._maps.hops.words[number * layout.HOP.size // 4] = flags
@@ -510,6 +533,10 @@ class XdpTable(Table):
     def forwarded(self) -> int:
         """Packets sent to real servers, ever."""
         return self._counting.forwarded()
+
+    def replied(self) -> int:
+        """Replies of masqueraded real servers sent to their clients, ever."""
+        return self._counting.replied()
 
     def _free_expired(self, index: _Index) -> None:
         self._looked_aside = int(time.monotonic())

@@ -26,6 +26,7 @@ VERDICTS = (
     Verdict("local", "passed", "its real server is this host"),
     Verdict("handed_up", "passed", "XDP left it to tc, where it is counted again with its end"),
     Verdict("forwarded", "forwarded", "sent to a real server"),
+    Verdict("replied", "forwarded", "a masqueraded real server's reply, sent to its client"),
     Verdict("no_neighbour", "forwarded", "held by the kernel while it asks for the real server's MAC"),
     Verdict("later_fragment", "forwarded", "sent to the real server that has the first fragment"),
     Verdict("no_server", "dropped", "no real server available: answered with port unreachable"),
@@ -35,6 +36,6 @@ VERDICTS = (
     Verdict("no_route", "dropped", "no route to the real server"),
     Verdict("busy", "dropped", "a lock of the table was not had in time"),
     Verdict("drop_packet", "dropped", "would have made a connection: the defence of the sysctl drop_packet"),
-    Verdict("too_big", "dropped", "does not fit into the tunnel: answered with the size that does"),
-    Verdict("time_exceeded", "dropped", "its TTL ended in front of the tunnel: answered with time exceeded"),
+    Verdict("too_big", "dropped", "too large for the way: answered with the size that isn't"),
+    Verdict("time_exceeded", "dropped", "its TTL ended here: answered with time exceeded"),
 )

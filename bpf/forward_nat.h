@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Masquerading: a client's packet gets the real server's address and port in place of the virtual
+ * service's, and the real server's reply gets those of the service back. Real servers have the director as
+ * their way to clients, so both directions come by here, and a connection's states follow both.
+ *
+ * A request comes the way of every packet, and is told apart last: a server of this method never has a hop
+ * that is HOP_RESOLVED but one that is HOP_MASQUERADE, so that direct routing pays nothing for asking. A
+ * reply is for nobody the index knows. Where some server is masqueraded, a packet that is not indexed is
+ * asked for its source: one look at front.address_mark, by which the host's own traffic goes on as before.
+ * Then reply.h finds its connection, and way_back.h the way to its client. What is no reply after all is the
+ * host's.
+ *
+ * As in IPVS a TTL is counted down, a packet whose time is over or that is too large is answered (by tc,
+ * which has an end for every packet), and a real server that was removed still gets its replies through.
+ */
+#ifndef DIRECTRIX_FORWARD_NAT_H
+#define DIRECTRIX_FORWARD_NAT_H
+
+#include "forward_direct.h"
+#include "hand_up.h"
+#include "icmp.h"
+#include "reply.h"
+#include "rewrite.h"
+#include "way_back.h"
+
+#define NO_REPLY 0		/* beside what becomes of a packet that may be a reply: it is none */
+
+/* A reply on its way. */
+static __always_inline void count_replied(__u32 cpu, __u32 number, __u32 length, enum packet_kind kind)
+{
+	__u32 row = cpu * MAX_SERVERS + number;
+	struct server_count *n;
+
+	note_replied(number);
+	if (!(hop_at(number)->flags & SERVER_AVAILABLE)) {
+		__sync_fetch_and_add(&front.replied, 1);	/* IPVS: counted at the server no longer */
+		return;
+	}
+	n = bpf_map_lookup_elem(&reply_stats, &row);
+	if (n) {
+		if (kind != KIND_LATER)
+			n->packets++;
+		n->bytes += length;
+	}
+	if (kind == KIND_LATER)
+		count_verdict(cpu, LATER_FRAGMENT);
+}
+
+/* Requests under XDP. */
+
+static __always_inline bool xdp_can_send(const struct hop *hop, __u32 ifindex)
+{
+	struct device *way;
+
+	if (hop->wire == ifindex)
+		return true;
+	way = device_at(hop->wire);
+	return way && way->flags & DEVICE_REDIRECT;
+}
+
+/*
+ * The connection of a request, which knows its replies from now on. With *verdict not CONTINUE that is the
+ * packet's end. `p` stays in registers and is copied where it is needed in memory.
+ */
+static __always_inline struct connection *request_connection(const struct packet *p, __u32 now, int *verdict)
+{
+	struct connection *c = connection_find(p, place_of(p), now);
+
+	*verdict = CONTINUE;
+	if (c && !(c->status & CONNECTION_MASQUERADED)) {
+		struct packet copy = *p;
+
+		*verdict = masquerade_begin(&copy, now);
+	}
+	return c;
+}
+
+static __always_inline int nat_end(enum verdict verdict, int action)
+{
+	count_verdict(bpf_get_smp_processor_id(), verdict);
+	return action;
+}
+
+static __always_inline int xdp_request4(struct xdp_md *ctx, void *data, __u32 number, struct hop *hop, __u32 now)
+{
+	struct iphdr *ip = data + sizeof(struct ethhdr);
+	__u32 length = bpf_ntohs(ip->tot_len);
+	struct packet p = { .pair = *(__u64 *)&ip->saddr };
+	struct connection *c;
+	int verdict;
+
+	if (ip->ttl <= 1 || length > hop->mtu || !quick4_readable(quick4_word(ip)))
+		return 0;
+	p.id = connection_id(*(__u32 *)(ip + 1), ip->protocol, 4, 0);
+	if (ip->protocol == IPPROTO_TCP)
+		p.tcp_flags = ((__u8 *)(ip + 1))[13];
+	c = request_connection(&p, now, &verdict);
+	if (!c)
+		return 0;
+	if (verdict != CONTINUE)
+		return nat_end(verdict, XDP_DROP);
+	rewrite4(ip, hop->outer[0], c->server_port, false);
+	frame_to(data, hop);
+	count_forwarded(bpf_get_smp_processor_id(), number, length, KIND_WHOLE);
+	return hop->wire == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
+}
+
+static __always_inline int xdp_request6(struct xdp_md *ctx, void *data, __u32 number, struct hop *hop, __u32 now)
+{
+	struct ipv6hdr *ip = data + sizeof(struct ethhdr);
+	__u32 length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
+	struct packet p = {};
+	struct connection *c;
+	int verdict;
+
+	if (ip->hop_limit <= 1 || length > hop->mtu)
+		return 0;
+	for (int i = 0; i < 4; i++)
+		p.half[i] = ((__u64 *)&ip->saddr)[i];
+	p.id = connection_id(*(__u32 *)(ip + 1), ip->nexthdr, 6, 0);
+	if (ip->nexthdr == IPPROTO_TCP)
+		p.tcp_flags = ((__u8 *)(ip + 1))[13];
+	c = request_connection(&p, now, &verdict);
+	if (!c)
+		return 0;
+	if (verdict != CONTINUE)
+		return nat_end(verdict, XDP_DROP);
+	rewrite6(ip, hop->outer, c->server_port, false);
+	frame_to(data, hop);
+	count_forwarded(bpf_get_smp_processor_id(), number, length, KIND_WHOLE);
+	return hop->wire == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
+}
+
+/*
+ * Send a request that came in at `device`, or hand it up, as all are but TCP and UDP without tags, options and
+ * extension headers. A global function, as xdp_tunnel() is.
+ */
+__noinline int xdp_masquerade(struct xdp_md *ctx, __u32 number, __u32 device)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct hop *hop = hop_at(number);
+	__u32 now = ticks();
+	int sent = 0;
+
+	asm volatile("" : "+r"(hop));	/* keep it, instead of reckoning it again for each use */
+	if (data + QUICK_LENGTH > end || hop->tags || hop_due(&hop->asked, now) || !xdp_can_send(hop, ctx->ingress_ifindex))
+		return hand_up(ctx, device);
+	if (quick4(data, end))
+		sent = xdp_request4(ctx, data, number, hop, now);
+	else if (quick6(data, end))
+		sent = xdp_request6(ctx, data, number, hop, now);
+	return sent ? sent : hand_up(ctx, device);
+}
+
+/* Replies under XDP. */
+
+/* The virtual service's port, in network order as all ports. */
+static __always_inline __u16 service_port(const struct connection *c)
+{
+	return c->id >> 16;
+}
+
+/* Is a frame that came in at `ifindex` for this host? Most are if they bear the MAC that requests leave with there. */
+static __always_inline bool reply_for_us(const struct hop *hop, __u32 ifindex, const void *data)
+{
+	__u64 mac = *(__u64 *)data & 0xffffffffffffULL;
+	struct device *d;
+
+	if (hop->ifindex == ifindex && hop->source == mac)
+		return true;
+	d = device_at(ifindex);
+	return d && d->mac == mac;
+}
+
+/*
+ * Ask for the way to the client of a connection anew, and remember it. False: tc has to, because nobody knows a
+ * MAC yet, or for the kernel to hear that it is used.
+ */
+static __noinline bool xdp_way_anew(struct xdp_md *ctx, const struct connection *c)
+{
+	const struct hop *hop = hop_at(c->server);
+	struct bpf_fib_lookup fib;
+	struct way_key key;
+	__u32 now = ticks();
+	long rc;
+
+	way_ask(c, hop, &fib);
+	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	if (way_answered(&fib, rc) != HOP_RESOLVED || next_hop_due(&fib, now))
+		return false;
+	way_key_of(c, hop, &key);
+	way_write(&key, &fib, now);
+	return true;
+}
+
+static __always_inline bool xdp_way(struct xdp_md *ctx, const struct connection *c, const struct hop *hop, __u32 now,
+				    struct way_back *way)
+{
+	struct way_key key;
+
+	way_key_of(c, hop, &key);
+	return way_known(&key, now, way) || (xdp_way_anew(ctx, c) && way_known(&key, now, way));
+}
+
+/*
+ * What may be a reply, given by its frame and as its key, with the rest that was read of it. Returns what becomes
+ * of it, or NO_REPLY.
+ */
+static __always_inline int xdp_replied(struct xdp_md *ctx, void *data, const struct packet *key, __u8 ttl)
+{
+	__u32 ifindex = ctx->ingress_ifindex, now = ticks(), place = 0;
+	struct connection *c;
+	struct way_back way;
+	struct hop *hop;
+
+	c = reply_find(key, now, &place);
+	if (!c)
+		return NO_REPLY;
+	hop = hop_at(c->server);
+	if (!reply_for_us(hop, ifindex, data))
+		return nat_end(OTHER_HOST, XDP_PASS);
+	if (ttl <= 1 || !xdp_way(ctx, c, hop, now, &way) || way.tags || key->length > way.mtu ||
+	    !(way.wire == ifindex || way.redirects))
+		return hand_up(ctx, ifindex);
+	reply_goes_on(c, place, key, now);
+	if (is_ipv4(key))
+		rewrite4(data + sizeof(struct ethhdr), c->address[1], service_port(c), true);
+	else
+		rewrite6(data + sizeof(struct ethhdr), &c->address[4], service_port(c), true);
+	mac_write(data, way.mac);
+	mac_write(data + 6, way.source);
+	count_replied(bpf_get_smp_processor_id(), c->server, key->length, KIND_WHOLE);
+	return way.wire == ifindex ? XDP_TX : bpf_redirect(way.wire, 0);
+}
+
+/* The quick ways of what may be a reply. Global: verified once. */
+__noinline int xdp_reply4(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct iphdr *ip = data + sizeof(struct ethhdr);
+	struct packet p = {};
+
+	if (data + QUICK_LENGTH > end ||
+	    quick4_parse(ip, end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p) != CONTINUE)
+		return NO_REPLY;
+	reply_turn(&p);
+	return xdp_replied(ctx, data, &p, ip->ttl);
+}
+
+__noinline int xdp_reply6(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ipv6hdr *ip = data + sizeof(struct ethhdr);
+	struct packet p = {};
+
+	if (data + QUICK6_LENGTH > end || !address_has(address6_word((__u64 *)&ip->saddr), ADDRESS_MASQUERADED) ||
+	    quick6_parse(ip, end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p) != CONTINUE)
+		return NO_REPLY;
+	reply_turn(&p);
+	return xdp_replied(ctx, data, &p, ip->hop_limit);
+}
+
+/* Both at tc: an end for every packet. */
+
+/* The kernel tells how large a packet a route takes with the neighbour; before that it is what the device does. */
+static __always_inline __u32 device_mtu(struct __sk_buff *skb, __u32 ifindex)
+{
+	__u32 mtu = 0;
+
+	bpf_check_mtu(skb, ifindex, &mtu, 0, 0);
+	return mtu;
+}
+
+/* The TTL of a packet at tc, 0 if it can't be read. */
+static __always_inline __u8 skb_ttl(struct __sk_buff *skb, bool ipv4)
+{
+	__u32 at = ipv4 ? offsetof(struct iphdr, ttl) : offsetof(struct ipv6hdr, hop_limit);
+	__u8 ttl = 0;
+
+	bpf_skb_load_bytes(skb, ETH_HLEN + at, &ttl, sizeof(ttl));
+	return ttl;
+}
+
+/*
+ * A packet whose time is over, or that the way is too narrow for, is answered by `device`; 0: there is no way
+ * to answer. True: it was, *action says how it ended.
+ */
+static __always_inline bool answered(struct __sk_buff *skb, const struct packet *p, __u32 device, __u32 mtu, int *action)
+{
+	bool over = skb_ttl(skb, is_ipv4(p)) <= 1;
+
+	if (!over && (p->length <= mtu || skb->gso_size))
+		return false;
+	count_verdict(bpf_get_smp_processor_id(), over ? TIME_EXCEEDED : TOO_BIG);
+	*action = TC_ACT_SHOT;
+	if (device && p->kind < KIND_LATER)
+		*action = answer(skb, p, ticks(), device, over ? ANSWER_TIME_EXCEEDED : ANSWER_TOO_BIG, over ? 0 : mtu);
+	return true;
+}
+
+/* The port at a real server for a packet without a connection: one-packet scheduling. */
+static __always_inline __u16 port_at_server(const struct packet *p, __u32 number)
+{
+	struct server *s = server_at(number);
+	struct service *service = s ? service_at(s->service) : NULL;
+
+	if (!service || !s->port || (service->flags & SERVICE_PERSISTENT && service->key.port != port_of(p)))
+		return port_of(p);
+	return s->port;
+}
+
+/* Off it goes: through the kernel's neighbour code if `next` names the next hop, else with these MACs. */
+static __always_inline int tc_send(struct __sk_buff *skb, __u32 ifindex, __u64 mac, __u64 source, struct bpf_redir_neigh *next)
+{
+	if (next->nh_family)
+		return bpf_redirect_neigh(ifindex, next, sizeof(*next), 0);
+	if (bpf_skb_store_bytes(skb, 0, &mac, ETH_ALEN, 0) || bpf_skb_store_bytes(skb, ETH_ALEN, &source, ETH_ALEN, 0))
+		return nat_end(MALFORMED, TC_ACT_SHOT);
+	return bpf_redirect(ifindex, 0);
+}
+
+/* Send a request. `next` names the next hop if it was just looked up. */
+__noinline int tc_masquerade(struct __sk_buff *skb, const struct packet *p, __u32 number, __u32 device,
+			     struct bpf_redir_neigh *next)
+{
+	struct hop *hop = hop_at(number);
+	struct rewriting to = {};
+	struct connection *c;
+	int verdict, action;
+
+	if (!p || !next)
+		return nat_end(BUSY, TC_ACT_SHOT);
+	if (answered(skb, p, device, hop->state == HOP_MASQUERADE ? hop->mtu : device_mtu(skb, hop->ifindex), &action))
+		return action;
+	c = request_connection(p, ticks(), &verdict);
+	if (verdict != CONTINUE)
+		return nat_end(verdict, TC_ACT_SHOT);
+	__builtin_memcpy(to.address, hop->outer, sizeof(to.address));
+	to.port = c ? c->server_port : port_at_server(p, number);
+	if (!skb_rewrite(skb, p, &to))
+		return nat_end(MALFORMED, TC_ACT_SHOT);
+	count_forwarded(bpf_get_smp_processor_id(), number, p->length, p->kind);
+	if (next->nh_family && hop->state != HOP_MASQUERADE)
+		count_verdict(bpf_get_smp_processor_id(), NO_NEIGHBOUR);
+	return tc_send(skb, hop->ifindex, hop->mac, hop->source, next);
+}
+
+static __always_inline void name_next_hop(const struct bpf_fib_lookup *fib, struct bpf_redir_neigh *next)
+{
+	next->nh_family = fib->family;
+	if (fib->family == AF_INET)
+		next->ipv4_nh = fib->ipv4_dst;
+	else
+		__builtin_memcpy(next->ipv6_nh, fib->ipv6_dst, sizeof(next->ipv6_nh));
+}
+
+/*
+ * The way to the client of a connection; false if there is none. A packet that asks for it goes through the
+ * kernel's neighbour code, `next` being filled in for that, and so do all that XDP left to it.
+ */
+static __noinline bool tc_way(struct __sk_buff *skb, const struct connection *c, struct way_back *way,
+			      struct bpf_redir_neigh *next, bool behind)
+{
+	const struct hop *hop = hop_at(c->server);
+	struct bpf_fib_lookup fib;
+	struct way_key key;
+	__u32 now = ticks();
+	int state;
+
+	way_key_of(c, hop, &key);
+	if (!behind && way_known(&key, now, way))
+		return true;
+	way_ask(c, hop, &fib);
+	state = way_answered(&fib, bpf_fib_lookup(skb, &fib, sizeof(fib), 0));
+	if (state == HOP_NO_ROUTE)
+		return false;
+	next_hop_due(&fib, now);
+	name_next_hop(&fib, next);
+	way->ifindex = fib.ifindex;
+	way->mtu = fib.mtu_result;
+	if (state == HOP_RESOLVED)
+		way_write(&key, &fib, now);
+	else
+		way->mtu = device_mtu(skb, fib.ifindex);
+	return true;
+}
+
+enum reply_place { REPLY_ALONE, REPLY_BEHIND_XDP, REPLY_IP };
+
+/* The connection of what may be a reply. */
+static __noinline struct connection *tc_reply_find(const struct packet *p, __u32 now, __u32 *place)
+{
+	struct packet key;
+
+	if (!maybe_reply(is_ipv4(p) ? address4_word(p->address[0]) : address6_word(p->half)))
+		return NULL;
+	key = *p;
+	reply_turn(&key);
+	return reply_find(&key, now, place);
+}
+
+/*
+ * A packet that may be a reply: what becomes of it, or NO_REPLY. It came in at `device`; `next` is empty. Global:
+ * verified once.
+ */
+__noinline int tc_reply(struct __sk_buff *skb, const struct packet *p, __u32 device, enum reply_place where,
+			struct bpf_redir_neigh *next)
+{
+	struct rewriting to = { .source = true };
+	__u32 place = 0, now = ticks();
+	__be16 protocol = skb->protocol;
+	struct connection *c;
+	struct way_back way = {};
+	int action;
+
+	if (!p || !next)
+		return NO_REPLY;
+	c = tc_reply_find(p, now, &place);
+	if (!c)
+		return NO_REPLY;
+	if (!tc_way(skb, c, &way, next, where == REPLY_BEHIND_XDP))
+		return nat_end(NO_ROUTE, TC_ACT_SHOT);
+	if (where == REPLY_IP && (bpf_skb_change_head(skb, ETH_HLEN, 0) ||
+				  bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol, sizeof(protocol), 0)))
+		return nat_end(NO_ROUTE, TC_ACT_SHOT);
+	if (answered(skb, p, where == REPLY_IP ? 0 : device, way.mtu, &action))
+		return action;
+	reply_goes_on(c, place, p, now);
+	__builtin_memcpy(to.address, is_ipv4(p) ? &c->address[1] : &c->address[4], sizeof(to.address));
+	to.port = service_port(c);
+	if (!skb_rewrite(skb, p, &to))
+		return nat_end(MALFORMED, TC_ACT_SHOT);
+	count_replied(bpf_get_smp_processor_id(), c->server, p->length, p->kind);
+	return tc_send(skb, way.ifindex, way.mac, way.source, next);
+}
+
+#endif

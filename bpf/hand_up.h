@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The end of a packet under XDP: one of the verdicts, or handed up to tc. */
+#ifndef DIRECTRIX_HAND_UP_H
+#define DIRECTRIX_HAND_UP_H
+
+#include "maps.h"
+#include "verdict.h"
+
+/* What XDP leaves in the place of the destination MAC of a frame it hands up. */
+struct handed_up {
+	__u32 ifindex;		/* the device it came in by, a VLAN's own if it was tagged */
+	__u16 mark;
+};
+
+#define HANDED_UP_MARK 0x6478
+
+static __always_inline int xdp_end(enum verdict verdict)
+{
+	count_verdict(bpf_get_smp_processor_id(), verdict);
+	return verdict <= HANDED_UP ? XDP_PASS : XDP_DROP;
+}
+
+static __noinline int hand_up(struct xdp_md *ctx, __u32 ifindex)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct handed_up *head = data;
+
+	if (data + sizeof(struct ethhdr) > end)
+		return xdp_end(MALFORMED);
+	head->ifindex = ifindex;
+	head->mark = HANDED_UP_MARK;
+	count_verdict(bpf_get_smp_processor_id(), HANDED_UP);
+	return bpf_redirect(front.up, 0);
+}
+
+#endif

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How a masqueraded server's reply finds its connection.
+ *
+ * A reply tells its client and the server's own address and port, and nothing of the virtual service
+ * that the connection's key is made of. IPVS keeps all connections of a client's port in one chain,
+ * whatever they go to, and looks through it. Here a bucket is of eight slots, so a masqueraded
+ * connection has a second key: one more slot of the table, of kind REPLY_KIND, whose key is (client,
+ * real server) with the ports as the client's packets have them behind the director, and whose
+ * `control` names the connection's place. Only masqueraded connections pay for it, with the slot.
+ *
+ * Such a slot counts for nothing: it is marked CONNECTION_DEAD from its first day, so that listings,
+ * the defence and removals pass it over. The clock, which frees what is dead, keeps it for as long as
+ * its connection lives (slot_reuse()). Nobody has to take it away: whoever comes by it looks whether
+ * the connection is still of this client and this server.
+ *
+ * A client that uses one port for two services which send it to the same port of the same server has
+ * two connections that only the server could tell apart, and it can't. The later one gets the replies.
+ *
+ * The key is made when the first packet of a connection is sent on, not when the connection is: so no
+ * other forwarding method has a part in it.
+ */
+#ifndef DIRECTRIX_REPLY_H
+#define DIRECTRIX_REPLY_H
+
+#include "both_ways.h"
+#include "connection.h"
+
+#define REPLY_KIND 2
+#define REPLY_SECONDS 60	/* the clock looks at a key so often at least: a connection may end before it said it would */
+#define CLIENT_OF_ID 0xffff0000ffffULL	/* of an id: the client's port, protocol and family */
+
+/* Turn a packet of a real server round, into what its client would have sent there: the key of its replies. */
+static __always_inline void reply_turn(struct packet *p)
+{
+	__u32 ports = p->id;
+
+	if (is_ipv4(p)) {
+		p->pair = p->pair >> 32 | p->pair << 32;
+	} else {
+		__u64 half[2] = { p->half[0], p->half[1] };
+
+		p->half[0] = p->half[2];
+		p->half[1] = p->half[3];
+		p->half[2] = half[0];
+		p->half[3] = half[1];
+	}
+	p->id = connection_id(ports >> 16 | ports << 16, protocol_of(p), is_ipv4(p) ? 4 : 6, REPLY_KIND);
+}
+
+static __always_inline bool same_client(const struct connection *c, const struct connection *reply)
+{
+	const __u64 *one = (const __u64 *)c->address, *other = (const __u64 *)reply->address;
+
+	if ((__u8)(reply->id >> 40) == 4)
+		return c->address[0] == reply->address[0];
+	return one[0] == other[0] && one[1] == other[1];
+}
+
+/* The connection that a reply's key is of, if it is still there. Its place is reply->control - 1. */
+static __always_inline struct connection *reply_connection(const struct connection *reply, __u32 now)
+{
+	struct connection *c = connection_at(reply->control - 1);
+
+	/* the first 16 bits of a connection's id, its kind, are 0 */
+	if (!c || (c->id & ~0xffff0000ULL) != (reply->id & CLIENT_OF_ID) || !same_client(c, reply) || c->server != reply->server ||
+	    c->status & CONNECTION_DEAD || reached(now, c->expires))
+		return NULL;
+	return c;
+}
+
+static __always_inline __u32 reply_slot(const struct bucket *b, const struct packet *key)
+{
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < BUCKET_SLOTS; i++)
+		if (b->slot[i].id == key->id && same_addresses(&b->slot[i], key))
+			return i;
+	return NO_SLOT;
+}
+
+/* The slot with this key, if there is one. */
+static __always_inline struct connection *reply_held(const struct packet *key, struct place place)
+{
+	struct bucket *b = bucket_at(place.bucket[0]);
+	__u32 slot;
+
+	if (!b)
+		return NULL;
+	slot = reply_slot(b, key);
+	if (slot == NO_SLOT) {
+		b = bucket_at(place.bucket[1]);
+		if (!b)
+			return NULL;
+		slot = reply_slot(b, key);
+		if (slot == NO_SLOT)
+			return NULL;
+	}
+	return &b->slot[slot % BUCKET_SLOTS];
+}
+
+/* The connection with this key of its replies. Its place is *place. */
+static __always_inline struct connection *reply_find(const struct packet *key, __u32 now, __u32 *place)
+{
+	struct connection *reply = reply_held(key, place_of(key));
+
+	if (!reply)
+		return NULL;
+	*place = reply->control - 1;
+	return reply_connection(reply, now);
+}
+
+/* Is this packet, as it came, a reply? Global: verified once. */
+__noinline int is_reply(const struct packet *p, __u32 now)
+{
+	struct packet key;
+	__u32 place;
+
+	if (!p || !address_has(is_ipv4(p) ? address4_word(p->address[0]) : address6_word(p->half), ADDRESS_MASQUERADED))
+		return 0;
+	key = *p;
+	reply_turn(&key);
+	return reply_find(&key, now, &place) != NULL;
+}
+
+/* The key of the replies to a connection: its real server is hop->outer. */
+static __always_inline void reply_key(const struct connection *c, struct packet *key)
+{
+	const struct hop *hop = hop_at(c->server);
+	__u16 client_port = c->id;
+
+	__builtin_memcpy(key->address, c->address, sizeof(key->address));
+	if ((__u8)(c->id >> 40) == 4)
+		key->address[1] = hop->outer[0];
+	else
+		__builtin_memcpy(&key->address[4], hop->outer, 16);
+	key->id = connection_id(client_port | (__u32)c->server_port << 16, c->id >> 32, c->id >> 40, REPLY_KIND);
+}
+
+/* When the clock shall look at the key of a connection's replies next. */
+static __always_inline __u32 reply_look(const struct connection *c, __u32 now)
+{
+	__u32 most = now + ((REPLY_SECONDS * parameters.hertz) >> TICK_SHIFT);
+
+	return reached(c->expires, most) ? most : c->expires;
+}
+
+/* Put the key into the table, or let the one that is there name the connection at `place`. */
+static __always_inline int reply_enter(const struct packet *key, const struct connection *c, __u32 place, __u32 now)
+{
+	struct making making = {
+		.place = place_of(key), .server = c->server, .status = CONNECTION_DEAD,
+		.expires = reply_look(c, now), .control = place + 1,
+	};
+	struct head *h = head_of(making.place.bucket[0]);
+	struct connection *reply;
+	__u32 slot;
+
+	if (!h || !lock(h, making.place.bucket[0]))
+		return BUSY;
+	reply = reply_held(key, making.place);
+	if (reply) {
+		reply->server = making.server;
+		reply->control = place + 1;
+		unlock(h);
+		return CONTINUE;
+	}
+	slot = slot_new(key, &making, now);
+	unlock(h);
+	return slot == NO_SLOT ? TABLE_FULL : CONTINUE;
+}
+
+/* The place of the live connection with the key of `p`, or NO_SLOT. */
+static __always_inline __u32 connection_place(const struct packet *p, struct place place, __u32 now)
+{
+	struct bucket *b = bucket_at(place.bucket[0]);
+	__u32 slot = b ? slot_in(b, p, now) : NO_SLOT;
+
+	if (slot != NO_SLOT)
+		return place.bucket[0] * BUCKET_SLOTS + slot;
+	b = bucket_at(place.bucket[1]);
+	slot = b ? slot_in(b, p, now) : NO_SLOT;
+	return slot == NO_SLOT ? NO_SLOT : place.bucket[1] * BUCKET_SLOTS + slot;
+}
+
+/*
+ * The first packet of a connection to a masqueraded server is sent on: from now on its states are those
+ * of both directions, and its replies find it. Global: verified once. Returns CONTINUE, TABLE_FULL or BUSY.
+ */
+__noinline int masquerade_begin(const struct packet *p, __u32 now)
+{
+	__u32 place, before, state;
+	struct connection *c;
+	struct packet key;
+	int verdict;
+
+	if (!p)
+		return BUSY;
+	place = connection_place(p, place_of(p), now);
+	c = connection_at(place);
+	if (place == NO_SLOT || !c)
+		return BUSY;
+	reply_key(c, &key);
+	verdict = reply_enter(&key, c, place, now);
+	if (verdict != CONTINUE)
+		return verdict;
+	__sync_fetch_and_or(&c->status, CONNECTION_MASQUERADED);
+	/* what began it was looked at as if nothing else passed the director */
+	before = state_one_way(p, state_at_first(p));
+	state = state_both_ways(protocol_of(p), said(p), state_at_first(p), FROM_CLIENT);
+	if (state != before && (c->status & STATE_MASK) == before)
+		connection_move(c, state | (c->status & STATE_COUNTED));
+	return CONTINUE;
+}
+
+/* A reply: what it does to its connection's state and time. */
+static __always_inline void reply_goes_on(struct connection *c, __u32 place, const struct packet *p, __u32 now)
+{
+	__u32 state = c->status & 0xff, old = c->expires, expires;
+	struct head *h;
+
+	if (!(state == TCP_S_ESTABLISHED && tcp_plain_ack(p->tcp_flags)) && state != UDP_S_NORMAL)
+		state = state_both_ways(protocol_of(p), said(p), state, FROM_SERVER);
+	if (state != (c->status & 0xff))
+		connection_move(c, state);
+	expires = deadline(now, state);
+	if (expires - old < REFRESH_TICKS || __sync_val_compare_and_swap(&c->expires, old, expires) != old)
+		return;
+	if (!reached(expires, old)) {
+		h = head_of(place / BUCKET_SLOTS);
+		if (h)
+			visit_by(h, expires);
+	}
+}
+
+/* The clock comes by a slot that counts for nothing: if it is the key of replies, it stays while its connection lives. */
+static __always_inline void reply_keep(struct connection *reply, __u32 now)
+{
+	struct connection *c;
+
+	if (reply->id >> 48 != REPLY_KIND || !reached(now, reply->expires))
+		return;
+	c = reply_connection(reply, now);
+	if (c)
+		reply->expires = reply_look(c, now);
+}
+
+#endif
