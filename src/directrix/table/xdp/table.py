@@ -342,8 +342,8 @@ class XdpTable(Table):
 
     def _masqueraded(self, index: _Index) -> set[Address]:
         """The masqueraded real servers, and those removed that replies may come from."""
-        if not self._index.shows_replies:
-            return set()
+        if not self._index.shows_replies and len(index.services) > 1:
+            return set()  # none was shown, and none has come
         there = (number for numbers in index.servers.values() for number in numbers.values())
         aside = (number for number in index.aside.values() if self._references(number))
         return {
