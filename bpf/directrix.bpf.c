@@ -131,21 +131,13 @@ static __noinline int xdp_aside(struct xdp_md *ctx, __u32 number, __u32 device, 
 
 enum way { QUICK, QUICK6, COMPLETE };
 
-/* What may be a reply, as the quick way can read it. */
-static __noinline int xdp_reply(struct xdp_md *ctx, enum way way)
-{
-	int action = way == QUICK ? xdp_reply4(ctx) : xdp_reply6(ctx);
-
-	return action == NO_REPLY ? xdp_end(NOT_OURS) : action;
-}
-
 /* A packet that parsed: on its way, or to its end. */
 static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags, const struct packet *p,
 				      enum way way)
 {
 	__u32 ifindex = ctx->ingress_ifindex, device = ifindex, now = ticks(), number = 0;
 	bool follows = way == COMPLETE && p->kind >= KIND_LATER, foreign = false;
-	struct connection *c = follows ? NULL : connection_find(p, place_of(p), now);
+	struct connection *c = follows ? NULL : connection_look(p, now);
 	enum verdict verdict;
 	struct hop *hop;
 
@@ -170,13 +162,14 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 	if (verdict == NO_SERVER || verdict == HANDED_UP)
 		return hand_up(ctx, device);
 	if (verdict == REPLY)
-		return way == COMPLETE ? hand_up(ctx, device) : xdp_reply(ctx, way);
+		return way == QUICK ? xdp_reply4(ctx) : way == QUICK6 ? xdp_reply6(ctx) : hand_up(ctx, device);
 	if (verdict != CONTINUE)
 		return xdp_end(verdict);
 	hop = hop_at(number);
 	if (__builtin_expect(hop->state != HOP_RESOLVED, 0)) {
 		if (hop->state == HOP_MASQUERADE)
-			return xdp_masquerade(ctx, number % MAX_SERVERS, device);
+			return way == QUICK ? xdp_request4(ctx, number % MAX_SERVERS) :
+			       way == QUICK6 ? xdp_request6(ctx, number % MAX_SERVERS) : hand_up(ctx, device);
 		return xdp_aside(ctx, number, device, p->length, way == COMPLETE ? p->kind : KIND_WHOLE);
 	}
 	if (!tags_fit(hop, tags, foreign, ifindex) || hop_due(&hop->asked, now))
@@ -255,7 +248,7 @@ static __noinline int xdp_quick6(struct xdp_md *ctx)
 	if (data + QUICK6_LENGTH > end)
 		return XDP_PASS;
 	if (!quick6_maybe_virtual(data + sizeof(struct ethhdr)))
-		return front.beyond & BEYOND_REPLIES ? xdp_reply(ctx, QUICK6) : xdp_end(NOT_OURS);
+		return front.beyond & BEYOND_REPLIES ? xdp_reply6(ctx) : xdp_end(NOT_OURS);
 	verdict = quick6_parse(data + sizeof(struct ethhdr), end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p);
 	return verdict == CONTINUE ? xdp_direct(ctx, data, 0, &p, QUICK6) : xdp_end(verdict);
 }
@@ -270,10 +263,10 @@ static __always_inline int xdp_director(struct xdp_md *ctx)
 		return quick6(data, end) ? xdp_quick6(ctx) : xdp_complete(ctx);
 	word = quick4_word(data + sizeof(struct ethhdr));
 	if (!quick4_indexed(data + sizeof(struct ethhdr), word)) {
-		if (word == front.plain || !quick4_not_indexed_but_ours(data + sizeof(struct ethhdr), word))
-			return xdp_end(NOT_OURS);
-		if (front.beyond & BEYOND_REPLIES && quick4_readable(word) && !quick4_any_port(data + sizeof(struct ethhdr)))
-			return xdp_reply(ctx, QUICK);
+		enum quick4 what = quick4_not_indexed(data + sizeof(struct ethhdr), word);
+
+		if (what != QUICK4_OURS)
+			return what == QUICK4_REPLY ? xdp_reply4(ctx) : xdp_end(NOT_OURS);
 	}
 	if (!quick4_readable(word))
 		return xdp_complete(ctx);

@@ -27,13 +27,13 @@
 #define NO_REPLY 0		/* beside what becomes of a packet that may be a reply: it is none */
 
 /* A reply on its way. */
-static __always_inline void count_replied(__u32 cpu, __u32 number, __u32 length, enum packet_kind kind)
+static __always_inline void count_replied(__u32 cpu, __u32 number, const struct hop *hop, __u32 length, enum packet_kind kind)
 {
 	__u32 row = cpu * MAX_SERVERS + number;
 	struct server_count *n;
 
 	note_replied(number);
-	if (!(hop_at(number)->flags & SERVER_AVAILABLE)) {
+	if (!(hop->flags & SERVER_AVAILABLE)) {
 		__sync_fetch_and_add(&front.replied, 1);	/* IPVS: counted at the server no longer */
 		return;
 	}
@@ -59,21 +59,14 @@ static __always_inline bool xdp_can_send(const struct hop *hop, __u32 ifindex)
 	return way && way->flags & DEVICE_REDIRECT;
 }
 
-/*
- * The connection of a request, which knows its replies from now on. With *verdict not CONTINUE that is the
- * packet's end. `p` stays in registers and is copied where it is needed in memory.
- */
-static __always_inline struct connection *request_connection(const struct packet *p, __u32 now, int *verdict)
+/* The first packet of a connection under XDP, whose quick ways keep what they know of it in registers. */
+static __always_inline int request_begins(const struct packet *p, const void *l4, __u32 now)
 {
-	struct connection *c = connection_find(p, place_of(p), now);
+	struct packet copy = *p;
 
-	*verdict = CONTINUE;
-	if (c && !(c->status & CONNECTION_MASQUERADED)) {
-		struct packet copy = *p;
-
-		*verdict = masquerade_begin(&copy, now);
-	}
-	return c;
+	if (protocol_of(p) == IPPROTO_TCP)
+		copy.tcp_flags = ((const __u8 *)l4)[13];
+	return masquerade_begin(&copy, now);
 }
 
 static __always_inline int nat_end(enum verdict verdict, int action)
@@ -82,75 +75,84 @@ static __always_inline int nat_end(enum verdict verdict, int action)
 	return action;
 }
 
-static __always_inline int xdp_request4(struct xdp_md *ctx, void *data, __u32 number, struct hop *hop, __u32 now)
+/* MACs into a frame, given as words of eight bytes: the last two of each are those of whoever is written next. */
+static __always_inline void frame_between(void *frame, __u64 mac, __u64 source, __be16 protocol)
 {
-	struct iphdr *ip = data + sizeof(struct ethhdr);
-	__u32 length = bpf_ntohs(ip->tot_len);
-	struct packet p = { .pair = *(__u64 *)&ip->saddr };
-	struct connection *c;
-	int verdict;
-
-	if (ip->ttl <= 1 || length > hop->mtu || !quick4_readable(quick4_word(ip)))
-		return 0;
-	p.id = connection_id(*(__u32 *)(ip + 1), ip->protocol, 4, 0);
-	if (ip->protocol == IPPROTO_TCP)
-		p.tcp_flags = ((__u8 *)(ip + 1))[13];
-	c = request_connection(&p, now, &verdict);
-	if (!c)
-		return 0;
-	if (verdict != CONTINUE)
-		return nat_end(verdict, XDP_DROP);
-	rewrite4(ip, hop->outer[0], c->server_port, false);
-	frame_to(data, hop);
-	count_forwarded(bpf_get_smp_processor_id(), number, length, KIND_WHOLE);
-	return hop->wire == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
+	*(__u64 *)frame = mac;
+	*(__u64 *)(frame + ETH_ALEN) = source;
+	*(__be16 *)(frame + offsetof(struct ethhdr, h_proto)) = protocol;
 }
 
-static __always_inline int xdp_request6(struct xdp_md *ctx, void *data, __u32 number, struct hop *hop, __u32 now)
+/* Is the next hop known, is it no other's turn to look, and can XDP send there? */
+static __always_inline bool xdp_hop_ready(struct hop *hop, __u32 ifindex, __u32 now)
 {
-	struct ipv6hdr *ip = data + sizeof(struct ethhdr);
-	__u32 length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
-	struct packet p = {};
-	struct connection *c;
-	int verdict;
-
-	if (ip->hop_limit <= 1 || length > hop->mtu)
-		return 0;
-	for (int i = 0; i < 4; i++)
-		p.half[i] = ((__u64 *)&ip->saddr)[i];
-	p.id = connection_id(*(__u32 *)(ip + 1), ip->nexthdr, 6, 0);
-	if (ip->nexthdr == IPPROTO_TCP)
-		p.tcp_flags = ((__u8 *)(ip + 1))[13];
-	c = request_connection(&p, now, &verdict);
-	if (!c)
-		return 0;
-	if (verdict != CONTINUE)
-		return nat_end(verdict, XDP_DROP);
-	rewrite6(ip, hop->outer, c->server_port, false);
-	frame_to(data, hop);
-	count_forwarded(bpf_get_smp_processor_id(), number, length, KIND_WHOLE);
-	return hop->wire == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
+	return !hop->tags && !hop_due(&hop->asked, now) && xdp_can_send(hop, ifindex);
 }
 
-/*
- * Send a request that came in at `device`, or hand it up, as all are but TCP and UDP without tags, options and
- * extension headers. A global function, as xdp_tunnel() is.
- */
-__noinline int xdp_masquerade(struct xdp_md *ctx, __u32 number, __u32 device)
+/* Send a request that came the quick way, or hand it up. Global functions, as xdp_tunnel() is. */
+__noinline int xdp_request4(struct xdp_md *ctx, __u32 number)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct iphdr *ip = data + sizeof(struct ethhdr);
+	__u32 ifindex = ctx->ingress_ifindex, now = ticks(), length;
 	struct hop *hop = hop_at(number);
-	__u32 now = ticks();
-	int sent = 0;
+	struct connection *c;
+	struct packet p = {};
+	int verdict;
 
 	asm volatile("" : "+r"(hop));	/* keep it, instead of reckoning it again for each use */
-	if (data + QUICK_LENGTH > end || hop->tags || hop_due(&hop->asked, now) || !xdp_can_send(hop, ctx->ingress_ifindex))
-		return hand_up(ctx, device);
-	if (quick4(data, end))
-		sent = xdp_request4(ctx, data, number, hop, now);
-	else if (quick6(data, end))
-		sent = xdp_request6(ctx, data, number, hop, now);
-	return sent ? sent : hand_up(ctx, device);
+	if (data + QUICK_LENGTH > end || !xdp_hop_ready(hop, ifindex, now))
+		return hand_up(ctx, ifindex);
+	length = bpf_ntohs(ip->tot_len);
+	if (ip->ttl <= 1 || length > hop->mtu)
+		return hand_up(ctx, ifindex);
+	p.pair = *(__u64 *)&ip->saddr;
+	p.id = connection_id(*(__u32 *)(ip + 1), ip->protocol, 4, 0);
+	c = connection_look(&p, now);
+	if (!c)
+		return hand_up(ctx, ifindex);
+	if (!(c->status & CONNECTION_MASQUERADED)) {
+		verdict = request_begins(&p, ip + 1, now);
+		if (verdict != CONTINUE)
+			return xdp_end(verdict);
+	}
+	rewrite4(ip, hop->outer[0], c->server_port, false);
+	frame_between(data, hop->mac, hop->source, bpf_htons(ETH_P_IP));
+	count_forwarded(bpf_get_smp_processor_id(), number, length, KIND_WHOLE);
+	return hop->wire == ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
+}
+
+__noinline int xdp_request6(struct xdp_md *ctx, __u32 number)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct ipv6hdr *ip = data + sizeof(struct ethhdr);
+	__u32 ifindex = ctx->ingress_ifindex, now = ticks(), length;
+	struct hop *hop = hop_at(number);
+	struct connection *c;
+	struct packet p = {};
+	int verdict;
+
+	asm volatile("" : "+r"(hop));
+	if (data + QUICK6_LENGTH > end || !xdp_hop_ready(hop, ifindex, now))
+		return hand_up(ctx, ifindex);
+	length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
+	if (ip->hop_limit <= 1 || length > hop->mtu)
+		return hand_up(ctx, ifindex);
+	for (int i = 0; i < 4; i++)
+		p.half[i] = *(__u64 *)(data + sizeof(struct ethhdr) + offsetof(struct ipv6hdr, saddr) + 8 * i);
+	p.id = connection_id(*(__u32 *)(ip + 1), ip->nexthdr, 6, 0);
+	c = connection_look(&p, now);
+	if (!c)
+		return hand_up(ctx, ifindex);
+	if (!(c->status & CONNECTION_MASQUERADED)) {
+		verdict = request_begins(&p, ip + 1, now);
+		if (verdict != CONTINUE)
+			return xdp_end(verdict);
+	}
+	rewrite6(ip, hop->outer, c->server_port, false);
+	frame_between(data, hop->mac, hop->source, bpf_htons(ETH_P_IPV6));
+	count_forwarded(bpf_get_smp_processor_id(), number, bpf_ntohs(ip->payload_len) + sizeof(*ip), KIND_WHOLE);
+	return hop->wire == ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
 }
 
 /* Replies under XDP. */
@@ -189,25 +191,22 @@ static __noinline bool xdp_way_anew(struct xdp_md *ctx, const struct connection 
 	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
 	if (way_answered(&fib, rc) != HOP_RESOLVED || next_hop_due(&fib, now))
 		return false;
-	way_key_of(c, hop, &key);
+	way_key_of(c, hop, fib.family == AF_INET, &key);
 	way_write(&key, &fib, now);
 	return true;
 }
 
-static __always_inline bool xdp_way(struct xdp_md *ctx, const struct connection *c, const struct hop *hop, __u32 now,
+static __always_inline bool xdp_way(struct xdp_md *ctx, const struct connection *c, const struct hop *hop, bool ipv4, __u32 now,
 				    struct way_back *way)
 {
 	struct way_key key;
 
-	way_key_of(c, hop, &key);
+	way_key_of(c, hop, ipv4, &key);
 	return way_known(&key, now, way) || (xdp_way_anew(ctx, c) && way_known(&key, now, way));
 }
 
-/*
- * What may be a reply, given by its frame and as its key, with the rest that was read of it. Returns what becomes
- * of it, or NO_REPLY.
- */
-static __always_inline int xdp_replied(struct xdp_md *ctx, void *data, const struct packet *key, __u8 ttl)
+/* What may be a reply, given by its frame and as its key, with the rest that was read of it. */
+static __always_inline int xdp_replied(struct xdp_md *ctx, void *data, const struct packet *key, bool ipv4, __u8 ttl)
 {
 	__u32 ifindex = ctx->ingress_ifindex, now = ticks(), place = 0;
 	struct connection *c;
@@ -216,25 +215,24 @@ static __always_inline int xdp_replied(struct xdp_md *ctx, void *data, const str
 
 	c = reply_find(key, now, &place);
 	if (!c)
-		return NO_REPLY;
+		return xdp_end(NOT_OURS);
 	hop = hop_at(c->server);
 	if (!reply_for_us(hop, ifindex, data))
-		return nat_end(OTHER_HOST, XDP_PASS);
-	if (ttl <= 1 || !xdp_way(ctx, c, hop, now, &way) || way.tags || key->length > way.mtu ||
+		return xdp_end(OTHER_HOST);
+	if (ttl <= 1 || !xdp_way(ctx, c, hop, ipv4, now, &way) || way.tags || key->length > way.mtu ||
 	    !(way.wire == ifindex || way.redirects))
 		return hand_up(ctx, ifindex);
 	reply_goes_on(c, place, key, now);
-	if (is_ipv4(key))
+	if (ipv4)
 		rewrite4(data + sizeof(struct ethhdr), c->address[1], service_port(c), true);
 	else
 		rewrite6(data + sizeof(struct ethhdr), &c->address[4], service_port(c), true);
-	mac_write(data, way.mac);
-	mac_write(data + 6, way.source);
-	count_replied(bpf_get_smp_processor_id(), c->server, key->length, KIND_WHOLE);
+	frame_between(data, way.mac, way.source, ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6));
+	count_replied(bpf_get_smp_processor_id(), c->server, hop, key->length, KIND_WHOLE);
 	return way.wire == ifindex ? XDP_TX : bpf_redirect(way.wire, 0);
 }
 
-/* The quick ways of what may be a reply. Global: verified once. */
+/* The quick ways of what may be a reply: on its way, or to its end. Global: verified once. */
 __noinline int xdp_reply4(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
@@ -243,9 +241,9 @@ __noinline int xdp_reply4(struct xdp_md *ctx)
 
 	if (data + QUICK_LENGTH > end ||
 	    quick4_parse(ip, end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p) != CONTINUE)
-		return NO_REPLY;
-	reply_turn(&p);
-	return xdp_replied(ctx, data, &p, ip->ttl);
+		return xdp_end(NOT_OURS);
+	reply_turn4(&p, *(__u32 *)(ip + 1), ip->protocol);
+	return xdp_replied(ctx, data, &p, true, ip->ttl);
 }
 
 __noinline int xdp_reply6(struct xdp_md *ctx)
@@ -256,9 +254,9 @@ __noinline int xdp_reply6(struct xdp_md *ctx)
 
 	if (data + QUICK6_LENGTH > end || !address_has(address6_word((__u64 *)&ip->saddr), ADDRESS_MASQUERADED) ||
 	    quick6_parse(ip, end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p) != CONTINUE)
-		return NO_REPLY;
-	reply_turn(&p);
-	return xdp_replied(ctx, data, &p, ip->hop_limit);
+		return xdp_end(NOT_OURS);
+	reply_turn6(&p, *(__u32 *)(ip + 1), ip->nexthdr);
+	return xdp_replied(ctx, data, &p, false, ip->hop_limit);
 }
 
 /* Both at tc: an end for every packet. */
@@ -327,13 +325,16 @@ __noinline int tc_masquerade(struct __sk_buff *skb, const struct packet *p, __u3
 	struct hop *hop = hop_at(number);
 	struct rewriting to = {};
 	struct connection *c;
-	int verdict, action;
+	int verdict = CONTINUE, action;
+	__u32 now = ticks();
 
 	if (!p || !next)
 		return nat_end(BUSY, TC_ACT_SHOT);
 	if (answered(skb, p, device, hop->state == HOP_MASQUERADE ? hop->mtu : device_mtu(skb, hop->ifindex), &action))
 		return action;
-	c = request_connection(p, ticks(), &verdict);
+	c = connection_find(p, place_of(p), now);
+	if (c && !(c->status & CONNECTION_MASQUERADED))
+		verdict = masquerade_begin(p, now);
 	if (verdict != CONTINUE)
 		return nat_end(verdict, TC_ACT_SHOT);
 	__builtin_memcpy(to.address, hop->outer, sizeof(to.address));
@@ -368,7 +369,7 @@ static __noinline bool tc_way(struct __sk_buff *skb, const struct connection *c,
 	__u32 now = ticks();
 	int state;
 
-	way_key_of(c, hop, &key);
+	way_key_of(c, hop, (__u8)(c->id >> 40) == 4, &key);
 	if (!behind && way_known(&key, now, way))
 		return true;
 	way_ask(c, hop, &fib);
@@ -431,7 +432,7 @@ __noinline int tc_reply(struct __sk_buff *skb, const struct packet *p, __u32 dev
 	to.port = service_port(c);
 	if (!skb_rewrite(skb, p, &to))
 		return nat_end(MALFORMED, TC_ACT_SHOT);
-	count_replied(bpf_get_smp_processor_id(), c->server, p->length, p->kind);
+	count_replied(bpf_get_smp_processor_id(), c->server, hop_at(c->server), p->length, p->kind);
 	return tc_send(skb, way.ifindex, way.mac, way.source, next);
 }
 

@@ -216,25 +216,28 @@ static __always_inline bool quick4_any_port(void *l3)
 	return front.beyond & BEYOND_ANY_PORT && address_has(address4_word(*(__u32 *)(l3 + 16)), ADDRESS_ANY_PORT);
 }
 
-static __always_inline bool quick4_beyond(void *l3)
+/* Is it what the quick way can read? */
+static __always_inline bool quick4_readable(__u32 word)
 {
-	return quick4_any_port(l3) || maybe_reply(address4_word(*(__u32 *)(l3 + 12)));
+	return word == bpf_htonl(IPPROTO_TCP) || word == bpf_htonl(IPPROTO_UDP);
 }
+
+enum quick4 { QUICK4_NOT_OURS, QUICK4_REPLY, QUICK4_OURS };
 
 /*
  * If the index knows nothing of it, may it be for a virtual service all the same, or a reply? Host traffic is
  * asked, too; but most of that is as front.plain says, and done with.
  */
-static __always_inline bool quick4_not_indexed_but_ours(void *l3, __u32 word)
+static __always_inline enum quick4 quick4_not_indexed(void *l3, __u32 word)
 {
+	if (word == front.plain)
+		return QUICK4_NOT_OURS;
 	asm volatile("" : "+r"(word));	/* or what it was unmasked is kept, too, in a register that has to be saved */
-	return word & QUICK4_FRAGMENT || word == bpf_htonl(IPPROTO_ICMP) || (front.beyond && quick4_beyond(l3));
-}
-
-/* Then, is it what the quick way can read? */
-static __always_inline bool quick4_readable(__u32 word)
-{
-	return word == bpf_htonl(IPPROTO_TCP) || word == bpf_htonl(IPPROTO_UDP);
+	if (!front.beyond || !quick4_readable(word))
+		return word & QUICK4_FRAGMENT || word == bpf_htonl(IPPROTO_ICMP) || quick4_any_port(l3) ? QUICK4_OURS : QUICK4_NOT_OURS;
+	if (quick4_any_port(l3))
+		return QUICK4_OURS;
+	return maybe_reply(address4_word(*(__u32 *)(l3 + 12))) ? QUICK4_REPLY : QUICK4_NOT_OURS;
 }
 
 /* At last: read it. `wire_length` is what the frame carries behind its own header. */

@@ -28,43 +28,43 @@
 
 #define REPLY_KIND 2
 #define REPLY_SECONDS 60	/* the clock looks at a key so often at least: a connection may end before it said it would */
-#define CLIENT_OF_ID 0xffff0000ffffULL	/* of an id: the client's port, protocol and family */
 
 /* Turn a packet of a real server round, into what its client would have sent there: the key of its replies. */
+static __always_inline void reply_turn4(struct packet *p, __u32 ports, __u8 protocol)
+{
+	p->pair = p->pair >> 32 | p->pair << 32;
+	p->id = connection_id(ports >> 16 | ports << 16, protocol, 4, REPLY_KIND);
+}
+
+static __always_inline void reply_turn6(struct packet *p, __u32 ports, __u8 protocol)
+{
+	__u64 half[2] = { p->half[0], p->half[1] };
+
+	p->half[0] = p->half[2];
+	p->half[1] = p->half[3];
+	p->half[2] = half[0];
+	p->half[3] = half[1];
+	p->id = connection_id(ports >> 16 | ports << 16, protocol, 6, REPLY_KIND);
+}
+
 static __always_inline void reply_turn(struct packet *p)
 {
-	__u32 ports = p->id;
-
-	if (is_ipv4(p)) {
-		p->pair = p->pair >> 32 | p->pair << 32;
-	} else {
-		__u64 half[2] = { p->half[0], p->half[1] };
-
-		p->half[0] = p->half[2];
-		p->half[1] = p->half[3];
-		p->half[2] = half[0];
-		p->half[3] = half[1];
-	}
-	p->id = connection_id(ports >> 16 | ports << 16, protocol_of(p), is_ipv4(p) ? 4 : 6, REPLY_KIND);
+	if (is_ipv4(p))
+		reply_turn4(p, p->id, protocol_of(p));
+	else
+		reply_turn6(p, p->id, protocol_of(p));
 }
 
-static __always_inline bool same_client(const struct connection *c, const struct connection *reply)
-{
-	const __u64 *one = (const __u64 *)c->address, *other = (const __u64 *)reply->address;
-
-	if ((__u8)(reply->id >> 40) == 4)
-		return c->address[0] == reply->address[0];
-	return one[0] == other[0] && one[1] == other[1];
-}
-
-/* The connection that a reply's key is of, if it is still there. Its place is reply->control - 1. */
+/*
+ * The connection that a key of replies is of, if it is still there. A slot's next masqueraded connection has another
+ * incarnation, and 65,536 of them take longer than a key is kept in vain. Its place is reply->control - 1.
+ */
 static __always_inline struct connection *reply_connection(const struct connection *reply, __u32 now)
 {
 	struct connection *c = connection_at(reply->control - 1);
 
-	/* the first 16 bits of a connection's id, its kind, are 0 */
-	if (!c || (c->id & ~0xffff0000ULL) != (reply->id & CLIENT_OF_ID) || !same_client(c, reply) || c->server != reply->server ||
-	    c->status & CONNECTION_DEAD || reached(now, c->expires))
+	if (!c || c->incarnation != reply->incarnation ||
+	    (c->status & (CONNECTION_MASQUERADED | CONNECTION_DEAD)) != CONNECTION_MASQUERADED || reached(now, c->expires))
 		return NULL;
 	return c;
 }
@@ -79,16 +79,18 @@ static __always_inline __u32 reply_slot(const struct bucket *b, const struct pac
 }
 
 /* The slot with this key, if there is one. */
-static __always_inline struct connection *reply_held(const struct packet *key, struct place place)
+static __always_inline struct connection *reply_held(const struct packet *key)
 {
-	struct bucket *b = bucket_at(place.bucket[0]);
+	__u64 hash = hash_of(key);
+	struct bucket *b = bucket_at(first_bucket(hash));
 	__u32 slot;
 
 	if (!b)
 		return NULL;
 	slot = reply_slot(b, key);
 	if (slot == NO_SLOT) {
-		b = bucket_at(place.bucket[1]);
+		asm volatile("" : "+r"(hash));	/* as in connection_look() */
+		b = bucket_at(second_bucket(hash));
 		if (!b)
 			return NULL;
 		slot = reply_slot(b, key);
@@ -101,7 +103,7 @@ static __always_inline struct connection *reply_held(const struct packet *key, s
 /* The connection with this key of its replies. Its place is *place. */
 static __always_inline struct connection *reply_find(const struct packet *key, __u32 now, __u32 *place)
 {
-	struct connection *reply = reply_held(key, place_of(key));
+	struct connection *reply = reply_held(key);
 
 	if (!reply)
 		return NULL;
@@ -145,26 +147,28 @@ static __always_inline __u32 reply_look(const struct connection *c, __u32 now)
 }
 
 /* Put the key into the table, or let the one that is there name the connection at `place`. */
-static __always_inline int reply_enter(const struct packet *key, const struct connection *c, __u32 place, __u32 now)
+static __always_inline int reply_enter(const struct packet *key, struct connection *c, __u32 place, __u32 now)
 {
 	struct making making = {
-		.place = place_of(key), .server = c->server, .status = CONNECTION_DEAD,
-		.expires = reply_look(c, now), .control = place + 1,
+		.place = place_of(key), .status = CONNECTION_DEAD, .expires = reply_look(c, now), .control = place + 1,
 	};
 	struct head *h = head_of(making.place.bucket[0]);
 	struct connection *reply;
-	__u32 slot;
+	struct bucket *b;
+	__u32 slot = 0;
 
 	if (!h || !lock(h, making.place.bucket[0]))
 		return BUSY;
-	reply = reply_held(key, making.place);
+	reply = reply_held(key);
 	if (reply) {
-		reply->server = making.server;
 		reply->control = place + 1;
-		unlock(h);
-		return CONTINUE;
+		reply->incarnation = ++c->incarnation;
+	} else {
+		slot = slot_new(key, &making, now);
+		b = slot == NO_SLOT ? NULL : bucket_at(slot / BUCKET_SLOTS);
+		if (b)
+			b->slot[slot % BUCKET_SLOTS].incarnation = ++c->incarnation;
 	}
-	slot = slot_new(key, &making, now);
 	unlock(h);
 	return slot == NO_SLOT ? TABLE_FULL : CONTINUE;
 }

@@ -342,7 +342,7 @@ struct connection {
 		__u32 begun;	/* of a connection: when its handshake began (handshake.h) */
 	};
 	__u16 server_port;
-	__u16 pad;
+	__u16 incarnation;	/* counts up with each masqueraded connection in this slot; its replies' key has the same */
 };
 
 struct bucket {

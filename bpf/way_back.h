@@ -57,33 +57,39 @@ struct {
 	__type(value, __u64);
 } next_hops SEC(".maps");
 
-/* The address that the replies of a connection are routed as coming from (IPVS's snat_reroute): virtual, or real. */
-static __always_inline const __u32 *way_from(const struct connection *c, const struct hop *hop)
+/* Replies are routed as coming from the virtual address, or as they came (IPVS's snat_reroute). */
+static __always_inline __u32 way_from4(const struct connection *c, const struct hop *hop)
 {
+	__u32 from = c->address[1];
+
 	if (!front.sysctl.snat_reroute)
-		return hop->outer;
-	return (__u8)(c->id >> 40) == 4 ? &c->address[1] : &c->address[4];
+		from = hop->outer[0];
+	return from;
 }
 
-static __always_inline void way_key_of(const struct connection *c, const struct hop *hop, struct way_key *key)
+static __always_inline const __u32 *way_from6(const struct connection *c, const struct hop *hop)
+{
+	return front.sysctl.snat_reroute ? &c->address[4] : hop->outer;
+}
+
+static __always_inline void way_key_of(const struct connection *c, const struct hop *hop, bool ipv4, struct way_key *key)
 {
 	const __u64 *client = (const __u64 *)c->address;
-	const __u32 *from = way_from(c, hop);
 
-	if ((__u8)(c->id >> 40) == 4) {
+	if (ipv4) {
 		key->client[0] = 0;
 		key->client[1] = (__u64)c->address[0] << 32 | bpf_htonl(0xffff);
-		key->from = (__u64)*from << 1 | 1;
+		key->from = way_from4(c, hop) | 1ULL << 32;
 	} else {
 		key->client[0] = client[0];
 		key->client[1] = client[1];
-		key->from = address6_word((const __u64 *)from) | 1;
+		key->from = address6_word((const __u64 *)way_from6(c, hop)) | 1;
 	}
 }
 
 static __always_inline struct way_back *way_at(const struct way_key *key)
 {
-	__u64 h = (key->client[0] * INDEX_PRIME ^ key->client[1] ^ parameters.seed[0]) * INDEX_PRIME ^ key->from;
+	__u64 h = key->client[0] * INDEX_PRIME + key->client[1] + (key->from ^ parameters.seed[0]);
 	__u32 place = (h * INDEX_PRIME) >> WAY_SHIFT;
 
 	return bpf_map_lookup_elem(&ways_back, &place);
@@ -153,19 +159,17 @@ static __always_inline bool next_hop_due(const struct bpf_fib_lookup *fib, __u32
 /* What to ask the kernel: as if the packet came from the loopback device, see neighbour.h. */
 static __always_inline void way_ask(const struct connection *c, const struct hop *hop, struct bpf_fib_lookup *fib)
 {
-	const __u32 *from = way_from(c, hop);
-
 	__builtin_memset(fib, 0, sizeof(*fib));
 	fib->ifindex = front.lo;
 	fib->tot_len = 1;	/* the route's MTU is wanted */
 	if ((__u8)(c->id >> 40) == 4) {
 		fib->family = AF_INET;
 		fib->ipv4_dst = c->address[0];
-		fib->ipv4_src = *from;
+		fib->ipv4_src = way_from4(c, hop);
 	} else {
 		fib->family = AF_INET6;
 		__builtin_memcpy(fib->ipv6_dst, c->address, sizeof(fib->ipv6_dst));
-		__builtin_memcpy(fib->ipv6_src, from, sizeof(fib->ipv6_src));
+		__builtin_memcpy(fib->ipv6_src, way_from6(c, hop), sizeof(fib->ipv6_src));
 	}
 }
 

@@ -194,7 +194,7 @@ STATISTICS = _record(
 CONNECTION = _record(
     "connection",
     "client_port:H port:H protocol:B family:B kind:H address:32s server:I expires:I status:I control:I children:I "
-    "server_port:H pad:H",
+    "server_port:H incarnation:H",
 )
 
 BUCKET_SIZE = CONNECTION.size * BUCKET_SLOTS
