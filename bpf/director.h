@@ -60,7 +60,8 @@ static __always_inline int enter(const struct packet *p, __u32 number, struct ma
 			count_as_taken_by(number, s);
 			if (template)
 				__sync_fetch_and_add(&template->children, 1);
-			if (established(making->status))
+			/* of what is masqueraded that is known later: masquerade_begin() */
+			if (established(making->status) && s->method != METHOD_MASQUERADE)
 				assure(making->control);
 		}
 	}

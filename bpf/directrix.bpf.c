@@ -297,16 +297,6 @@ __noinline int tc_hold(struct __sk_buff *skb, __u32 now, __u32 *number)
 	return number ? fragment_settle(now, number) : BUSY;
 }
 
-/* The copies that wait for the first fragment at hand go in again, as what XDP hands up if it came so from `device`. */
-__noinline int tc_release(struct __sk_buff *skb, __u32 device, __u32 now)
-{
-	struct handed_up head = { .ifindex = device, .mark = HANDED_UP_MARK };
-
-	if (device == skb->ifindex && bpf_skb_load_bytes(skb, 0, &head, 6))
-		return 0;
-	return fragment_release(skb, &head, now);
-}
-
 enum tc_place { TC_ALONE, TC_BEHIND_XDP, TC_IP };
 
 static __always_inline int tc_end(__u32 cpu, enum verdict verdict, enum tc_place place)
@@ -409,7 +399,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 			return tc_end(cpu, NOT_OURS, place);	/* the VLAN's own device sees it next */
 		}
 	}
-	if (front.beyond & BEYOND_REPLIES && p.kind < KIND_LATER && !tags) {
+	if (front.beyond & BEYOND_REPLIES && !tags) {
 		int action = tc_reply(skb, &p, device, place == TC_IP ? REPLY_IP : place == TC_BEHIND_XDP ? REPLY_BEHIND_XDP : REPLY_ALONE,
 				      &next);
 
@@ -434,7 +424,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		return answer(skb, &p, now, device, ANSWER_UNREACHABLE, 0);
 	}
 	if (verdict != CONTINUE)
-		return tc_end(cpu, verdict, place);
+		return tc_end(cpu, verdict == REPLY ? NO_CONNECTION : verdict, place);
 	hop = hop_at(number);
 	due = hop_due(&hop->checked, now);
 	if (due || hop->state != HOP_RESOLVED)

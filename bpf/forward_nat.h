@@ -18,10 +18,11 @@
 #define DIRECTRIX_FORWARD_NAT_H
 
 #include "forward_direct.h"
+#include "fragment.h"
 #include "hand_up.h"
-#include "icmp.h"
 #include "reply.h"
 #include "rewrite.h"
+#include "rewrite_skb.h"
 #include "way_back.h"
 
 #define NO_REPLY 0		/* beside what becomes of a packet that may be a reply: it is none */
@@ -308,6 +309,11 @@ static __always_inline __u16 port_at_server(const struct packet *p, __u32 number
 	return s->port;
 }
 
+static __always_inline bool tc_rewrite(struct __sk_buff *skb, const struct packet *p, const struct rewriting *to)
+{
+	return p->kind == KIND_QUOTE ? skb_rewrite_quote(skb, p, to) : skb_rewrite(skb, p, to);
+}
+
 /* Off it goes: through the kernel's neighbour code if `next` names the next hop, else with these MACs. */
 static __always_inline int tc_send(struct __sk_buff *skb, __u32 ifindex, __u64 mac, __u64 source, struct bpf_redir_neigh *next)
 {
@@ -332,14 +338,14 @@ __noinline int tc_masquerade(struct __sk_buff *skb, const struct packet *p, __u3
 		return nat_end(BUSY, TC_ACT_SHOT);
 	if (answered(skb, p, device, hop->state == HOP_MASQUERADE ? hop->mtu : device_mtu(skb, hop->ifindex), &action))
 		return action;
-	c = connection_find(p, place_of(p), now);
-	if (c && !(c->status & CONNECTION_MASQUERADED))
+	c = p->kind == KIND_LATER ? NULL : connection_find(p, place_of(p), now);
+	if (c && !(c->status & CONNECTION_MASQUERADED) && p->kind != KIND_QUOTE)
 		verdict = masquerade_begin(p, now);
 	if (verdict != CONTINUE)
 		return nat_end(verdict, TC_ACT_SHOT);
 	__builtin_memcpy(to.address, hop->outer, sizeof(to.address));
 	to.port = c ? c->server_port : port_at_server(p, number);
-	if (!skb_rewrite(skb, p, &to))
+	if (!tc_rewrite(skb, p, &to))
 		return nat_end(MALFORMED, TC_ACT_SHOT);
 	count_forwarded(bpf_get_smp_processor_id(), number, p->length, p->kind);
 	if (next->nh_family && hop->state != HOP_MASQUERADE)
@@ -389,11 +395,16 @@ static __noinline bool tc_way(struct __sk_buff *skb, const struct connection *c,
 
 enum reply_place { REPLY_ALONE, REPLY_BEHIND_XDP, REPLY_IP };
 
-/* The connection of what may be a reply. */
+/*
+ * The connection of what may be a reply. A later fragment has that of the first of its datagram, an error that of what
+ * it quotes, which reads as if the real server had sent it.
+ */
 static __noinline struct connection *tc_reply_find(const struct packet *p, __u32 now, __u32 *place)
 {
 	struct packet key;
 
+	if (p->kind == KIND_LATER)
+		return fragment_reply(now, place);
 	if (!maybe_reply(is_ipv4(p) ? address4_word(p->address[0]) : address6_word(p->half)))
 		return NULL;
 	key = *p;
@@ -415,11 +426,14 @@ __noinline int tc_reply(struct __sk_buff *skb, const struct packet *p, __u32 dev
 	struct way_back way = {};
 	int action;
 
-	if (!p || !next)
+	if (!p || !next || p->kind == KIND_TINY)
 		return NO_REPLY;
 	c = tc_reply_find(p, now, &place);
 	if (!c)
 		return NO_REPLY;
+	if (p->kind == KIND_FIRST && fragment_remember_reply(place, now) && where != REPLY_IP &&
+	    tc_release(skb, device, now))
+		return nat_end(BUSY, TC_ACT_SHOT);
 	if (!tc_way(skb, c, &way, next, where == REPLY_BEHIND_XDP))
 		return nat_end(NO_ROUTE, TC_ACT_SHOT);
 	if (where == REPLY_IP && (bpf_skb_change_head(skb, ETH_HLEN, 0) ||
@@ -427,10 +441,11 @@ __noinline int tc_reply(struct __sk_buff *skb, const struct packet *p, __u32 dev
 		return nat_end(NO_ROUTE, TC_ACT_SHOT);
 	if (answered(skb, p, where == REPLY_IP ? 0 : device, way.mtu, &action))
 		return action;
-	reply_goes_on(c, place, p, now);
+	if (p->kind < KIND_LATER)
+		reply_goes_on(c, place, p, now);	/* IPVS: errors don't refresh */
 	__builtin_memcpy(to.address, is_ipv4(p) ? &c->address[1] : &c->address[4], sizeof(to.address));
 	to.port = service_port(c);
-	if (!skb_rewrite(skb, p, &to))
+	if (!tc_rewrite(skb, p, &to))
 		return nat_end(MALFORMED, TC_ACT_SHOT);
 	count_replied(bpf_get_smp_processor_id(), c->server, hop_at(c->server), p->length, p->kind);
 	return tc_send(skb, way.ifindex, way.mac, way.source, next);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The end of a packet under XDP: one of the verdicts, or handed up to tc. */
+/* The end of a packet under XDP: one of the verdicts, or handed up to tc; and what goes in again as if it came so. */
 #ifndef DIRECTRIX_HAND_UP_H
 #define DIRECTRIX_HAND_UP_H
 
-#include "maps.h"
-#include "verdict.h"
+#include "fragment.h"
 
 /* What XDP leaves in the place of the destination MAC of a frame it hands up. */
 struct handed_up {
@@ -31,6 +30,16 @@ static __noinline int hand_up(struct xdp_md *ctx, __u32 ifindex)
 	head->mark = HANDED_UP_MARK;
 	count_verdict(bpf_get_smp_processor_id(), HANDED_UP);
 	return bpf_redirect(front.up, 0);
+}
+
+/* The copies that wait for the first fragment at hand go in again, as what XDP hands up if it came so from `device`. */
+__noinline int tc_release(struct __sk_buff *skb, __u32 device, __u32 now)
+{
+	struct handed_up head = { .ifindex = device, .mark = HANDED_UP_MARK };
+
+	if (device == skb->ifindex && bpf_skb_load_bytes(skb, 0, &head, 6))
+		return 0;
+	return fragment_release(skb, &head, now);
 }
 
 #endif

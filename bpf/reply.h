@@ -55,6 +55,12 @@ static __always_inline void reply_turn(struct packet *p)
 		reply_turn6(p, p->id, protocol_of(p));
 }
 
+/* Is this slot's a live masqueraded connection? */
+static __always_inline bool masqueraded(const struct connection *c, __u32 now)
+{
+	return (c->status & (CONNECTION_MASQUERADED | CONNECTION_DEAD)) == CONNECTION_MASQUERADED && !reached(now, c->expires);
+}
+
 /*
  * The connection that a key of replies is of, if it is still there. A slot's next masqueraded connection has another
  * incarnation, and 65,536 of them take longer than a key is kept in vain. Its place is reply->control - 1.
@@ -63,8 +69,7 @@ static __always_inline struct connection *reply_connection(const struct connecti
 {
 	struct connection *c = connection_at(reply->control - 1);
 
-	if (!c || c->incarnation != reply->incarnation ||
-	    (c->status & (CONNECTION_MASQUERADED | CONNECTION_DEAD)) != CONNECTION_MASQUERADED || reached(now, c->expires))
+	if (!c || c->incarnation != reply->incarnation || !masqueraded(c, now))
 		return NULL;
 	return c;
 }
@@ -213,6 +218,8 @@ __noinline int masquerade_begin(const struct packet *p, __u32 now)
 	state = state_both_ways(protocol_of(p), said(p), state_at_first(p), FROM_CLIENT);
 	if (state != before && (c->status & STATE_MASK) == before)
 		connection_move(c, state | (c->status & STATE_COUNTED));
+	if (c->control && established(c->status))
+		assure(c->control);
 	return CONTINUE;
 }
 

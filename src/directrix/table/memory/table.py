@@ -28,6 +28,7 @@ from directrix.lvs import (
     tcp,
     udp,
 )
+from directrix.lvs.direction import Direction
 from directrix.lvs.errors import NotSupportedYet
 from directrix.lvs.sctp import SctpChunk, SctpState
 from directrix.lvs.tcp import TcpFlags, TcpState
@@ -38,7 +39,7 @@ from directrix.table.memory.control import Control
 from directrix.table.memory.defence import Defence
 from directrix.table.memory.destination import Destination
 from directrix.table.memory.fragments import Fragments
-from directrix.table.memory.packet import Packet, Verdict, VerdictName
+from directrix.table.memory.packet import Packet, Reply, Verdict, VerdictName
 from directrix.table.memory.service import Service
 from directrix.table.memory.statistics import PERIOD, Statistics
 
@@ -93,6 +94,21 @@ class MemoryTable(Control):
                 statistics.count_bytes(sum(waited))
         return verdict
 
+    def reply(self, packet: Reply, now: float) -> Verdict:
+        """Direct a packet of a real server, which is sent to its client if it is of a masqueraded connection.
+
+        A real server that was removed gets its replies through, too (IPVS).
+        """
+        self.expire(now)
+        entry = self._connections.reply(_reply_key(packet)) if self._services else None
+        if entry is None:
+            return Verdict(VerdictName.NOT_OURS)
+        if entry.destination.available:
+            for statistics in self._counted_by(entry.destination):
+                statistics.count_reply(packet.length)
+        self._move(entry, packet, Direction.OUTPUT)
+        return Verdict(VerdictName.REPLIED, entry.destination.server, (entry.key.virtual, entry.key.virtual_port))
+
     def error(self, about: Packet, length: int, now: float) -> Verdict:
         """Direct an ICMP error of this length about what a real server sent, given as if its client had sent it.
 
@@ -130,7 +146,9 @@ class MemoryTable(Control):
         if entry.flags & ConnectionFlags.ONE_PACKET:
             self._connections.remove(entry)
         name = VerdictName.LOCAL if entry.method is ForwardingMethod.LOCAL else VerdictName.FORWARDED
-        return Verdict(name, entry.destination.server), entry.destination
+        server = entry.destination.server
+        rewritten = (server.address, entry.server_port) if entry.is_masqueraded else None
+        return Verdict(name, server, rewritten), entry.destination
 
     def service_of(self, packet: Packet) -> Service | None:
         """The service that a packet is for."""
@@ -243,13 +261,17 @@ class MemoryTable(Control):
         for statistics in self._counted_by(entry.destination):
             statistics.count_packet(packet.length)
         entry.packets += 1
+        self._move(entry, packet, entry.direction)
+
+    def _move(self, entry: Entry, packet: Packet | Reply, direction: Direction) -> None:
+        """What a packet does to its connection's state and time."""
         if isinstance(entry.state, TcpState):
             secure = self._sysctls["secure_tcp"] in (2, 3)
-            state = tcp.next_state(entry.state, packet.tcp_flags, secure=secure)
+            state = tcp.next_state(entry.state, packet.tcp_flags, direction, secure=secure)
             entry.enter(state, self._now)
             entry.timeout = tcp.timeout(state, self._timeouts)
         elif isinstance(entry.state, SctpState):
-            association = sctp.next_state(entry.state, packet.sctp_event)
+            association = sctp.next_state(entry.state, packet.sctp_event, direction)
             entry.enter(association, self._now)
             entry.timeout = sctp.timeout(association)
         else:
@@ -308,7 +330,9 @@ class MemoryTable(Control):
     ) -> Entry:
         """A connection to this real server."""
         server = destination.server
-        flags = ConnectionFlags.NO_OUTPUT | ConnectionFlags.INACTIVE
+        flags = ConnectionFlags.INACTIVE
+        if server.method is not ForwardingMethod.MASQUERADE:
+            flags |= ConnectionFlags.NO_OUTPUT
         if service.definition.one_packet and packet.protocol is Protocol.UDP:
             flags |= ConnectionFlags.ONE_PACKET
         mapped = template is None or packet.virtual_port == service.definition.key.port
@@ -390,12 +414,16 @@ def _is_connection(entry: Entry, protocol: Protocol | None) -> bool:
 
 def _check_method(destination: Destination) -> None:
     method = destination.server.method
-    if method not in (ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL, ForwardingMethod.LOCAL):
+    if method is ForwardingMethod.BYPASS:
         raise NotSupportedYet(f"forwarding by the method {method.label}")
 
 
 def _connection_key(packet: Packet) -> Key:
     return Key(packet.protocol, packet.client, packet.client_port, packet.virtual, packet.virtual_port)
+
+
+def _reply_key(packet: Reply) -> Key:
+    return Key(packet.protocol, packet.client, packet.client_port, packet.server, packet.server_port)
 
 
 def _key(packet: Packet, port: int) -> ServiceKey:
