@@ -34,8 +34,11 @@ static __always_inline void count_replied(__u32 cpu, __u32 number, const struct 
 	struct server_count *n;
 
 	note_replied(number);
-	if (!(hop->flags & SERVER_AVAILABLE)) {
-		__sync_fetch_and_add(&front.replied, 1);	/* IPVS: counted at the server no longer */
+	if (kind == KIND_LATER)
+		count_verdict(cpu, LATER_FRAGMENT);
+	if (!(hop->flags & SERVER_AVAILABLE)) {	/* IPVS: counted at the server no longer */
+		if (kind != KIND_LATER)
+			__sync_fetch_and_add(&front.replied, 1);
 		return;
 	}
 	n = bpf_map_lookup_elem(&reply_stats, &row);
@@ -44,8 +47,6 @@ static __always_inline void count_replied(__u32 cpu, __u32 number, const struct 
 			n->packets++;
 		n->bytes += length;
 	}
-	if (kind == KIND_LATER)
-		count_verdict(cpu, LATER_FRAGMENT);
 }
 
 /* Requests under XDP. */

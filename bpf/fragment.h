@@ -220,6 +220,7 @@ static __always_inline struct connection *fragment_reply(__u32 now, __u32 *place
 
 	if (!d || d->verdict != REPLY || f->offset < d->covered)
 		return NULL;
+	d->seen = now;
 	*place = d->server;
 	c = connection_at(d->server);
 	return c && c->incarnation == d->incarnation && masqueraded(c, now) ? c : NULL;

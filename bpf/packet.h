@@ -233,11 +233,13 @@ static __always_inline enum quick4 quick4_not_indexed(void *l3, __u32 word)
 	if (word == front.plain)
 		return QUICK4_NOT_OURS;
 	asm volatile("" : "+r"(word));	/* or what it was unmasked is kept, too, in a register that has to be saved */
-	if (!front.beyond || !quick4_readable(word))
-		return word & QUICK4_FRAGMENT || word == bpf_htonl(IPPROTO_ICMP) || quick4_any_port(l3) ? QUICK4_OURS : QUICK4_NOT_OURS;
-	if (quick4_any_port(l3))
-		return QUICK4_OURS;
-	return maybe_reply(address4_word(*(__u32 *)(l3 + 12))) ? QUICK4_REPLY : QUICK4_NOT_OURS;
+	if (front.beyond) {
+		if (quick4_any_port(l3))
+			return QUICK4_OURS;
+		if (maybe_reply(address4_word(*(__u32 *)(l3 + 12))))
+			return quick4_readable(word) ? QUICK4_REPLY : QUICK4_OURS;
+	}
+	return word & QUICK4_FRAGMENT || word == bpf_htonl(IPPROTO_ICMP) ? QUICK4_OURS : QUICK4_NOT_OURS;
 }
 
 /* At last: read it. `wire_length` is what the frame carries behind its own header. */

@@ -58,6 +58,16 @@ class Packet:
         return family_of(self.virtual)
 
     @property
+    def source(self) -> Address:
+        """The address it comes from."""
+        return self.client
+
+    @property
+    def target(self) -> Address:
+        """The address it goes to."""
+        return self.virtual
+
+    @property
     def sctp_event(self) -> SctpEvent:
         """What an SCTP packet says to the state machine."""
         return sctp.event(*self.sctp_chunks[:2])
@@ -83,6 +93,16 @@ class Reply:
     length: int = 40
     sctp_chunks: tuple[int, ...] = (SctpChunk.DATA,)
     fragment: Fragment | None = None
+
+    @property
+    def source(self) -> Address:
+        """The address it comes from."""
+        return self.server
+
+    @property
+    def target(self) -> Address:
+        """The address it goes to."""
+        return self.client
 
     @property
     def sctp_event(self) -> SctpEvent:

@@ -51,6 +51,10 @@ class Statistics:
         """More of a packet that was counted came: a fragment that carries `length` bytes."""
         self._totals[_IN_BYTES] += length
 
+    def count_reply_bytes(self, length: int) -> None:
+        """The same of a real server's."""
+        self._totals[_OUT_BYTES] += length
+
     def tick(self) -> None:
         """Take the counts down, and the last PERIOD into the rates."""
         for i, bits in enumerate(_FRACTION_BITS):

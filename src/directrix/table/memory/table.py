@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address
 
 from directrix.lvs import (
     Address,
     Connection,
     ConnectionFlags,
-    Family,
     ForwardingMethod,
     Protocol,
     ServiceKey,
@@ -39,11 +37,11 @@ from directrix.table.memory.control import Control
 from directrix.table.memory.defence import Defence
 from directrix.table.memory.destination import Destination
 from directrix.table.memory.fragments import Fragments
+from directrix.table.memory.keys import FTP, connection_key, reply_key, service_key, template_key
 from directrix.table.memory.packet import Packet, Reply, Verdict, VerdictName
 from directrix.table.memory.service import Service
 from directrix.table.memory.statistics import PERIOD, Statistics
 
-FTP = 21
 FTP_DATA = 20
 FIRST_UNPRIVILEGED_PORT = 1024
 _FIRST_STATES: dict[Protocol, TcpState | UdpState | SctpState] = {
@@ -84,7 +82,7 @@ class MemoryTable(Control):
         if packet.fragment is None:
             return self._direct(packet)[0]
         if packet.fragment.offset:
-            verdict, destination = self._fragments.later(packet, now)
+            verdict, destination, _ = self._fragments.later(packet, now)
             waited = [packet.length]
         else:
             verdict, destination = self._direct(packet)
@@ -100,14 +98,42 @@ class MemoryTable(Control):
         A real server that was removed gets its replies through, too (IPVS).
         """
         self.expire(now)
-        entry = self._connections.reply(_reply_key(packet)) if self._services else None
-        if entry is None:
+        if not self._services:
             return Verdict(VerdictName.NOT_OURS)
+        if packet.fragment is not None and packet.fragment.offset:
+            verdict, destination, entry = self._fragments.later(packet, now)
+            if verdict.name is VerdictName.LATER_FRAGMENT and entry not in self._connections:
+                return Verdict(VerdictName.NO_CONNECTION)
+            waited = [packet.length]
+        else:
+            entry = self._connections.reply(reply_key(packet))
+            verdict, destination = Verdict(VerdictName.NOT_OURS), None
+            if entry is not None:
+                verdict, destination = self._replied(entry, packet.length), entry.destination
+                self._move(entry, packet, Direction.OUTPUT)
+            waited = []
+            if packet.fragment is not None:
+                waited = self._fragments.first(packet, verdict, destination, now, entry)
+        if destination is not None and destination.available:
+            for statistics in self._counted_by(destination):
+                statistics.count_reply_bytes(sum(waited))
+        return verdict
+
+    def _replied(self, entry: Entry, length: int) -> Verdict:
+        """Count a packet that goes back to its client."""
         if entry.destination.available:
             for statistics in self._counted_by(entry.destination):
-                statistics.count_reply(packet.length)
-        self._move(entry, packet, Direction.OUTPUT)
+                statistics.count_reply(length)
         return Verdict(VerdictName.REPLIED, entry.destination.server, (entry.key.virtual, entry.key.virtual_port))
+
+    def reply_error(self, about: Reply, length: int, now: float) -> Verdict:
+        """Direct an ICMP error of this length about what was sent to a real server, given as if that had sent it.
+
+        It goes to the client, as if the virtual service had sent it; the connection is not refreshed (IPVS).
+        """
+        self.expire(now)
+        entry = self._connections.reply(reply_key(about)) if self._services else None
+        return Verdict(VerdictName.UNKNOWN_QUOTE) if entry is None else self._replied(entry, length)
 
     def error(self, about: Packet, length: int, now: float) -> Verdict:
         """Direct an ICMP error of this length about what a real server sent, given as if its client had sent it.
@@ -117,20 +143,20 @@ class MemoryTable(Control):
         self.expire(now)
         if not self._services:
             return Verdict(VerdictName.NOT_OURS)
-        entry = self._connections.connection(_connection_key(about))
+        entry = self._connections.connection(connection_key(about))
         if entry is None:
             return Verdict(VerdictName.UNKNOWN_QUOTE)
         if entry.destination.available:
             for statistics in self._counted_by(entry.destination):
                 statistics.count_packet(length)
-        return Verdict(VerdictName.FORWARDED, entry.destination.server)
+        return Verdict(VerdictName.FORWARDED, entry.destination.server, _rewritten(entry))
 
     def _counted_by(self, destination: Destination) -> tuple[Statistics, ...]:
         return destination.statistics, destination.service_statistics, self._totals
 
     def _direct(self, packet: Packet) -> tuple[Verdict, Destination | None]:
         """What becomes of a packet with ports, and the real server that it counts for."""
-        key = _connection_key(packet)
+        key = connection_key(packet)
         entry = self._connections.connection(key)
         if entry is None or self._gives_way(entry, packet):
             opened = self._open(key, packet)
@@ -146,9 +172,7 @@ class MemoryTable(Control):
         if entry.flags & ConnectionFlags.ONE_PACKET:
             self._connections.remove(entry)
         name = VerdictName.LOCAL if entry.method is ForwardingMethod.LOCAL else VerdictName.FORWARDED
-        server = entry.destination.server
-        rewritten = (server.address, entry.server_port) if entry.is_masqueraded else None
-        return Verdict(name, server, rewritten), entry.destination
+        return Verdict(name, entry.destination.server, _rewritten(entry)), entry.destination
 
     def service_of(self, packet: Packet) -> Service | None:
         """The service that a packet is for."""
@@ -156,9 +180,7 @@ class MemoryTable(Control):
 
     def connection_of(self, packet: Packet) -> Entry | None:
         """The connection that a packet belongs to."""
-        return self._connections.connection(
-            Key(packet.protocol, packet.client, packet.client_port, packet.virtual, packet.virtual_port)
-        )
+        return self._connections.connection(connection_key(packet))
 
     def opens(self, packet: Packet) -> bool:
         """Whether a packet may start a connection, if it has none."""
@@ -173,7 +195,7 @@ class MemoryTable(Control):
         service = self._service_for(packet)
         if service is None or not service.definition.persistence:
             return None
-        return _template_key(service.definition.key, service.definition.netmask, packet)
+        return template_key(service.definition.key, service.definition.netmask, packet)
 
     def template_of(self, packet: Packet) -> Entry | None:
         """The valid template of a packet's client."""
@@ -315,14 +337,14 @@ class MemoryTable(Control):
 
     def _service_for(self, packet: Packet) -> Service | None:
         """The service a packet is for: by mark, by its port, as FTP data, as one for all ports."""
-        keys = [_key(packet, packet.virtual_port)]
+        keys = [service_key(packet, packet.virtual_port)]
         mark = packet.fwmark or self._marks.mark_of(packet.protocol, packet.virtual, packet.virtual_port)
         if mark:
             keys.insert(0, ServiceKey.mark(mark, packet.family))
         is_tcp = packet.protocol is Protocol.TCP
         if is_tcp and (packet.virtual_port == FTP_DATA or packet.virtual_port >= FIRST_UNPRIVILEGED_PORT):
-            keys.append(_key(packet, FTP))
-        keys.append(_key(packet, 0))
+            keys.append(service_key(packet, FTP))
+        keys.append(service_key(packet, 0))
         return next((self._services[key] for key in keys if key in self._services), None)
 
     def _connect(
@@ -355,7 +377,7 @@ class MemoryTable(Control):
 
     def _template(self, service: Service, packet: Packet) -> Entry | None:
         """The template of a client, found or made; None if no real server is available."""
-        key = _template_key(service.definition.key, service.definition.netmask, packet)
+        key = template_key(service.definition.key, service.definition.netmask, packet)
         template = self._connections.template(key)
         if template is not None:
             quiescent = template.destination.weight == 0 and self._sysctls["expire_quiescent_template"]
@@ -418,34 +440,6 @@ def _check_method(destination: Destination) -> None:
         raise NotSupportedYet(f"forwarding by the method {method.label}")
 
 
-def _connection_key(packet: Packet) -> Key:
-    return Key(packet.protocol, packet.client, packet.client_port, packet.virtual, packet.virtual_port)
-
-
-def _reply_key(packet: Reply) -> Key:
-    return Key(packet.protocol, packet.client, packet.client_port, packet.server, packet.server_port)
-
-
-def _key(packet: Packet, port: int) -> ServiceKey:
-    return ServiceKey(packet.family, packet.protocol, packet.virtual, port)
-
-
-def _template_key(service: ServiceKey, netmask: int, packet: Packet) -> Key:
-    """Which template serves a packet. One for all ports where the service takes more than one."""
-    client = _network(packet.client, netmask)
-    if service.fwmark and packet.virtual_port:
-        return Key(0, client, 0, _mark_as_address(service.fwmark, packet.family), 0)
-    port = service.port if service.port == packet.virtual_port != FTP else 0
-    return Key(packet.protocol, client, 0, packet.virtual, port)
-
-
-def _network(client: Address, netmask: int) -> Address:
-    """The clients that count as one with this one: IPv4 by a mask, IPv6 by a prefix length."""
-    if client.version == 4:
-        return IPv4Address(int(client) & netmask)
-    return IPv6Address(int(client) >> (128 - netmask) << (128 - netmask))
-
-
-def _mark_as_address(fwmark: int, family: Family) -> Address:
-    """A firewall mark where IPVS writes it in a template: in the first four bytes of the address."""
-    return IPv4Address(fwmark) if family is Family.INET else IPv6Address(fwmark << 96)
+def _rewritten(entry: Entry) -> tuple[Address, int] | None:
+    """What a request has for its destination afterwards, if that is masqueraded."""
+    return (entry.destination.server.address, entry.server_port) if entry.is_masqueraded else None

@@ -547,7 +547,8 @@ class XdpTable(Table):
                 index.free.append(number)
 
     def _put_aside(self, index: _Index, service: int, number: int) -> None:
-        self._set_server_flags(number, 0)
+        flags = layout.HOP.get(self._maps.hops.bytes, number * layout.HOP.size, "flags")
+        self._set_server_flags(number, flags & ~layout.SERVER_AVAILABLE)  # errors still go its way
         self._removed = True
         self._counting.server_leaves(number)
         self._set_server(number, in_use=_KEPT_ASIDE, removed=int(time.monotonic()), unit=0)
