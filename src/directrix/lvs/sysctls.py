@@ -118,7 +118,6 @@ _MODE = ("0 (off), 1 or 2 (automatic) or 3 (always)", _between(0, 3))
 _SECONDS = ("a number of seconds", _between(0, _MOST_SECONDS))
 
 _NOT_SYNCHRONISED = "connections are not synchronised to another director yet"
-_NO_ANSWERS = "with direct routing no answer of a real server passes the director"
 
 _ALL = (
     Sysctl("am_droprate", 10, "drop_packet=3 drops every so many-th packet that would make a connection", *_ANY),
@@ -153,7 +152,7 @@ _ALL = (
     Sysctl("lblcr_expiration", 86400, "seconds after which the scheduler lblcr shrinks a set of servers unchanged",
            *_SECONDS),
     Sysctl("nat_icmp_send", 0, "answer port unreachable to a masqueraded server's packet without a connection",
-           *_SWITCH, inert=_NO_ANSWERS),
+           *_SWITCH, inert="what a masqueraded server sends without a connection is left to the host"),
     Sysctl("pmtu_disc", 1, "heed and copy DF in tunnels", *_SWITCH, inert="direct routing sends packets as they are"),
     Sysctl("run_estimation", 1, "0 freezes rates, and the counters that --stats shows", *_SWITCH),
     Sysctl("schedule_icmp", 0, "an ICMP error may start a connection", *_SWITCH,
@@ -161,7 +160,8 @@ _ALL = (
     Sysctl("secure_tcp", 0, "defence: the stricter table of TCP's states", *_MODE),
     Sysctl("sloppy_sctp", 0, "any SCTP packet but ABORT may start a connection", *_SWITCH),
     Sysctl("sloppy_tcp", 0, "any TCP packet without RST may start a connection", *_SWITCH),
-    Sysctl("snat_reroute", 1, "route answers of masqueraded servers anew", *_SWITCH, inert=_NO_ANSWERS),
+    Sysctl("snat_reroute", 1, "route replies of masqueraded servers as coming from the VIP; 0: as they came",
+           *_SWITCH),
     Sysctl("sync_persist_mode", 0, "synchronise only templates of persistent services", *_SWITCH,
            inert=_NOT_SYNCHRONISED),
     Sysctl("sync_ports", 1, "threads and ports to synchronise by", "a power of two", _power_of_two,
