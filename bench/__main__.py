@@ -10,6 +10,7 @@ NAMES = {
     "program": "the programs alone, on this machine's kernel: nanoseconds a packet (seconds)",
     "instructions": "instructions a packet on a stock Debian kernel under QEMU, IPVS beside it (about two minutes)",
     "table": "memory a connection, a full table, expiry, at 1 and 10 million connections (about two minutes)",
+    "flood": "what a flood of SYNs costs, and what it does to established packets (a minute)",
     "checks": "2,000 TCP health checks a second: processor time (a quarter of a minute)",
     "commands": "restoring and listing many services; the command's start (half a minute)",
 }

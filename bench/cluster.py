@@ -103,15 +103,36 @@ class Director:
         return {verdict.name: count for verdict, count in status.verdicts} if status else {}
 
     def send(
-        self, packet: bytes, count: int, *, hook: str = "xdp", flows: int = 1, first: int = 0, through: bool = True
+        self,
+        packet: bytes,
+        count: int,
+        *,
+        hook: str = "xdp",
+        flows: int = 1,
+        first: int = 0,
+        through: bool = True,
+        attack: int = 0,
+        source: int = 0,
     ) -> libbpf.RunResult:
         """Send `count` packets like this one, of `flows` flows in turn, in at the device; what the last met.
 
-        Without `through` they go nowhere: what that takes is to be subtracted.
+        Without `through` they go nowhere: what that takes is to be subtracted. With `attack` one in so many of them is
+        a SYN instead, every one from another address, `source` and those after it.
         """
         six = packet[12:14] == _IPV6
         header = packet[14:24] + packet[30:34]
-        plan = packet[:12] + struct.pack("=5I", first, flows, _FIRST_CLIENT, sum(struct.unpack("=7H", header)), six)
+        numbers = (
+            first,
+            flows,
+            _FIRST_CLIENT,
+            sum(struct.unpack("=7H", header)),
+            six,
+            packet[_TCP_FLAGS],
+            attack,
+            0,
+            source,
+        )
+        plan = packet[:12] + struct.pack("=9I", *numbers)
         libbpf.map_update(self.flood.map_fd(".data.plan"), bytes(4), plan)
         array = self.flood.map_fd(f"{hook}_under_test")
         if through:
@@ -125,6 +146,9 @@ class Director:
             context = bytes(_SKB_IFINDEX) + struct.pack("=I", index)
         return libbpf.run(self.flood.program(f"flood_{hook}"), packet, context=context, repeat=count)
 
+
+_TCP_FLAGS = 47
+"""Offset of TCP's flags in a frame of IPv4."""
 
 _SKB_IFINDEX = 40
 """Offset of `ifindex` in struct __sk_buff: the device a test run of a tc program gives its packet."""

@@ -2,7 +2,8 @@
 /*
  * Many packets, of many flows, for the data plane on this machine's kernel: every repetition of a
  * test run makes the frame anew, of the next flow, and goes on as the program under test (a tail
- * call). Without one it ends here, and what that takes is what to subtract.
+ * call). Without one it ends here, and what that takes is what to subtract. In an attack a SYN comes
+ * after so many packets of flows, every one from another source (IPv4 only).
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_endian.h>
@@ -11,6 +12,7 @@
 #define CHECKSUM 24
 #define CLIENT 26
 #define PORT4 34
+#define FLAGS4 47
 #define PORT6 54
 #define PORT_BITS 15
 #define FIRST_PORT 1024
@@ -33,6 +35,10 @@ struct {
 	__u32 client;	/* IPv4 address of the first, host order */
 	__u32 sum;	/* of the IPv4 header without checksum and client; not folded */
 	__u32 ipv6;
+	__u32 flags;	/* of TCP, of a packet that is no attacker's */
+	__u32 attack;	/* one packet in so many is an attacker's SYN; 0: there is none */
+	__u32 turn;	/* packets since the last one */
+	__u32 source;	/* IPv4 address of the next attacker, host order */
 } plan SEC(".data.plan");
 
 static __always_inline int make(__u8 *data, __u8 *end)
@@ -42,7 +48,15 @@ static __always_inline int make(__u8 *data, __u8 *end)
 
 	if (data + PORT6 + 2 > end)
 		return -1;
-	plan.flow = flow + 1 < plan.flows ? flow + 1 : 0;
+	if (plan.attack && ++plan.turn >= plan.attack) {
+		plan.turn = 0;
+		client = plan.source++;
+		data[FLAGS4] = 0x02;
+	} else {
+		plan.flow = flow + 1 < plan.flows ? flow + 1 : 0;
+		if (plan.attack)
+			data[FLAGS4] = plan.flags;
+	}
 	for (int i = 0; i < 3; i++)
 		((__u32 *)data)[i] = plan.macs[i];
 	if (plan.ipv6) {

@@ -34,6 +34,8 @@ GOALS = {
     "directrix_established_1k": ESTABLISHED,
     "directrix_established_16k": ESTABLISHED,
     "directrix_established_after_trace": ESTABLISHED,
+    "directrix_established_flooded": ESTABLISHED,
+    "directrix_syn_flooded": NEW,
     "directrix_syn": NEW,
     "directrix_syn_16k": NEW,
     "directrix_ipip_established": TUNNEL,

@@ -1,4 +1,4 @@
-"""Compiles the data plane: each `*.bpf.c` into the object that the Python package loads.
+"""Compiles the eBPF programs: each `*.bpf.c` into an object of the Python package, in the room that loads it.
 
 Standard library only: the build hook runs it inside pip's empty build environment, and
 `scripts/build-bpf` runs it from a checkout that has no virtual environment yet.
@@ -13,10 +13,14 @@ import sys
 from pathlib import Path
 
 SOURCE = Path("bpf/directrix.bpf.c")
+ROOMS = {"decapsulate.bpf": Path("src/directrix/realserver")}
 TARGET = Path("src/directrix/table/xdp")
+"""Where objects go that ROOMS has no other place for."""
 
 # v3 is the first instruction set with atomics that return a value; Linux 6.1 runs all of it.
-FLAGS = ("-O2", "-g", "-target", "bpf", "-mcpu=v3", "-Wall", "-Werror")
+FLAGS = ("-O2", "-target", "bpf", "-mcpu=v3", "-Wall", "-Werror")
+DESCRIBED = "-g"
+"""Types are told to the kernel, which needs them for maps; not in what has to be short: it travels inside a command."""
 
 
 class BuildError(Exception):
@@ -40,7 +44,7 @@ def build(root: Path) -> list[Path]:
 
 def object_of(root: Path, source: Path) -> Path:
     """Where the object of a source goes."""
-    return root / TARGET / f"{source.stem}.o"
+    return root / ROOMS.get(source.stem, TARGET) / f"{source.stem}.o"
 
 
 def is_fresh(root: Path, target: Path) -> bool:
@@ -70,7 +74,8 @@ def compile_object(root: Path, source: Path) -> None:
     partial = target.with_name(f".{target.name}.{os.getpid()}")
     # The map keeps the builder's directory out of the debug information: same sources, same object.
     paths = (f"-ffile-prefix-map={root}=.", *header_directory())
-    command = (clang, *FLAGS, *paths, "-c", str(name), "-o", str(partial))
+    described = () if source.stem in ROOMS else (DESCRIBED,)
+    command = (clang, *FLAGS, *described, *paths, "-c", str(name), "-o", str(partial))
     try:
         run = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
         if run.returncode != 0:

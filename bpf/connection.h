@@ -42,7 +42,8 @@ static __always_inline __u64 address_word(const struct packet *p)
 	return ((p->half[0] * INDEX_PRIME ^ p->half[1]) * INDEX_PRIME ^ p->half[2]) * INDEX_PRIME ^ p->half[3];
 }
 
-static __always_inline __u64 hash_of(const struct packet *p)
+/* A number that stands for a packet's connection, and that nobody outside can foresee. */
+static __always_inline __u64 flow_hash(const struct packet *p)
 {
 	__u64 h = (address_word(p) ^ parameters.seed[0]) * 0xd6e8feb86659fd93ULL;
 
@@ -62,7 +63,7 @@ static __always_inline __u32 second_bucket(__u64 hash)
 
 static __always_inline struct place place_of(const struct packet *p)
 {
-	__u64 hash = hash_of(p);
+	__u64 hash = flow_hash(p);
 	struct place place = { .bucket = { first_bucket(hash), second_bucket(hash) } };
 
 	return place;
@@ -114,7 +115,7 @@ static __always_inline struct connection *connection_find(const struct packet *p
 /* The same for a packet of which nothing else is known yet, in as few steps as there can be. */
 static __always_inline struct connection *connection_look(const struct packet *p, __u32 now)
 {
-	__u64 hash = hash_of(p);
+	__u64 hash = flow_hash(p);
 	struct bucket *b = bucket_at(first_bucket(hash));
 	__u32 slot;
 

@@ -7,10 +7,9 @@
 #ifndef DIRECTRIX_DIRECTOR_H
 #define DIRECTRIX_DIRECTOR_H
 
-#include "defence.h"
 #include "estimator.h"
+#include "guard.h"
 #include "mark.h"
-#include "persistence.h"
 #include "reply.h"
 
 /* The real server of a new connection, and the template that controls it if there is one. */
@@ -48,7 +47,7 @@ static __always_inline int enter(const struct packet *p, __u32 number, struct ma
 		verdict = TABLE_FULL;
 	} else if (slot != SLOT_EXISTS) {
 		bind_server(s, making->status);
-		if (half_open(making->status) && handshake_begun(making->server)) {
+		if (half_open(making->status) && handshake_begun(s)) {
 			struct connection *c = connection_at(slot);
 
 			if (c)
@@ -71,7 +70,8 @@ static __always_inline int enter(const struct packet *p, __u32 number, struct ma
 
 /*
  * Status of the connection that a packet starts; 0: it may not start one. SYN and INIT may; where
- * sloppiness is wanted, all but RST and ABORT. A global function: for the verifier all that begins is alike.
+ * sloppiness is wanted, all but RST and ABORT; in a flood, a client's second packet. A global function: for the
+ * verifier all that begins is alike.
  */
 __noinline __u32 opening_status(const struct packet *p)
 {
@@ -81,18 +81,18 @@ __noinline __u32 opening_status(const struct packet *p)
 		return 0;
 	if (protocol_of(p) == IPPROTO_TCP) {
 		if (p->tcp_flags & TCP_RST || !(p->tcp_flags & TCP_SYN || front.sysctl.sloppy_tcp))
-			return 0;
+			return front.flood ? flood_status(p) : 0;
 		state = tcp_state_after(p->tcp_flags, TCP_S_NONE);
 	} else if (protocol_of(p) == IPPROTO_SCTP) {
 		if (p->tcp_flags & TCP_RST || !(p->tcp_flags & TCP_SYN || front.sysctl.sloppy_sctp))
-			return 0;
+			return front.flood ? flood_status(p) : 0;
 		state = sctp_after(SCTP_S_NONE, p->sctp_event);
 	}
 	return state | (active(state) ? CONNECTION_ACTIVE : 0);
 }
 
 /* May a packet without a connection start one, and with which real server? CONTINUE: *server has it. REPLY: it is one. */
-static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *server)
+static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *server, __u32 known)
 {
 	struct making making = {};
 	struct persistent choice = {};
@@ -119,15 +119,28 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 	making.status = opening_status(p);
 	if (!making.status)
 		return NO_CONNECTION;
-	if (service->flags & SERVICE_ONE_PACKET && protocol_of(p) == IPPROTO_UDP && p->from_xdp)
+	if (service->flags & SERVICE_ONE_PACKET && protocol_of(p) == IPPROTO_UDP && p->from_xdp == AT_XDP)
 		return HANDED_UP;	/* only tc has an end for every packet: this one must not be scheduled twice */
-	if (front.sysctl.drop_packet && to_drop_packet())
-		return DROP_PACKET;
+	if (guards_are_up()) {
+		int way = guarded(p, number, known, making.status, &choice);
+
+		if (way < CONTINUE)
+			return way;
+		if (way & GUARD_UNENTERED) {
+			*server = choice.server;
+			return CONTINUE;
+		}
+		if (way & GUARD_CHOSEN) {
+			verdict = way & GUARD_REMEMBER ? persistent_remember(p, number, now, &choice) : CONTINUE;
+			goto chosen;
+		}
+	}
 	if (client_port_of(p) == bpf_htons(FTP_DATA_PORT))
 		return NO_CONNECTION;	/* IPVS leaves what looks like active FTP's data to the host */
 	verdict = choose(p, number, service, now, &choice);
 	if (verdict == NO_SERVER && service->key.port == bpf_htons(FTP_PORT) && port_of(p) != bpf_htons(FTP_PORT))
 		return NO_CONNECTION;	/* it only might have been FTP's data: the host's */
+chosen:
 	if (verdict != CONTINUE)
 		return verdict;
 	s = server_at(choice.server);
@@ -215,7 +228,7 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server,
 			return CONTINUE;
 		}
 	}
-	verdict = open_new(p, now, server);
+	verdict = open_new(p, now, server, known);
 	if (!known || verdict == CONTINUE || verdict == HANDED_UP)
 		return verdict;
 	c = connection_find(p, place_of(p), now);

@@ -31,6 +31,7 @@
 #include "forward_tunnel.h"
 #include "hand_up.h"
 #include "icmp.h"
+#include "narrow.h"
 #include "removal.h"
 #include "draining.h"
 #include "trace.h"
@@ -79,7 +80,7 @@ static __always_inline __u32 device_for(__u32 ifindex, const struct ethhdr *eth,
 	if (!d || (*(__u64 *)eth & 0xffffffffffffULL) != d->mac)
 		return 0;
 	if (tags) {
-		struct vlan_key key = { .wire = ifindex, .tags = tags };
+		struct vlan_key key = { .wire = d->arrives, .tags = tags };
 		__u32 *vlan = bpf_map_lookup_elem(&vlans, &key);
 
 		if (vlan)
@@ -113,19 +114,29 @@ __noinline int xdp_hold(struct xdp_md *ctx, __u32 now, __u32 *number)
 }
 
 /*
- * A packet for a real server that is no plain frame away: it is this host, behind a tunnel, or to be looked up. Not
- * inlined, so that what it needs costs direct routing no register.
+ * A packet for a real server that is no plain frame away: it is this host, behind a tunnel, behind a way that may be
+ * too narrow, or to be looked up. A global function, so that what it needs costs direct routing no register and the
+ * verifier looks at it once.
  */
-static __noinline int xdp_aside(struct xdp_md *ctx, __u32 number, __u32 device, __u32 length, enum packet_kind kind)
+__noinline int xdp_aside(struct xdp_md *ctx, __u32 number, __u32 device, __u32 length, enum packet_kind kind)
 {
 	struct hop *hop = hop_at(number);
-	int sent;
+	int sent = 0;
 
-	if (hop->state == HOP_LOCAL) {
+	asm volatile("" : "+r"(hop));	/* keep it, instead of reckoning it again for each use */
+	if (hop->state == HOP_TUNNEL) {
+		bool plain = hop->flags & SERVER_IPIP4 && hop->wire == ctx->ingress_ifindex && !hop->tags;
+
+		if (!plain)
+			sent = xdp_tunnel(ctx, number % MAX_SERVERS, length, kind);
+		else if (!hop_due(&hop->asked, ticks()))
+			sent = xdp_ipip4(ctx, number, length, hop, kind);
+	} else if (hop->state == HOP_NARROW) {
+		sent = xdp_narrow(ctx, number % MAX_SERVERS, length, kind);
+	} else if (hop->state == HOP_LOCAL) {
 		count_forwarded(bpf_get_smp_processor_id(), number, length, kind);
 		return xdp_end(LOCAL);	/* generic XDP would see it again if tc gave it back to the device */
 	}
-	sent = hop->state == HOP_TUNNEL ? xdp_tunnel(ctx, number % MAX_SERVERS, kind) : 0;
 	return sent ? sent : hand_up(ctx, device);
 }
 
@@ -212,7 +223,7 @@ static __noinline enum verdict xdp_parse(struct xdp_md *ctx, struct packet *p, _
 	verdict = parse(protocol, data + offset, end, &frame, length - offset, p);
 	if (verdict == UNUSUAL)
 		verdict = xdp_unusual(ctx, offset, protocol == bpf_htons(ETH_P_IP), p);
-	p->from_xdp = true;
+	p->from_xdp = AT_XDP;
 	return verdict;
 }
 
@@ -230,7 +241,7 @@ static __noinline int xdp_complete(struct xdp_md *ctx)
 static __noinline int xdp_quick(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct packet p = { .from_xdp = true };
+	struct packet p = { .from_xdp = AT_XDP };
 	enum verdict verdict;
 
 	if (data + QUICK_LENGTH > end)
@@ -242,7 +253,7 @@ static __noinline int xdp_quick(struct xdp_md *ctx)
 static __noinline int xdp_quick6(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct packet p = { .from_xdp = true };
+	struct packet p = { .from_xdp = AT_XDP };
 	enum verdict verdict;
 
 	if (data + QUICK6_LENGTH > end)
@@ -385,6 +396,8 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		verdict = tc_unusual(skb, offset, protocol == bpf_htons(ETH_P_IP), &p);
 	if (verdict != CONTINUE)
 		return tc_end(cpu, verdict, place);
+	if (place == TC_BEHIND_XDP)
+		p.from_xdp = BEHIND_XDP;
 	if (place != TC_BEHIND_XDP && skb->pkt_type != PACKET_HOST)
 		return tc_end(cpu, OTHER_HOST, place);
 	if (tags) {
@@ -419,6 +432,8 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		    place != TC_IP && tc_release(skb, device, now))
 			return tc_end(cpu, BUSY, place);
 	}
+	if (verdict == TUNNEL_ERROR)
+		return place == TC_IP || tags ? tc_end(cpu, UNKNOWN_QUOTE, place) : tunnel_error(skb, &p, number);
 	if (verdict == NO_SERVER && p.kind < KIND_LATER && place != TC_IP && !tags) {
 		count_verdict(cpu, NO_SERVER);
 		return answer(skb, &p, now, device, ANSWER_UNREACHABLE, 0);
@@ -428,7 +443,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	hop = hop_at(number);
 	due = hop_due(&hop->checked, now);
 	if (due || hop->state != HOP_RESOLVED)
-		state = !due && hop->state >= HOP_TUNNEL ? (int)hop->state : hop_look_up(skb, number, &next);
+		state = !due && hop->state >= HOP_TUNNEL ? hop->state : hop_look_up(skb, number, &next);
 	if (state == HOP_LOCAL) {
 		count_forwarded(cpu, number, p.length, p.kind);
 		count_verdict(cpu, LOCAL);
@@ -445,13 +460,19 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		if (tags && hop->flags & (SERVER_TUNNEL | SERVER_MASQUERADE))
 			return tc_end(cpu, NO_ROUTE, place);
 		if (hop->flags & SERVER_TUNNEL)
-			return tc_tunnel(skb, &p, number, place == TC_IP ? 0 : device, &next);
+			return tags ? tc_end(cpu, NO_ROUTE, place) : tc_tunnel(skb, &p, number, place == TC_IP ? 0 : device, &next);
 		if (hop->flags & SERVER_MASQUERADE)
 			return tc_masquerade(skb, &p, number, place == TC_IP ? 0 : device, &next);
+		if (state == HOP_NARROW) {
+			int end_of_it = tc_narrow(skb, &p, number, offset, place == TC_IP || tags ? 0 : device);
+
+			if (end_of_it)
+				return end_of_it;
+		}
 		/* with two tags the kernel would not know the packet for IP: if it can, it goes the short way */
-		if (state != HOP_RESOLVED || tags <= VLAN_ID) {
+		if (state == HOP_UNRESOLVED || (next.nh_family && tags <= VLAN_ID)) {
 			count_forwarded(cpu, number, p.length, p.kind);
-			if (state != HOP_RESOLVED && p.kind != KIND_LATER)
+			if (state == HOP_UNRESOLVED && p.kind != KIND_LATER)
 				count_verdict(cpu, NO_NEIGHBOUR);
 			return bpf_redirect_neigh(hop->ifindex, &next, sizeof(next), 0);
 		}

@@ -107,13 +107,13 @@ static __always_inline void move_average(__u64 *average, __u64 *last, __u64 now,
 }
 
 /* The recent handshakes of a server, with the same averages; what they say is their quotient (handshake.h). */
-static __always_inline void estimate_handshakes(__u32 number)
+static __always_inline void estimate_handshakes(__u32 number, struct server *s)
 {
 	struct handshakes *h = handshakes_at(number);
 
 	if (!h)
 		return;
-	move_average(&h->rate_begun, &h->last_begun, h->begun, 9);
+	move_average(&h->rate_begun, &s->last_begun, s->begun, 9);
 	move_average(&h->rate_completed, &h->last_completed, h->completed, 9);
 }
 
@@ -137,7 +137,7 @@ static __always_inline void account_server(__u32 number, bool estimated)
 	move_average(&s->rate_bytes, &s->last_bytes, sum.counts.bytes, 4);
 	move_average(&s->rate_out_packets, &s->last_out_packets, sum.counts.out_packets, 9);
 	move_average(&s->rate_out_bytes, &s->last_out_bytes, sum.counts.out_bytes, 4);
-	estimate_handshakes(number);
+	estimate_handshakes(number, s);
 }
 
 static __always_inline void estimate_service(__u32 number)

@@ -15,6 +15,7 @@
 
 #include "defence.h"
 #include "estimator.h"
+#include "pressure.h"
 #include "reply.h"
 
 #define CLOCK_MONOTONIC 1
@@ -96,6 +97,7 @@ static int clock_turn(void *map, int *key, struct clock *c)
 	if (c->hand >= parameters.head_lines)
 		c->hand -= parameters.head_lines;
 	defend(c->turn, TURNS_A_ROUND, sweep.now);
+	watch_pressure(c->turn, TURNS_A_ROUND, sweep.now);
 	estimate(c);
 	ns = bpf_ktime_get_ns();
 	c->next += TURN_NS;

@@ -427,7 +427,7 @@ __noinline int tc_reply(struct __sk_buff *skb, const struct packet *p, __u32 dev
 	struct way_back way = {};
 	int action;
 
-	if (!p || !next || p->kind == KIND_TINY)
+	if (!p || !next || p->kind >= KIND_TINY)
 		return NO_REPLY;
 	c = tc_reply_find(p, now, &place);
 	if (!c)

@@ -23,10 +23,11 @@ static __noinline int hand_up(struct xdp_md *ctx, __u32 ifindex)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct handed_up *head = data;
+	struct device *d = device_at(ifindex);
 
 	if (data + sizeof(struct ethhdr) > end)
 		return xdp_end(MALFORMED);
-	head->ifindex = ifindex;
+	head->ifindex = d ? d->arrives : ifindex;
 	head->mark = HANDED_UP_MARK;
 	count_verdict(bpf_get_smp_processor_id(), HANDED_UP);
 	return bpf_redirect(front.up, 0);

@@ -40,15 +40,11 @@ static __always_inline __u32 handshake_clock(void)
 }
 
 /* Count one more; true if it is to be timed. */
-static __always_inline bool handshake_begun(__u32 server)
+static __always_inline bool handshake_begun(struct server *s)
 {
-	struct handshakes *h = handshakes_at(server);
-	__u64 before;
+	__u64 before = __sync_fetch_and_add(&s->begun, 1);
 
-	if (!h)
-		return false;
-	before = __sync_fetch_and_add(&h->begun, 1);
-	return before - h->last_begun < HANDSHAKES_TIMED || before % HANDSHAKES_SPACING == 0;
+	return before - s->last_begun < HANDSHAKES_TIMED || before % HANDSHAKES_SPACING == 0;
 }
 
 static __always_inline void handshake_failed(__u32 server)
@@ -92,10 +88,13 @@ static __always_inline void handshake_completed(__u32 server, __u32 begun)
 /* A connection went from one state to another, both with whatever flags. */
 static __always_inline void handshake_moved(struct connection *c, __u32 before, __u32 after)
 {
+	struct server *s;
+
 	if (half_open(before) == half_open(after))
 		return;
 	if (half_open(after)) {
-		c->begun = handshake_begun(c->server) ? handshake_clock() : 0;
+		s = server_at(c->server);
+		c->begun = s && handshake_begun(s) ? handshake_clock() : 0;
 	} else if (OPEN_STATES >> (after % STATES) & 1) {
 		handshake_completed(c->server, c->begun);
 	} else {

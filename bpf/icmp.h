@@ -2,12 +2,13 @@
 /*
  * Answers from the VIP, as IPVS gives them. "Port unreachable" for a connection no real server can
  * take: a TCP client sees "connection refused" at once instead of waiting. "Too big" for what doesn't
- * fit into a tunnel, and "time exceeded". Only tc makes these; XDP hands such packets up. The answer
- * leaves the way the packet came.
+ * fit into a tunnel, "time exceeded", and what was said inside a tunnel. Only tc makes these; XDP hands such
+ * packets up. The answer leaves the way the packet came, or by the route to the client if it didn't come from there.
  */
 #ifndef DIRECTRIX_ICMP_H
 #define DIRECTRIX_ICMP_H
 
+#include "neighbour.h"
 #include "packet.h"
 
 #define ICMP_HEADER 8
@@ -59,6 +60,11 @@ static __always_inline __u16 icmpv6_words(enum answer answer)
 	return answer == ANSWER_UNREACHABLE ? 1 | 4 << 8 : answer == ANSWER_TOO_BIG ? 2 : 3;
 }
 
+static __always_inline __u16 icmp_family_words(__u8 family, enum answer answer)
+{
+	return family == 4 ? icmp_words(answer) : icmpv6_words(answer);
+}
+
 struct answer4 {
 	struct iphdr ip;
 	struct error icmp;
@@ -69,24 +75,15 @@ struct answer6 {
 	struct error icmp;
 };
 
-/* Cut the packet to what is quoted and make room for the new headers in front of it. */
-static __always_inline bool answer_room(struct __sk_buff *skb, __u32 quoted, __u32 headers)
+/* Cut the packet to what is quoted and make room for the new headers in front of it, which may be of another family. */
+static __always_inline bool answer_room(struct __sk_buff *skb, __u32 quoted, __u32 headers, __be16 protocol)
 {
-	return !bpf_skb_change_tail(skb, ETH_HLEN + quoted, 0) && !bpf_skb_adjust_room(skb, headers, BPF_ADJ_ROOM_MAC, 0);
-}
+	__u64 flags = 0;
 
-/* The frame goes back to where it came from. */
-static __always_inline int answer_send(struct __sk_buff *skb, const void *headers, __u32 size, __u32 device)
-{
-	__u8 mac[12], back[12];
-
-	if (bpf_skb_load_bytes(skb, 0, mac, sizeof(mac)))
-		return TC_ACT_SHOT;
-	__builtin_memcpy(back, mac + 6, 6);
-	__builtin_memcpy(back + 6, mac, 6);
-	if (bpf_skb_store_bytes(skb, 0, back, sizeof(back), 0) || bpf_skb_store_bytes(skb, ETH_HLEN, headers, size, 0))
-		return TC_ACT_SHOT;
-	return bpf_redirect(device, 0);
+	if (skb->protocol != protocol)
+		flags = protocol == bpf_htons(ETH_P_IP) ? BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 : BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
+	return !bpf_skb_change_tail(skb, ETH_HLEN + quoted, 0) &&
+	       !bpf_skb_adjust_room(skb, headers, BPF_ADJ_ROOM_MAC, flags);
 }
 
 /* The sum of `size` bytes of the packet from its IP header on; odd bytes padded with zero. */
@@ -108,13 +105,13 @@ static __always_inline __s64 quote_sum(struct __sk_buff *skb, __u32 size, __s64 
 	return bpf_csum_diff(NULL, 0, (__be32 *)s->bytes, whole, sum);
 }
 
-static __noinline int answer4(struct __sk_buff *skb, const struct packet *p, __u32 device, enum answer kind, __u32 mtu)
+static __noinline bool answer4(struct __sk_buff *skb, const struct packet *p, __u16 words, __u32 value)
 {
 	__u32 quoted = p->length > QUOTE_MOST ? QUOTE_MOST : p->length;
 	struct answer4 answer = {
 		.ip = { .version = 4, .ihl = 5, .tos = 0xc0, .ttl = 64, .protocol = IPPROTO_ICMP,
 			.saddr = p->address[1], .daddr = p->address[0] },
-		.icmp = { .type = icmp_words(kind), .code = icmp_words(kind) >> 8, .value = bpf_htonl(mtu) },
+		.icmp = { .type = words, .code = words >> 8, .value = bpf_htonl(value) },
 	};
 	__s64 sum;
 
@@ -122,18 +119,18 @@ static __noinline int answer4(struct __sk_buff *skb, const struct packet *p, __u
 	answer.ip.check = ~folded(bpf_csum_diff(NULL, 0, (__be32 *)&answer.ip, sizeof(answer.ip), 0));
 	sum = bpf_csum_diff(NULL, 0, (__be32 *)&answer.icmp, sizeof(answer.icmp), 0);
 	sum = quote_sum(skb, quoted, sum);
-	if (sum < 0 || !answer_room(skb, quoted, sizeof(answer)))
-		return TC_ACT_SHOT;
+	if (sum < 0 || !answer_room(skb, quoted, sizeof(answer), bpf_htons(ETH_P_IP)))
+		return false;
 	answer.icmp.checksum = ~folded(sum);
-	return answer_send(skb, &answer, sizeof(answer), device);
+	return !bpf_skb_store_bytes(skb, ETH_HLEN, &answer, sizeof(answer), 0);
 }
 
-static __noinline int answer6(struct __sk_buff *skb, const struct packet *p, __u32 device, enum answer kind, __u32 mtu)
+static __noinline bool answer6(struct __sk_buff *skb, const struct packet *p, __u16 words, __u32 value)
 {
 	__u32 quoted = p->length > QUOTE_MOST ? QUOTE_MOST : p->length;
 	struct answer6 answer = {
 		.ip = { .version = 6, .nexthdr = IPPROTO_ICMPV6, .hop_limit = 64 },
-		.icmp = { .type = icmpv6_words(kind), .code = icmpv6_words(kind) >> 8, .value = bpf_htonl(mtu) },
+		.icmp = { .type = words, .code = words >> 8, .value = bpf_htonl(value) },
 	};
 	__be32 pseudo[2] = { bpf_htonl(sizeof(answer.icmp) + quoted), bpf_htonl(IPPROTO_ICMPV6) };
 	__s64 sum;
@@ -145,19 +142,65 @@ static __noinline int answer6(struct __sk_buff *skb, const struct packet *p, __u
 	sum = bpf_csum_diff(NULL, 0, pseudo, sizeof(pseudo), sum);
 	sum = bpf_csum_diff(NULL, 0, (__be32 *)&answer.icmp, sizeof(answer.icmp), sum);
 	sum = quote_sum(skb, quoted, sum);
-	if (sum < 0 || !answer_room(skb, quoted, sizeof(answer)))
-		return TC_ACT_SHOT;
+	if (sum < 0 || !answer_room(skb, quoted, sizeof(answer), bpf_htons(ETH_P_IPV6)))
+		return false;
 	answer.icmp.checksum = ~folded(sum);
-	return answer_send(skb, &answer, sizeof(answer), device);
+	return !bpf_skb_store_bytes(skb, ETH_HLEN, &answer, sizeof(answer), 0);
+}
+
+/* Let the packet, which begins with the one that `p` tells of, be an error about that. */
+static __always_inline bool answer_make(struct __sk_buff *skb, const struct packet *p, __u16 words, __u32 value)
+{
+	return is_ipv4(p) ? answer4(skb, p, words, value) : answer6(skb, p, words, value);
+}
+
+/* The frame goes back to where it came from. */
+static __noinline int answer_back(struct __sk_buff *skb, __u32 device)
+{
+	__u8 mac[12], back[12];
+
+	if (bpf_skb_load_bytes(skb, 0, mac, sizeof(mac)))
+		return TC_ACT_SHOT;
+	__builtin_memcpy(back, mac + 6, 6);
+	__builtin_memcpy(back + 6, mac, 6);
+	return bpf_skb_store_bytes(skb, 0, back, sizeof(back), 0) ? TC_ACT_SHOT : bpf_redirect(device, 0);
+}
+
+/* The packet goes to the client by the route there, looked up as in neighbour.h. */
+static __always_inline int answer_by_route(struct __sk_buff *skb, const struct packet *p)
+{
+	__be16 protocol = is_ipv4(p) ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	struct bpf_fib_lookup fib = { .ifindex = front.lo };
+	struct bpf_redir_neigh next = {};
+	long rc;
+
+	if (is_ipv4(p)) {
+		fib.family = AF_INET;
+		fib.ipv4_dst = p->address[0];
+	} else {
+		fib.family = AF_INET6;
+		__builtin_memcpy(fib.ipv6_dst, p->address, sizeof(fib.ipv6_dst));
+	}
+	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return TC_ACT_SHOT;
+	next.nh_family = fib.family;
+	if (fib.family == AF_INET)
+		next.ipv4_nh = fib.ipv4_dst;
+	else
+		__builtin_memcpy(next.ipv6_nh, fib.ipv6_dst, sizeof(next.ipv6_nh));
+	if (bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol, sizeof(protocol), 0))
+		return TC_ACT_SHOT;
+	return bpf_redirect_neigh(fib.ifindex, &next, sizeof(next), 0);
 }
 
 /* `mtu` is what ANSWER_TOO_BIG says; 0 for the others. */
 static __always_inline int answer(struct __sk_buff *skb, const struct packet *p, __u32 now, __u32 device,
 				  enum answer kind, __u32 mtu)
 {
-	if (!answer_allowed(now))
+	if (!answer_allowed(now) || !answer_make(skb, p, icmp_family_words(is_ipv4(p) ? 4 : 6, kind), mtu))
 		return TC_ACT_SHOT;
-	return is_ipv4(p) ? answer4(skb, p, device, kind, mtu) : answer6(skb, p, device, kind, mtu);
+	return answer_back(skb, device);
 }
 
 #endif

@@ -7,6 +7,7 @@
 
 const volatile struct parameters parameters SEC(".rodata.parameters") = {};
 struct front front SEC(".data.front") = {};
+struct flooding flooding SEC(".data.flooding") = {};
 struct hop hops[MAX_SERVERS];	/* alone in .bss: reached without a look-up */
 
 /* Mapped into user space by whoever changes or lists the table. */
@@ -27,6 +28,10 @@ SHARED_ARRAY(server_stats, struct server_count, MAX_SERVERS);	/* times the possi
 SHARED_ARRAY(reply_stats, struct server_count, MAX_SERVERS);	/* likewise: of replies that come by here */
 SHARED_ARRAY(service_stats, struct statistics, MAX_SERVICES + 1);	/* the last: of all */
 SHARED_ARRAY(handshakes, struct handshakes, MAX_SERVERS);
+SHARED_ARRAY(floods, struct flood, MAX_SERVICES);
+SHARED_ARRAY(sketch, __u64, 2 * SKETCH_WORDS);
+SHARED_ARRAY(budgets, struct budget, MAX_SERVICES);
+SHARED_ARRAY(sources, struct source_line, BUDGET_LINES);
 SHARED_ARRAY(buckets, struct bucket, 1);
 SHARED_ARRAY(heads, struct head_line, 1);
 SHARED_ARRAY(devices, struct device, MAX_DEVICES);
@@ -77,6 +82,16 @@ static __always_inline struct server *server_at(__u32 number)
 static __always_inline struct handshakes *handshakes_at(__u32 server)
 {
 	return bpf_map_lookup_elem(&handshakes, &server);
+}
+
+static __always_inline struct flood *flood_at(__u32 service)
+{
+	return bpf_map_lookup_elem(&floods, &service);
+}
+
+static __always_inline struct budget *budget_at(__u32 service)
+{
+	return bpf_map_lookup_elem(&budgets, &service);
 }
 
 static __always_inline struct hop *hop_at(__u32 server)

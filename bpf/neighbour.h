@@ -19,6 +19,7 @@
 #define EINVAL 22
 #define AF_INET 2
 #define AF_INET6 10
+#define PATH_MTU_SECONDS 600	/* Linux's mtu_expires */
 
 static __always_inline __u64 mac_word(const __u8 *mac)
 {
@@ -51,6 +52,14 @@ static __always_inline bool outer_learn(struct hop *hop, __u8 family, const stru
 	if (fib->ipv6_src[0] | fib->ipv6_src[1] | fib->ipv6_src[2] | fib->ipv6_src[3])
 		__builtin_memcpy(hop->outer, fib->ipv6_src, sizeof(hop->outer));
 	return hop->outer[0] | hop->outer[1] | hop->outer[2] | hop->outer[3];
+}
+
+/* How large a packet the way to a server takes: what the route says, or what a router on it said lately (tunnel_error.h). */
+static __always_inline __u32 path_mtu(const struct server *s, __u32 mtu)
+{
+	__u32 kept = PATH_MTU_SECONDS * parameters.hertz >> TICK_SHIFT;
+
+	return s->path_mtu && s->path_mtu < mtu && ticks() - s->path_told < kept ? s->path_mtu : mtu;
 }
 
 /*
@@ -86,9 +95,12 @@ static __noinline int hop_look_up(struct __sk_buff *skb, __u32 number, struct bp
 		hop_set(hop, state);
 		return state;
 	}
-	if (tunnel && !outer_learn(hop, s->family, &fib)) {
-		hop_set(hop, HOP_NO_ROUTE);
-		return HOP_NO_ROUTE;
+	if (tunnel) {
+		front.tunnels = 1;
+		if (!outer_learn(hop, s->family, &fib)) {
+			hop_set(hop, HOP_NO_ROUTE);
+			return HOP_NO_ROUTE;
+		}
 	}
 	d = device_at(fib.ifindex);
 	hop->ifindex = fib.ifindex;
@@ -108,8 +120,11 @@ static __noinline int hop_look_up(struct __sk_buff *skb, __u32 number, struct bp
 		hop->mac = mac_word(fib.dmac);
 	if (hop->source != mac_word(fib.smac))
 		hop->source = mac_word(fib.smac);
-	hop->mtu = fib.mtu_result;
-	hop_set(hop, tunnel ? HOP_TUNNEL : hop->flags & SERVER_MASQUERADE ? HOP_MASQUERADE : HOP_RESOLVED);
+	hop->mtu = path_mtu(s, fib.mtu_result);
+	if (hop->flags & SERVER_MASQUERADE)
+		hop_set(hop, HOP_MASQUERADE);
+	else
+		hop_set(hop, tunnel ? HOP_TUNNEL : hop->mtu < front.widest ? HOP_NARROW : HOP_RESOLVED);
 	return hop->state;
 }
 

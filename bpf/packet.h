@@ -38,6 +38,13 @@ enum packet_kind {
 	KIND_LATER,		/* another fragment */
 	KIND_QUOTE,		/* an ICMP error: the addresses and ports are those of the packet it is about */
 	KIND_TINY,		/* a first fragment without all of its header */
+	KIND_TUNNEL_ERROR,	/* an ICMP error about a packet in a tunnel: that one's addresses and ports */
+};
+
+enum passing {
+	AT_TC,
+	AT_XDP,			/* tc can have it if XDP does not want it */
+	BEHIND_XDP,		/* tc, which has it from XDP */
 };
 
 /* What an SCTP packet asks for that begins by saying this; a table, for each branch here costs the verifier a lot. */
@@ -53,7 +60,7 @@ struct packet {
 	__u32 length;			/* of the IP packet; of a later fragment: what it carries */
 	__u8 tcp_flags;			/* SCTP: TCP_SYN for an INIT, TCP_RST for an ABORT in front */
 	__u8 sctp_event;		/* enum sctp_event */
-	__u8 from_xdp;			/* tc can have it if XDP does not want it */
+	__u8 from_xdp;			/* enum passing */
 	__u8 kind;			/* enum packet_kind */
 };
 
@@ -365,7 +372,8 @@ static __always_inline enum verdict parse4(void *l3, void *end, const struct fra
 	protocol = ip->protocol;
 	/* an error may come from any router, if what it is about goes through here both ways */
 	if (protocol == IPPROTO_ICMP)
-		return address_has(address4_word(ip->daddr), ADDRESS_VIRTUAL) || front.beyond & BEYOND_REPLIES ? UNUSUAL : NOT_OURS;
+		return front.tunnels || front.beyond & BEYOND_REPLIES || address_has(address4_word(ip->daddr), ADDRESS_VIRTUAL) ?
+		       UNUSUAL : NOT_OURS;
 	if (!directed(protocol))
 		return NOT_OURS;
 	if (ip->frag_off & bpf_htons(IP_MORE | IP_OFFSET))
@@ -405,7 +413,8 @@ static __always_inline enum verdict parse6(void *l3, void *end, const struct fra
 	address = address6_word((__u64 *)&ip->daddr);
 	protocol = ip->nexthdr;
 	if (!directed(protocol))
-		return address_has(address, ADDRESS_VIRTUAL) || front.beyond & BEYOND_REPLIES ? UNUSUAL : NOT_OURS;
+		return front.beyond & BEYOND_REPLIES || address_has(address, ADDRESS_VIRTUAL) ||
+		       (front.tunnels && protocol == IPPROTO_ICMPV6) ? UNUSUAL : NOT_OURS;
 	l4 = l3 + offset;
 	if (l4 + 4 > end)
 		return NOT_OURS;

@@ -15,6 +15,7 @@
 #include "connection.h"
 #include "icmp.h"
 #include "reply.h"
+#include "tunnel_error.h"
 
 #define ICMPV6_ERRORS 128	/* types below are errors */
 #define ICMP_SUM_STEP QUOTE_MOST
@@ -64,11 +65,14 @@ static __always_inline bool icmp_sum_right(const struct frame *f, __u32 at, __u3
 /* Read an ICMP message, `at` bytes behind its IP header's start. */
 static __always_inline int quote4(const struct frame *f, __u32 at, struct packet *p)
 {
+	struct tunnel_error *e = tunnel_error_now();
 	struct iphdr quoted;
+	struct error error;
 	__u8 type;
 
-	if (p->length < at + ICMP_HEADER || !frame_read(f, at, &type, sizeof(type)))
+	if (p->length < at + ICMP_HEADER || !frame_read(f, at, &error, sizeof(error)) || !e)
 		return MALFORMED;
+	type = error.type;
 	if (type != QUOTE_UNREACHABLE && type != QUOTE_SOURCE_QUENCH && type != QUOTE_TIME_EXCEEDED)
 		return NOT_OURS;
 	if (!icmp_sum_right(f, at, p->length - at))
@@ -76,6 +80,17 @@ static __always_inline int quote4(const struct frame *f, __u32 at, struct packet
 	if (p->length < at + ICMP_HEADER + sizeof(quoted) || !frame_read(f, at + ICMP_HEADER, &quoted, sizeof(quoted)) ||
 	    quoted.version != 4 || quoted.ihl < 5)
 		return BAD_QUOTE;
+	if (front.tunnels && quoted.saddr == p->address[1] && !(quoted.frag_off & bpf_htons(IP_OFFSET))) {
+		__u32 outer = at + ICMP_HEADER;
+		int verdict;
+
+		e->family = 4;
+		e->source[0] = quoted.saddr;
+		e->target[0] = quoted.daddr;
+		verdict = tunnel_quote(f, e, &error, outer + quoted.ihl * 4, quoted.protocol, outer, p);
+		if (verdict != NOT_OURS)
+			return verdict;
+	}
 	/* of a later fragment there are no ports to be seen */
 	if (!directed(quoted.protocol) || quoted.frag_off & bpf_htons(IP_OFFSET))
 		return UNKNOWN_QUOTE;
@@ -86,16 +101,28 @@ static __always_inline int quote4(const struct frame *f, __u32 at, struct packet
 
 static __always_inline int quote6(const struct frame *f, __u32 at, struct packet *p)
 {
+	struct tunnel_error *e = tunnel_error_now();
 	struct ipv6hdr quoted;
+	struct error error;
 	__u8 type;
 
-	if (p->length < at + ICMP_HEADER || !frame_read(f, at, &type, sizeof(type)))
+	if (p->length < at + ICMP_HEADER || !frame_read(f, at, &error, sizeof(error)) || !e)
 		return MALFORMED;
-	if (type >= ICMPV6_ERRORS)
+	if (error.type >= ICMPV6_ERRORS)
 		return NOT_OURS;
 	at += ICMP_HEADER;
 	if (p->length < at + sizeof(quoted) || !frame_read(f, at, &quoted, sizeof(quoted)) || quoted.version != 6)
 		return BAD_QUOTE;
+	if (front.tunnels) {
+		int verdict;
+
+		e->family = 6;
+		__builtin_memcpy(e->source, &quoted.saddr, 16);
+		__builtin_memcpy(e->target, &quoted.daddr, 16);
+		verdict = tunnel_quote(f, e, &error, at + sizeof(quoted), quoted.nexthdr, at, p);
+		if (verdict != NOT_OURS)
+			return verdict;
+	}
 	__builtin_memcpy(&p->address[0], &quoted.daddr, 16);
 	__builtin_memcpy(&p->address[4], &quoted.saddr, 16);
 	type = quoted.nexthdr;

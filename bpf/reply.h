@@ -86,7 +86,7 @@ static __always_inline __u32 reply_slot(const struct bucket *b, const struct pac
 /* The slot with this key, if there is one. */
 static __always_inline struct connection *reply_held(const struct packet *key)
 {
-	__u64 hash = hash_of(key);
+	__u64 hash = flow_hash(key);
 	struct bucket *b = bucket_at(first_bucket(hash));
 	__u32 slot;
 

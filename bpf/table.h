@@ -68,10 +68,10 @@ enum sctp_state {
 
 #define VERDICTS 32
 
-/* IPVS's sysctls under their names; src/directrix/lvs/sysctls.py says what each means. */
+/* IPVS's sysctls under their names, and flood_defence, ours; src/directrix/lvs/sysctls.py says what each means. */
 struct sysctls {
 	__s32 am_droprate, amemthresh, backup_only, cache_bypass, conn_reuse_mode, conntrack, debug_level;
-	__s32 drop_entry, drop_packet, expire_nodest_conn, expire_quiescent_template, ignore_tunneled;
+	__s32 drop_entry, drop_packet, expire_nodest_conn, expire_quiescent_template, flood_defence, ignore_tunneled;
 	__s32 lblc_expiration, lblcr_expiration, nat_icmp_send, pmtu_disc, run_estimation, schedule_icmp;
 	__s32 secure_tcp, sloppy_sctp, sloppy_tcp, snat_reroute, sync_persist_mode, sync_ports, sync_qlen_max;
 	__s32 sync_refresh_period, sync_retries, sync_sock_size, sync_threshold[2], sync_version;
@@ -84,6 +84,15 @@ struct defence {
 	__s32 drop_rate;	/* of drop_packet in its automatic mode */
 	__s32 drop_counter;
 	__s32 todrop[16];	/* by packets a connection has had: how many of its kind are spared yet */
+};
+
+/* What a packet that would make a connection has to pass (guard.h). */
+enum guard { GUARD_DROP_PACKET = 1, GUARD_BUDGETS = 2 };
+
+enum flood_state {
+	FLOOD_OFF,
+	FLOOD_ENDING,		/* connections are made as always; clients of the flood's last seconds still come in */
+	FLOOD_ON,
 };
 
 /* What every packet may touch; written by user space except where said. */
@@ -113,10 +122,14 @@ struct front {
 	__u64 forwarded;		/* packets, by servers whose number was given out again, and errors for removed ones */
 	__u64 replied;			/* replies, likewise, and of removed servers */
 	__u64 now_ns;			/* data plane: monotonic time at tick `now` */
+	/* both read at once: 0 is what nearly every new connection finds */
+	__u32 guards;			/* enum guard: those that are up */
+	__u32 flood;			/* data plane: enum flood_state */
 	__u32 estimates;		/* data plane: odd while figures are taken down */
 	struct sysctls sysctl;		/* user space; the clock flips the automatic modes */
 	struct defence defence;
-	__u32 pad;
+	__u32 widest;			/* the largest MTU of the devices attached */
+	__u32 tunnels;			/* data plane: there has been a way by a tunnel; errors from inside one may come */
 };
 
 enum address_mark {
@@ -218,6 +231,7 @@ enum hop_state {
 	HOP_NO_ROUTE,
 	HOP_LOCAL,		/* this host */
 	HOP_TUNNEL,		/* resolved, and the way there is a tunnel */
+	HOP_NARROW,		/* resolved, but what comes in may be too large for the way (narrow.h) */
 	HOP_MASQUERADE,		/* resolved, and packets are rewritten for it */
 };
 
@@ -253,7 +267,12 @@ struct server {
 	/* user space, seldom */
 	__u32 unit;		/* of the set in force that holds it; 0: no scheduler asks for its load */
 	__u32 incarnation;	/* counts up when the number is given to another server */
-	__u64 reserved[4];
+	__u64 begun, last_begun;	/* data plane: handshakes (handshake.h), where a new connection is at anyway */
+	/* data plane: what a router in the tunnel said of the way's size, and in which tick */
+	__u32 path_told;
+	__u16 path_mtu;
+	__u16 pad;
+	__u64 reserved[1];
 	__u32 address[4];
 	__u32 weight;
 	__u32 upper_threshold;
@@ -294,11 +313,11 @@ struct server_count {
 
 /* Handshakes of clients with a real server, at its number (handshake.h). */
 struct handshakes {
-	/* data plane */
-	__u64 begun, completed, failed;
-	__u64 last_begun, last_completed;
+	/* data plane; those that begin are counted in struct server */
+	__u64 completed, failed;
+	__u64 last_completed;
 	__u64 rate_begun, rate_completed;
-	__u64 pad;
+	__u64 pad[3];
 	__u64 time[HANDSHAKE_OCTAVES];	/* timed ones that completed, by the time they took: twice as long each */
 };
 
@@ -313,6 +332,61 @@ struct statistics {
 	/* the same of replies that came by here */
 	__u64 count_out_packets, count_out_bytes, last_out_packets, last_out_bytes;
 	__u64 rate_out_packets, rate_out_bytes, zero_out_packets, zero_out_bytes;
+};
+
+/* What a flood did to a service, at its number (flood.h, pressure.h). */
+struct flood {
+	/* data plane, since the service was made */
+	__u64 unentered;	/* SYNs that were sent on without an entry */
+	__u64 admitted;		/* clients that came back and got one */
+	__u64 ended;		/* half-open connections that were ended for room */
+	/* the clock, in a flood */
+	__u64 last_unentered, last_admitted;
+	__u32 rate_unentered, rate_admitted;	/* in the last second */
+	__u64 pad[2];
+};
+
+/* The course of floods; data plane. */
+struct flooding {
+	__u64 began, ended;	/* ns, monotonic: the last one; it goes on while `ended` is before `began` */
+	__u32 floods;		/* how many there were */
+	__u32 epoch;		/* of the sketch */
+	__u32 left;		/* epochs until FLOOD_ENDING is over */
+	__u32 calm;		/* seconds in a row that did not need the defence */
+	__u32 line, lap;	/* where the sweep is */
+};
+
+#define SKETCH_BITS 18
+#define SKETCH_WORDS (1 << SKETCH_BITS)		/* of an epoch; two are kept */
+
+/*
+ * How many new connections a service may get, and each source of it, at the service's number
+ * (budget.h). An interval is what one takes, a burst what may be taken in advance; 0: no budget.
+ */
+struct budget {
+	__u64 interval, burst;			/* of the service: ns */
+	__u64 source_interval, source_burst;	/* of a source: units of BUDGET_SHIFT bits of ns */
+	__u32 mask4;				/* what counts as one source */
+	__u32 in_force;				/* a number no other one has; 0: there is none */
+	__u32 mask6[4];
+	/* data plane */
+	__u64 full;				/* ns: when all of the service's budget is there again */
+	__u64 over, source_over;		/* packets refused */
+	/* as the operator gave them */
+	__u32 rate, period, most;
+	__u32 source_rate, source_period, source_most;
+	__u8 prefix4, prefix6;
+	__u16 pad[3];
+};
+
+#define BUDGET_SHIFT 10
+#define BUDGET_WAYS 8
+#define BUDGET_LINE_BITS 14
+#define BUDGET_LINES (1 << BUDGET_LINE_BITS)
+
+/* Sources that have used some of their budget lately: eight to a cache line (budget.h). */
+struct source_line {
+	__u64 cell[BUDGET_WAYS];
 };
 
 /* id of a slot: what a packet carries beside its addresses. 0: free; SLOT_CLAIMED: being filled. */
@@ -367,7 +441,8 @@ struct device {
 	__u32 tags;
 	__u32 flags;		/* of the wire */
 	__u64 mac;		/* low six bytes, wire order */
-	__u64 pad;
+	__u32 arrives;		/* the device its frames count as arriving at: itself, or the bond it is a port of */
+	__u32 pad;
 };
 
 struct vlan_key {

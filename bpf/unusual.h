@@ -171,6 +171,8 @@ __noinline int follow(const struct packet *p, __u32 now, __u32 *server)
 		return BUSY;
 	if (p->kind == KIND_TINY)
 		return BAD_FRAGMENT;
+	if (p->kind == KIND_TUNNEL_ERROR)
+		return tunnel_error_settle(p, now, server);
 	return p->kind == KIND_QUOTE ? quote_settle(p, now, server) : fragment_settle(now, server);
 }
 

@@ -31,8 +31,10 @@ enum verdict {
 	NO_ROUTE,		/* no route to the real server */
 	BUSY,			/* a lock was not had in time: never seen but under test */
 	DROP_PACKET,		/* would have made a connection: the defence drop_packet */
-	TOO_BIG,		/* too large for the tunnel, or for the way of what is masqueraded: answered so */
-	TIME_EXCEEDED,		/* its TTL ends here, by the same methods: answered so */
+	TOO_BIG,		/* does not fit the way to its real server, or a reply's to its client: answered so */
+	TIME_EXCEEDED,		/* its TTL ends in front of the tunnel, or where it would be masqueraded: answered so */
+	OVER_BUDGET,		/* would have made a connection more than its service, or its source, has a budget for */
+	TUNNEL_ERROR,		/* an ICMP error about a packet in a tunnel: the client is told */
 	VERDICT_LAST,
 };
 

@@ -14,13 +14,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "directrix"
 
 FLOORS = {
-    "cli": 5,
+    "cli": 6,
+    "director": 5,
     "ipvsadm": 4,
     "marks": 4,
     "draining": 4,
     "explain": 4,
     "trace": 4,
-    "director": 4,
     "doctor": 4,
     "web": 4,
     "metrics": 4,

@@ -148,6 +148,17 @@ if wanted directrix; then
   wait
   tail -n 2 /tmp/traced
   cost directrix_established_after_trace drop
+  directrix sysctl -q flood_defence=3
+  sleep 1  # the table's clock has heard of it
+  cost directrix_syn_flooded drop -f S -m 0xffff -C 30000 -w 128 -n 3840
+  cost directrix_established_flooded drop -m 1023
+  directrix sysctl -q flood_defence=1
+  sleep 5  # until clients of the flood's last seconds are forgotten
+  directrix budget set -u $VIP:80 --rate 1000000
+  cost directrix_syn_other_budget drop -f S -m 0xffff -C 45000 -w 128 -n 3840
+  directrix budget set -t $VIP:80 --rate 1000000 --source-rate 10000
+  cost directrix_syn_budgets drop -f S -m 0xffff -C 50000 -w 128 -n 3840
+  directrix budget flush
   for kind in ipip "gre --tun-csum" "gue --tun-port 6080 --tun-csum"; do
     { echo "-A -t $VIP:80 -s rr"; echo "-a -t $VIP:80 -r 10.0.1.1:80 -i -w 1 --tun-type $kind"; } >/tmp/rules
     directrix ipvsadm -C

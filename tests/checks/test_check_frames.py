@@ -9,8 +9,9 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr, IPv6
 from scapy.layers.l2 import ARP, Ether
 
-from directrix.checks.frames import Claim, Flag, FromTcp, Segment, read, tcp, who_has
+from directrix.checks.frames import Claim, FromTcp, Segment, read, tcp
 from directrix.lvs.addresses import Address
+from directrix.system.frames import Flag, Route, who_has
 
 OURS, THEIRS = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 V4 = (IPv4Address("10.0.0.1"), IPv4Address("10.0.0.100"))
@@ -28,7 +29,7 @@ FAMILIES = pytest.mark.parametrize(("source", "vip"), [V4, V6], ids=["IPv4", "IP
     ],
 )
 def test_a_segment_is_what_scapy_reads_with_right_checksums(source: Address, vip: Address, segment: Segment) -> None:
-    frame = tcp(OURS, THEIRS, source, vip, segment)
+    frame = tcp(Route(OURS, THEIRS, source, vip), segment)
     seen = Ether(frame)
     network = seen[IP if source.version == 4 else IPv6]
     head = seen[TCP]
@@ -49,7 +50,7 @@ def test_a_segment_is_what_scapy_reads_with_right_checksums(source: Address, vip
 
 @FAMILIES
 def test_the_question_who_has_an_address_goes_to_one_host(source: Address, vip: Address) -> None:
-    seen = Ether(who_has(OURS, THEIRS, source, vip))
+    seen = Ether(who_has(OURS, source, vip, THEIRS))
     assert (seen.src, seen.dst) == (OURS.hex(":"), THEIRS.hex(":"))
     if source.version == 4:
         asked = seen[ARP]
@@ -84,7 +85,7 @@ def test_headers_with_options_and_padding_are_read() -> None:
 
 @FAMILIES
 def test_what_is_cut_off_or_broken_is_nothing(source: Address, vip: Address) -> None:
-    frame = tcp(OURS, THEIRS, source, vip, Segment(1, 2, 3, 4, Flag.ACK, b"payload"))
+    frame = tcp(Route(OURS, THEIRS, source, vip), Segment(1, 2, 3, 4, Flag.ACK, b"payload"))
     for length in range(len(frame)):
         assert read(frame[:length]) is None
     fragment = Ether(frame)

@@ -19,11 +19,12 @@ from served import Handler, closed_port, resetting, run, saying, serving, silent
 from directrix.checks.agent_check import AgentCheck, AgentChecker, judge
 from directrix.checks.dns_check import DnsCheck, DnsChecker, DnsType
 from directrix.checks.outcome import Outcome, Standing
-from directrix.checks.ping_check import PingCheck, PingChecker, checksum, echo_request, is_reply
+from directrix.checks.ping_check import PingCheck, PingChecker, echo_request, is_reply
 from directrix.checks.settings import Target
 from directrix.checks.smtp_check import Replies, SmtpCheck, SmtpChecker
 from directrix.checks.sockets import CheckFailed
 from directrix.checks.udp_check import Pattern, UdpCheck, UdpChecker, hex_pattern
+from directrix.system.checksum import checksum
 
 LOCAL = IPv4Address("127.0.0.1")
 Answer = Callable[[bytes], list[bytes]]

@@ -11,7 +11,8 @@ from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight
 from directrix.checks.agent_check import AgentCheck, AgentChecker
 from directrix.checks.engine import Engine, Report
 from directrix.checks.outcome import Outcome
-from directrix.checks.pool import CheckerSettings, Pool, PoolSettings, ServerSettings, SorryServer
+from directrix.checks.pool import Pool
+from directrix.checks.pool_values import CheckerSettings, PoolSettings, ServerSettings, SorryServer
 from directrix.checks.settings import Target, Timing
 from directrix.checks.tcp_check import TcpCheck, TcpChecker
 from directrix.lvs.server import RealServer
@@ -94,7 +95,8 @@ def test_servers_that_die_heal_and_weigh_themselves_are_followed() -> None:
                 await director.until(a=10, b=0)
                 said["a"] = b"150% # plenty of room\n"
                 await director.until(a=15, b=0)
-            await director.until(sorry=1)
+            # Drained, b's connections go on beside the sorry server.
+            await director.until(b=0, sorry=1)
             said["b"] = b"ready 60%\n"
             await director.until(b=6)
             last: Target = service_a

@@ -8,7 +8,8 @@ import pytest
 
 from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight, TellQuorum, TellServer
 from directrix.checks.outcome import Outcome, Standing, failure, success
-from directrix.checks.pool import CheckerSettings, Pool, PoolSettings, ServerSettings, SorryServer
+from directrix.checks.pool import Pool
+from directrix.checks.pool_values import CheckerSettings, PoolSettings, ServerSettings, SorryServer
 
 
 def key(name: str) -> ServerKey:
@@ -191,11 +192,52 @@ def test_the_operators_weight_is_kept_apart_from_what_checks_decide() -> None:
     pool = started(server("a", weight=4), server("b"))
     assert said(pool.hold(key("a"), 0, 1.0)) == "a:0"
     assert said(pool.report(key("a"), "x", True, 2.0, weight=3)) == ""
-    assert said(pool.report(key("a"), "x", False, 3.0)) == "-a, a down"
-    assert said(pool.report(key("a"), "x", True, 4.0)) == "+a:0, a up"
-    assert said(pool.hold(key("a"), None, 5.0)) == "a:7"
+    assert said(pool.hold(key("a"), None, 3.0)) == "a:7"
+    assert said(pool.hold(key("a"), 9, 4.0)) == "a:9"
+    assert said(pool.report(key("a"), "x", False, 5.0)) == "-a, a down"
+    assert said(pool.report(key("a"), "x", True, 6.0)) == "+a:9, a up"
     with pytest.raises(ValueError, match="weight -1"):
         pool.hold(key("a"), -1, 6.0)
+
+
+def test_a_server_that_was_quiesced_stays_with_weight_0_though_its_checks_fail() -> None:
+    pool = started(server("a", weight=4), server("b"))
+    assert said(pool.hold(key("a"), 0, 1.0)) == "a:0"
+    assert said(pool.report(key("a"), "x", False, 2.0)) == "a down"
+    assert pool.table() == {key("a"): 0, key("b"): 1}
+    assert said(pool.hold(key("a"), None, 3.0)) == "-a"
+    assert said(pool.hold(key("a"), 0, 4.0)) == "+a:0"
+    assert said(pool.report(key("a"), "x", True, 5.0)) == "a up"
+    assert said(pool.hold(key("a"), None, 6.0)) == "a:4"
+
+
+def test_what_the_operator_does_costs_no_quorum_until_nobody_takes_new_connections() -> None:
+    pool = started(server("a"), server("b"), quorum=2, sorry=SORRY)
+    assert said(pool.hold(key("a"), 0, 1.0)) == "a:0"
+    assert pool.live_weight == 2
+    assert said(pool.hold(key("b"), 0, 2.0)) == "b:0, +sorry:1, quorum down"
+    assert said(pool.report(key("b"), "x", False, 3.0)) == "b down"
+    assert pool.table() == {key("a"): 0, key("b"): 0, SORRY.key: 1}
+    assert said(pool.hold(key("a"), 5, 4.0)) == "-a"
+    assert said(pool.report(key("b"), "x", True, 5.0)) == "b up, -sorry, +a:5, quorum up"
+
+
+def test_a_checker_that_quiesces_leaves_its_server_in_the_table_unless_another_one_fails() -> None:
+    checkers = (CheckerSettings("x"), CheckerSettings("q", quiesces=True))
+    pool = started(ServerSettings(key("a"), 3, checkers=checkers), server("b"))
+    assert said(pool.report(key("a"), "q", False, 1.0)) == "a:0, a down"
+    assert pool.live_weight == 1
+    assert said(pool.report(key("a"), "x", False, 2.0)) == "-a"
+    assert said(pool.report(key("a"), "x", True, 3.0)) == "+a:0"
+    assert said(pool.report(key("a"), "q", True, 4.0)) == "a:3, a up"
+
+
+def test_a_server_whose_agent_drains_it_stays_beside_the_sorry_server() -> None:
+    pool = started(server("a"), server("b"), sorry=SORRY)
+    pool.report(key("a"), "x", True, 1.0, standing=Standing.DRAIN)
+    assert said(pool.report(key("b"), "x", False, 2.0)) == "-b, b down, +sorry:1, quorum down"
+    assert pool.table() == {key("a"): 0, SORRY.key: 1}
+    assert said(pool.report(key("a"), "x", True, 3.0, standing=Standing.MAINT)) == "-a, a down"
 
 
 def test_the_end_is_silent_but_for_omega() -> None:

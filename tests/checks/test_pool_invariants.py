@@ -9,20 +9,22 @@ from hypothesis import strategies as st
 
 from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight, TellQuorum, TellServer
 from directrix.checks.outcome import Standing
-from directrix.checks.pool import CheckerSettings, Pool, PoolSettings, ServerSettings, SorryServer
+from directrix.checks.pool import Pool
+from directrix.checks.pool_values import CheckerSettings, PoolSettings, ServerSettings, SorryServer
 
 KEYS: list[ServerKey] = [(IPv4Address(f"10.0.0.{number}"), 80) for number in range(1, 5)]
 SORRY: ServerKey = (IPv4Address("10.0.0.99"), 80)
 CHECKERS = "xy"
 
 servers = st.builds(
-    lambda key, weight, inhibit, alphas: ServerSettings(
-        key, weight, inhibit, tuple(CheckerSettings(name, alpha) for name, alpha in zip(CHECKERS, alphas, strict=True))
+    lambda key, weight, inhibit, alphas, quiesces: ServerSettings(
+        key, weight, inhibit, (CheckerSettings("x", alphas[0]), CheckerSettings("y", alphas[1], quiesces))
     ),
     st.sampled_from(KEYS),
     st.integers(0, 3),
     st.booleans(),
     st.tuples(st.booleans(), st.booleans()),
+    st.booleans(),
 )
 
 
@@ -83,13 +85,16 @@ class Table:
 def hold_rules(pool: Pool, table: Table) -> None:
     assert table.weights == pool.table()
     settings = pool.settings
-    weight = pool.live_weight
+    alive = [view for view in (pool.server(server.key) for server in settings.servers) if view.alive]
+    weight = sum(view.checked_weight for view in alive) if any(view.weight for view in alive) else 0
+    assert pool.live_weight == weight
     for server in settings.servers:
         view = pool.server(server.key)
         fit = all(checker.up and checker.standing is not Standing.MAINT for checker in view.checkers.values())
         assert view.alive == fit
         stands_in = pool.sorry_in and settings.sorry is not None and settings.sorry.key == server.key
-        assert view.in_table == (((view.alive and not pool.sorry_in) or server.inhibit) and not stands_in)
+        quiet = server.inhibit or view.quiesced
+        assert view.in_table == (((view.alive and not pool.sorry_in) or quiet) and not stands_in)
         if not stands_in:
             in_force = view.alive and not pool.sorry_in
             assert table.weights.get(server.key, 0) == (view.weight if in_force else 0)

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directrix.checks.frames import Flag, Segment
+from directrix.checks.frames import Segment
 from directrix.checks.small_tcp import FIRST_WAIT, SmallTcp, State
+from directrix.system.frames import Flag
 
 FIRST, THEIRS = 2**32 - 2, 1000
 """Sequence numbers begin near their end, so that they wrap in every conversation."""

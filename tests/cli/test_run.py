@@ -79,7 +79,7 @@ def test_a_faulty_configuration_is_not_run(tmp_path: Path, capfd: pytest.Capture
     assert main(["run", "-f", str(path), "--log-json"]) == 1
     (line,) = capfd.readouterr().err.splitlines()
     told = json.loads(line)
-    assert (told["level"], told["message"]) == ("error", f"{path}:1:1: error: 'nonsense' is no keyword here")
+    assert (told["level"], told["message"]) == ("error", f"{path}:1:1: 'nonsense' is no keyword here")
 
 
 def test_json_goes_with_check_alone(good: Path, capfd: pytest.CaptureFixture[str]) -> None:

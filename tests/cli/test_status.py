@@ -7,11 +7,13 @@ import json
 import pytest
 
 from directrix.cli.main import main as directrix
+from directrix.cli.status import hop_lines
 from directrix.lvs import Protocol, RealServer, ServiceKey, VirtualService, parse_address
 from directrix.lvs.daemon import DaemonRole, SyncDaemon
 from directrix.lvs.tcp import TcpFlags
 from directrix.table import ipvs
 from directrix.table.memory import MemoryTable, Packet
+from directrix.table.xdp.director import Hop
 
 VIP, CLIENT = parse_address("10.0.0.1"), parse_address("10.0.0.99")
 HTTP = ServiceKey.of(Protocol.TCP, VIP, 80)
@@ -54,3 +56,31 @@ def test_it_is_told_to_programs(capsys: pytest.CaptureFixture[str]) -> None:
     assert (told["up"], told["table"], told["services"], told["real_servers"]) == (True, "ipvs", 1, 2)
     assert told["connections"] == {"active": 1, "inactive": 0, "persistent": 1}
     assert (told["totals"]["in_bytes"], told["rates"]["in_bytes"], told["daemons"]) == (60, 7, ["master"])
+
+
+class TestNextHops:
+    @staticmethod
+    def hops(servers: int, services: int, state: str = "resolved") -> list[Hop]:
+        return [
+            Hop(f"TCP 10.1.0.{service}:80", f"10.0.0.{server}:80", state, "eth0", f"02:00:00:00:00:{server:02x}")
+            for service in range(services)
+            for server in range(servers)
+        ]
+
+    def test_a_few_are_told_one_by_one(self) -> None:
+        text = hop_lines(self.hops(2, 2), everything=False)
+        assert text[1] == "  TCP 10.1.0.0:80 -> 10.0.0.1:80: resolved 02:00:00:00:00:01 on eth0"
+        assert len(text) == 4
+
+    def test_of_many_those_alike_are_one_line_and_what_can_not_be_sent_comes_first(self) -> None:
+        hops = [*self.hops(2, 100), Hop("TCP 10.1.0.7:80", "10.0.0.9:80", "no route", "", "")]
+        assert hop_lines(hops, everything=False) == [
+            "  10.0.0.9: no route, 1 times",
+            "  10.0.0.0: resolved 02:00:00:00:00:00 on eth0, 100 times",
+            "  10.0.0.1: resolved 02:00:00:00:00:01 on eth0, 100 times",
+        ]
+        assert len(hop_lines(hops, everything=True)) == 201
+
+    def test_of_very_many_real_servers_it_says_how_many_are_left_out(self) -> None:
+        text = hop_lines(self.hops(120, 1), everything=False)
+        assert (len(text), text[-1]) == (51, "  70 more real servers; --all shows each service of each")

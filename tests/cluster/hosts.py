@@ -59,6 +59,7 @@ class Host:
     name: str
     namespace: str
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    may_have_table: bool = False
 
     @property
     def path(self) -> str:
@@ -76,11 +77,16 @@ class Host:
 
     def run(self, *words: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command here by nsenter, which leaves the mount namespace as it is."""
+        self._note(words)
         done = subprocess.run(
             ["nsenter", f"--net={self.path}", *words], capture_output=True, text=True, timeout=60, **options
         )
         assert not check or done.returncode == 0, f"{self.name}: {' '.join(words)}: {done.stderr or done.stdout}"
         return done
+
+    def _note(self, words: tuple[str, ...]) -> None:
+        """The product makes a table where it is called, by whatever name."""
+        self.may_have_table |= any(name in str(word) for word in words for name in ("directrix", "ipvsadm"))
 
     def ip(self, words: str) -> None:
         """Several `ip` commands, separated by semicolons."""
@@ -89,6 +95,7 @@ class Host:
 
     def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
         """Start a process here; it ends with the cluster."""
+        self._note(words)
         process = subprocess.Popen(["nsenter", f"--net={self.path}", *words], text=True, **options)
         self.processes.append(process)
         return process
@@ -183,9 +190,18 @@ class Cluster:
                 for stream in (process.stdin, process.stdout, process.stderr):
                     if stream:
                         stream.close()
+        down = [
+            subprocess.Popen(
+                ["nsenter", f"--net={host.path}", *DIRECTRIX, "down", "-q"],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            for host in self.hosts.values()
+            if host.may_have_table and Path(host.path).exists()
+        ]
+        for process in down:
+            process.wait()
         for host in self.hosts.values():
-            if Path(host.path).exists():
-                host.directrix("down", "-q", check=False)
             subprocess.run(["ip", "netns", "del", host.namespace], capture_output=True, check=False)
 
 

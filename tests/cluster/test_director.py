@@ -148,7 +148,8 @@ def test_the_service_manager_hears_when_the_addresses_are_live_and_the_api_tells
 
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
         monkeypatch.setenv("WATCHDOG_USEC", "600000")
-        director = Directing(here, tmp_path, configuration(), "--event-log", str(tmp_path / "events"))
+        here.ipvsadm("-A -t 10.0.0.9:9 -s rr")
+        director = Directing(here, tmp_path, configuration(), "--event-log", str(tmp_path / "events"), "--keep-others")
         hear("READY=1")
         assert holds_vip(here)
         assert set(standing(here)) == {"10.0.0.11", "10.0.0.12"}
@@ -164,7 +165,7 @@ def test_the_service_manager_hears_when_the_addresses_are_live_and_the_api_tells
             "runs in this network namespace already"
             in here.directrix("apply", "-f", str(director.file), check=False).stderr
         )
-        assert here.directrix("plan", "-f", str(director.file)).stdout == ""
+        assert here.directrix("plan", "-f", str(director.file), "--keep-others").stdout == ""
 
         [service] = json.loads(here.directrix("show", "services", "--json").stdout)
         assert [(server["server"], server["alive"]) for server in service["servers"]] == [
@@ -192,16 +193,31 @@ def test_the_service_manager_hears_when_the_addresses_are_live_and_the_api_tells
         assert standing(here) == {"10.0.0.11": 7, "10.0.0.12": 1}
         assert post("/v1/servers/enable", **one)[0] == 200
         assert standing(here) == {"10.0.0.11": 1, "10.0.0.12": 1}
+        # By the command, too; and neither a check nor a reload takes it back.
+        words = ("-t", f"{VIP}:80", "-r", "10.0.0.11")
+        assert "is drained" in here.directrix("drain", *words, "--deadline", "20").stdout
+        director.reload(configuration(weight=2))
+        hear("READY=1")
+        assert standing(here) == {"10.0.0.11": 0, "10.0.0.12": 2}
+        assert "drained by the operator" in here.directrix("show", "services").stdout
+        assert "drained by the operator" in here.directrix("status").stdout
+        steps = here.directrix("admit", *words, "--over", "1", "-w", "5", "--json").stdout.splitlines()
+        assert json.loads(steps[-1])["weight"] == 5
+        assert standing(here)["10.0.0.11"] == 5
+        assert "has weight 2 again" in here.directrix("drain", *words, "--undo").stdout
+        assert standing(here) == {"10.0.0.11": 2, "10.0.0.12": 2}
         assert post("/v1/servers/weight", **one, weight="much")[0] == 400
         assert post("/v1/servers/enable", service="none", server="x")[0] == 404
+        assert post("/v1/nothing")[0] == 404
         metrics = here.run("curl", "-s", "--unix-socket", str(api), "http://director/metrics").stdout
+        assert 'directrix_check_up{service="TCP 10.0.0.100:80",remote_address="10.0.0.11",' in metrics
         assert 'keepalived_vrrp_state{iname="VI",intf="eth0",vrid="7"' in metrics
         assert 'node_ipvs_backend_weight{local_address="10.0.0.100",local_port="80",' in metrics
 
-        director.reload(configuration(weight=2))
+        director.reload(configuration(weight=3))
         assert "MONOTONIC_USEC=" in hear("RELOADING=1")
         hear("READY=1")
-        assert set(standing(here).values()) == {2}
+        assert set(standing(here).values()) == {3}
         director.process.terminate()
         hear("STOPPING=1")
         assert director.process.wait(30) == 0
@@ -209,6 +225,7 @@ def test_the_service_manager_hears_when_the_addresses_are_live_and_the_api_tells
     kinds = {(event["kind"], event["what"]) for event in happened}
     assert kinds >= {("director", "started"), ("vrrp", "MASTER"), ("operator", "drained"), ("director", "stopped")}
     assert here.directrix("show", check=False).returncode == 3
+    assert here.ipvsadm("-S -n") == "-A -t 10.0.0.9:9 -s rr\n"
 
 
 def _cookie(host: Host) -> int:
@@ -216,6 +233,7 @@ def _cookie(host: Host) -> int:
         return namespaces.cookie()
 
 
+@pytest.mark.slow
 def test_two_directors_hand_over_under_load(
     cluster: Cluster, web: dict[str, Nginx], load: Load, tmp_path: Path
 ) -> None:
@@ -277,4 +295,25 @@ def test_what_a_check_finds_is_in_the_table_within_50_ms(
             took.append(time.monotonic() - begun)
     # The least disturbed ones: under load the test itself waits for a processor.
     assert sorted(took)[1] < 0.05, took
+    assert director.stop() == 0
+
+
+def test_clients_handshakes_take_out_a_server_that_its_check_finds_well(
+    cluster: Cluster, web: dict[str, Nginx], tmp_path: Path
+) -> None:
+    here = cluster["d1"]
+    passive = "passive_health { sample 10\n hold 6\n }\n protocol TCP"
+    director = Directing(here, tmp_path, configuration().replace("protocol TCP", passive))
+    director.ready()
+    cluster["rs2"].ip(f"addr del {VIP}/32 dev lo")
+    load = Load(cluster["client"], clients=8, patience=0.3)
+    cluster.closing.append(load.stop)
+    until("it is quiesced", lambda: standing(here) == {"10.0.0.11": 1, "10.0.0.12": 0}, 60.0)
+    be_real_server(cluster["rs2"], VIP)
+    since = time.monotonic()
+    assert set(load.more(50)) == {"rs1"}
+    assert "passive_health: poor" in here.directrix("show", "services").stdout
+    until("it is back", lambda: standing(here) == {"10.0.0.11": 1, "10.0.0.12": 1}, 60.0)
+    assert set(load.more()) == {"rs1", "rs2"}
+    assert load.failed_since(since + 1.0) == 0
     assert director.stop() == 0

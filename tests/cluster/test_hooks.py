@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections import Counter
 from pathlib import Path
 
+import native
 import pytest
-from hosts import VIP, VIP6, Cluster, Host, service
+from hosts import VIP, VIP6, Cluster, service
+from native import ready_for_xdp
 from traffic import ask, ask_udp, download, serve, upload
 from wire import watching
 
 pytestmark = pytest.mark.root
 
-PASS = """
-#define SEC(name) __attribute__((section(name), used))
-SEC("xdp") int pass(void *ctx) { return 2; }
-char _license[] SEC("license") = "GPL";
-"""
-
 
 @pytest.fixture(scope="session")
 def xdp_pass(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An XDP program that lets everything pass: a veth whose peer sends by XDP needs one."""
-    directory = tmp_path_factory.mktemp("pass")
-    (directory / "pass.c").write_text(PASS)
-    made = directory / "pass.o"
-    subprocess.run(["clang", "-O2", "-g", "-target", "bpf", "-c", directory / "pass.c", "-o", made], check=True)
-    return made
-
-
-def ready_for_xdp(cluster: Cluster, xdp_pass: Path, ports: list[tuple[Host, str]]) -> None:
-    """What veth needs to carry native XDP: a program at the far ends, whole checksums from local stacks."""
-    for host in cluster.hosts.values():
-        for device in ("eth0", "eth1", "eth2"):
-            host.run("ethtool", "-K", device, "tx", "off", check=False)
-    for host, port in ports:
-        host.run("ip", "link", "set", "dev", port, "xdpdrv", "obj", str(xdp_pass), "sec", "xdp")
+    return native.xdp_pass(tmp_path_factory.mktemp("pass"))
 
 
 def works(cluster: Cluster, size: int = 3 << 20) -> None:

@@ -72,6 +72,7 @@ def snapshot(host: Host) -> dict[str, str]:
             "ip -6 route show table all",
             "ip rule show",
             "nft list ruleset",
+            "tc qdisc show dev eth0",
         )
     }
     with host.entered():
@@ -147,14 +148,56 @@ def test_without_it_the_vip_is_told_of_on_the_wire(bare: Cluster) -> None:
         assert VIP in arp_senders(wire, rs1.mac())
 
 
+def know_elsewhere(client: Host) -> None:
+    for vip in (VIP, VIP6):
+        client.ip(f"neigh replace {vip} lladdr 02:00:00:00:00:99 dev eth0 nud stale")
+
+
+def until_known_at(host: Host, client: Host) -> None:
+    for vip in (VIP, VIP6):
+        until(f"{vip} is known", lambda vip=vip: host.mac() in client.run("ip", "neigh", "show", vip).stdout)
+
+
 def test_a_directors_vip_is_announced_to_those_who_know_it_elsewhere(bare: Cluster) -> None:
     client, director = bare["client"], bare["director"]
-    client.ip(f"neigh add {VIP} lladdr 02:00:00:00:00:99 dev eth0 nud stale")
-    client.ip(f"neigh add {VIP6} lladdr 02:00:00:00:00:99 dev eth0 nud stale")
+    know_elsewhere(client)
     director.directrix("director", "start", *BOTH)
     bare.closing.append(lambda: director.directrix("director", "stop"))
+    until_known_at(director, client)
+
+
+def test_a_vip_that_another_host_answers_for_is_taken_over_only_if_one_says_so(bare: Cluster) -> None:
+    client, director, other = bare["client"], bare["director"], bare["rs1"]
+    before = snapshot(director)
+    other.directrix("director", "start", *BOTH)
+    bare.closing.append(lambda: other.directrix("director", "stop"))
     for vip in (VIP, VIP6):
-        until(f"{vip} is known", lambda vip=vip: director.mac() in client.run("ip", "neigh", "show", vip).stdout)
+        refused = director.directrix("director", "start", "--vip", vip, check=False)
+        assert refused.returncode == 1
+        assert f"{vip} is taken: the host with the MAC {other.mac()} answers for it on eth0" in refused.stderr
+    assert snapshot(director) == before
+    know_elsewhere(client)
+    director.directrix("director", "start", *BOTH, "--take-over")
+    bare.closing.append(lambda: director.directrix("director", "stop"))
+    until_known_at(director, client)
+    other.directrix("director", "announce")  # who has it may say so again
+    until_known_at(other, client)
+    assert director.directrix("director", "announce", "--vip", "10.0.0.1", "--dry-run").stdout == (
+        "arping -U -c 1 -I eth0 10.0.0.1\n"
+    )
+    refused = director.directrix("director", "announce", "--vip", VIP, "10.0.0.99", check=False)
+    assert "no interface that leads to others carries 10.0.0.99 here" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "order", ["start up stop down", "start up down stop", "up start stop down", "up start down stop"]
+)
+def test_forwarding_goes_back_whichever_goes_first_of_director_and_data_plane(rs: Host, order: str) -> None:
+    words = {"start": ("start", *BOTH, "--method", "masquerade"), "stop": ("stop",)}
+    before = snapshot(rs)
+    for word in order.split():
+        rs.directrix(*(("director", *words[word]) if word in words else (word, "--quiet")))
+    assert snapshot(rs) == before
 
 
 def test_several_vips_and_methods_start_and_stop_in_any_order(rs: Host) -> None:
@@ -207,7 +250,7 @@ def test_what_somebody_set_up_by_hand_is_as_good_if_it_has_the_effect(rs: Host) 
     assert "conf.eth0.arp_announce=2" in rs.directrix("realserver", "status", *BOTH, check=False).stdout
 
 
-@pytest.mark.parametrize("method", ["sysctl", "arptables", "redirect"])
+@pytest.mark.parametrize("method", ["sysctl", "arptables", "redirect", "tunnel"])
 def test_what_a_rehearsal_prints_can_be_typed_and_does_the_same(rs: Host, method: str) -> None:
     before = snapshot(rs)
     lines = rs.directrix("realserver", "start", *BOTH, "-m", method, "--dry-run").stdout.splitlines()
@@ -239,6 +282,7 @@ exec {program} "$@"
         ("ip", "address add", ("start", *BOTH)),
         ("ip", "nodad", ("start", *BOTH)),
         ("nft", "add table", ("start", *BOTH, "--method", "redirect")),
+        ("sh", "filter replace", ("start", *BOTH, "--method", "tunnel")),
         ("ip", "address del", ("stop",)),
     ],
 )
@@ -336,16 +380,17 @@ def in_a_machine_of_its_own(rs: Host, *lines: str) -> subprocess.CompletedProces
     return rs.run(*machine, "\n".join(script), env={**os.environ, "D": " ".join(DIRECTRIX)})
 
 
-def test_it_is_kept_over_boots_until_that_is_undone(rs: Host) -> None:
+@pytest.mark.parametrize(("method", "there"), [("arptables", 5), ("tunnel", 7)])
+def test_it_is_kept_over_boots_until_that_is_undone(rs: Host, method: str, there: int) -> None:
     before = snapshot(rs)
     files = "find /etc/systemd/system /etc/sysctl.d /var/lib -mindepth 1 | sort"
     told = in_a_machine_of_its_own(
         rs,
-        f"$D realserver start --vip {VIP} --method arptables --persist",
+        f"$D realserver start --vip {VIP} --method {method} --persist",
         "$D realserver status --json | grep persist",
         f"$D realserver stop --vip {VIP}",
         # what systemd does at boot, and when somebody restarts the unit
-        "grep ^ExecStart= /etc/systemd/system/*.service | cut -d= -f2- > /var/lib/lines",
+        "grep ^ExecStart= /etc/systemd/system/*.service | cut -d= -f2- | sed 's/[$][$]/$/g' > /var/lib/lines",
         "sh -e /var/lib/lines; sh -e /var/lib/lines; rm /var/lib/lines",
         "$D realserver status | grep -c ok",
         "sed -n s/^ExecStop=-//p /etc/systemd/system/*.service | sh -e",
@@ -355,7 +400,7 @@ def test_it_is_kept_over_boots_until_that_is_undone(rs: Host) -> None:
     lasting, rest = told.split("stopped\n")
     left, undone = rest.split("undone\n")
     assert '"persist": "systemd"' in lasting
-    assert lasting.splitlines()[-1] == "5", "rules and address, and three files"
+    assert lasting.splitlines()[-1] == str(there), "rules, programs and address, and the files for them"
     assert "/etc/systemd/system/multi-user.target.wants/directrix-realserver-10-0-0-100.service" in left
     assert undone == ""
     assert snapshot(rs) == before
@@ -413,6 +458,12 @@ def test_other_hosts_are_prepared_over_ssh_without_directrix_on_them(bare: Clust
         found = json.loads(host.directrix("realserver", "status", "--json").stdout)
         assert [(entry["vip"], entry["method"]) for entry in found] == [(VIP, "arptables"), (VIP6, "arptables")]
     assert run("status").stdout.count("ok ") == 6
+    run("stop")
+    assert [snapshot(host) for host in hosts] == before
+    run("start", *BOTH, "--tunnel", "gue:6080", "--clamp-mss")
+    for host in hosts:
+        found = json.loads(host.directrix("realserver", "status", "--json").stdout)
+        assert [(entry["method"], entry["tunnels"]) for entry in found] == [("tunnel", ["gue:6080"])] * 2
     run("stop")
     assert [snapshot(host) for host in hosts] == before
     refused = run("start", "--vip", "10.0.0.11", check=False)

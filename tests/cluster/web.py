@@ -43,12 +43,15 @@ class Nginx:
 
 
 class Load:
-    """Some clients, each asking for one page after the other over new connections."""
+    """Some clients, each asking for one page after the other over new connections.
 
-    def __init__(self, host: Host, clients: int = 4, patience: float = 1.0) -> None:
+    They wait for so many seconds, `thinking`, between connecting and asking: what happens meanwhile meets open ones.
+    """
+
+    def __init__(self, host: Host, clients: int = 4, patience: float = 1.0, thinking: float = 0.0) -> None:
         self.answers: Counter[str] = Counter()
         self.failures: list[tuple[float, str]] = []
-        self._host, self._patience, self._over = host, patience, False
+        self._host, self._patience, self._thinking, self._over = host, patience, thinking, False
         self._threads = [threading.Thread(target=self._ask_on, daemon=True) for _ in range(clients)]
         for thread in self._threads:
             thread.start()
@@ -57,6 +60,7 @@ class Load:
         while not self._over:
             try:
                 with connect(self._host, VIP, 80, self._patience) as s:
+                    time.sleep(self._thinking)
                     s.sendall(b"GET / HTTP/1.0\r\n\r\n")
                     said = b""
                     while part := s.recv(4096):

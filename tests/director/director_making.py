@@ -1,12 +1,19 @@
-"""Configurations for tests of the director, as text and made ready."""
+"""For tests of the director: configurations as text and made ready, and work at the table without a process."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import IPv4Address
+from typing import Concatenate, ParamSpec, TypeVar
 
+from directrix.director.at_table import AtTable
 from directrix.director.setup import Setup, prepare
 from directrix.keepalived import loads
 from directrix.lvs import Protocol, ServiceKey
+from directrix.table.interface import Table
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 VIP = IPv4Address("192.0.2.1")
 KEY = ServiceKey.of(Protocol.TCP, VIP, 80)
@@ -28,3 +35,14 @@ PLAIN = service("10.0.0.1 80 { weight 1\n }", "10.0.0.2 80 { weight 2\n }")
 def setup(text: str) -> Setup:
     """A configuration, made ready."""
     return prepare(loads(text).configuration)
+
+
+class Here(AtTable):
+    """Does it at once."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__()
+        self.table = table
+
+    async def do(self, work: Callable[Concatenate[Table, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return work(self.table, *args, **kwargs)

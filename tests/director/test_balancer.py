@@ -12,11 +12,13 @@ import pytest
 from director_making import KEY, NAME, PLAIN, SORRY, A, B, service, setup
 
 from directrix.checks.actions import TellQuorum, TellServer
-from directrix.director.balancer import Balancer, NoSuchServer, Told
+from directrix.director.balancer import Balancer, NoSuchServer
 from directrix.director.memory import Belief, Memory, Remembered
+from directrix.director.orders import Kind, Order
 from directrix.director.refusal import Refused
 from directrix.director.setup import Setup
 from directrix.director.telling import line
+from directrix.director.told import Told
 from directrix.lvs import Address, RealServer, ServiceKey, VirtualService
 from directrix.table.memory import MemoryTable
 
@@ -66,6 +68,10 @@ def file_checked(tmp_path: Path, *, weight: int = 1, more: str = "") -> str:
         f"10.0.0.2 80 {{ weight {weight}\n }}",
         more=more,
     )
+
+
+def weight(number: int) -> Order:
+    return Order(Kind.WEIGHT, 0.0, number)
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -155,7 +161,9 @@ def test_a_file_s_change_is_in_the_table_within_50_ms_of_being_known(tmp_path: P
         table = Recording()
         took: list[float] = []
         made = Balancer(
-            table, lambda told: None, checked=lambda name, report: took.append(time.time() - report.result.at)
+            table,
+            lambda told: None,
+            checked=lambda checked: took.append(time.time() - checked.report.result.at),
         )
         made.start(setup(file_checked(tmp_path)))
         for number in range(1, 6):
@@ -178,7 +186,9 @@ def test_what_was_found_before_a_crash_is_heeded_after_it(tmp_path: Path) -> Non
         memory = Memory(tmp_path / "memory.json")
         memory.keep(
             Remembered(
-                frozenset({KEY, OTHER}), {(NAME, "10.0.0.1:80", "TCP_CHECK"): Belief(False)}, {(NAME, "10.0.0.2:80"): 7}
+                frozenset({KEY, OTHER}),
+                {(NAME, "10.0.0.1:80", "TCP_CHECK"): Belief(False)},
+                {(NAME, "10.0.0.2:80"): weight(7), (NAME, "10.0.0.77:80"): weight(1)},
             )
         )
         table = MemoryTable()
@@ -186,6 +196,7 @@ def test_what_was_found_before_a_crash_is_heeded_after_it(tmp_path: Path) -> Non
         made = balancer(table, memory=memory, keep_others=True)
         made.start(setup(checked))
         assert standing(table) == {B: 7}
+        assert made.orders == {(NAME, (B, 80)): weight(7)}
         assert [state.service.key for state in table.services()] == [KEY]
         await made.stop()
         assert memory.recall() == Remembered()
@@ -200,10 +211,11 @@ def test_what_happens_is_remembered(tmp_path: Path) -> None:
         memory = Memory(tmp_path / "memory.json")
         made = balancer(MemoryTable(), memory=memory)
         made.start(setup(file_checked(tmp_path)))
-        made.hold(NAME, (B, 80), 3)
-        await until(lambda: memory.recall().held)
+        drain = Order(Kind.DRAIN, 12.5, seconds=600.0, expire=True)
+        made.order((NAME, (B, 80)), drain)
+        await until(lambda: memory.recall().orders and memory.recall().beliefs)
         found = memory.recall()
-        assert found.held == {(NAME, "10.0.0.2:80"): 3}
+        assert found.orders == {(NAME, "10.0.0.2:80"): drain}
         assert found.beliefs[NAME, "10.0.0.1:80", "FILE_CHECK"].up is False
         assert found.services == {KEY}
         await made.stop()
@@ -212,7 +224,7 @@ def test_what_happens_is_remembered(tmp_path: Path) -> None:
 
 
 def test_a_memory_that_makes_no_sense_is_not_heeded(tmp_path: Path) -> None:
-    for text in ("", "[]", '{"version": 1}', '{"version": 9}', '{"version": 1, "services": [[1]]}'):
+    for text in ("", "[]", '{"version": 2}', '{"version": 9}', '{"version": 2, "services": [[1]]}'):
         (tmp_path / "memory.json").write_text(text)
         assert Memory(tmp_path / "memory.json").recall() == Remembered()
 
@@ -262,22 +274,57 @@ def test_what_the_table_refuses_is_tried_again(tmp_path: Path) -> None:
     run(story)
 
 
+def test_a_reload_that_the_table_refuses_halfway_is_made_whole_later(tmp_path: Path) -> None:
+    from directrix.lvs.errors import TableError
+
+    (tmp_path / "down").write_text("0")
+
+    class Full(MemoryTable):
+        full = False
+
+        def add_server(self, key: ServiceKey, server: RealServer) -> None:
+            if self.full:
+                raise TableError(errno.ENOMEM)
+            super().add_server(key, server)
+
+    async def story() -> None:
+        table = Full()
+        made = balancer(table)
+        made.start(setup(file_checked(tmp_path)))
+        table.full = True
+        third = "10.0.0.2 80 { weight 1\n }\nreal_server 10.0.0.3 80 { weight 1\n }"
+        with pytest.raises(TableError):
+            await made.reload(setup(file_checked(tmp_path).replace("10.0.0.2 80 { weight 1\n }", third)))
+        assert standing(table) == {A: 1, B: 1}
+        # What a check finds meanwhile takes nothing else away.
+        (tmp_path / "down").write_text("1")
+        await until(lambda: A not in standing(table))
+        assert standing(table) == {B: 1}
+        table.full = False
+        await until(lambda: not made.in_force.astray)
+        assert standing(table) == {B: 1, B + 1: 1}
+        await made.stop()
+
+    run(story)
+
+
 def test_the_operator_s_weight_counts_until_it_is_given_back(tmp_path: Path) -> None:
     async def story() -> None:
         table = MemoryTable()
         made = balancer(table)
         made.start(setup(PLAIN))
-        made.hold(NAME, (A, 80), 0)
+        made.order((NAME, (A, 80)), weight(0))
         assert standing(table) == {A: 0, B: 2}
         await made.reload(setup(PLAIN.replace("weight 1", "weight 6")))
         assert standing(table) == {A: 0, B: 2}
-        made.hold(NAME, (A, 80), None)
+        made.order((NAME, (A, 80)), None)
         assert standing(table) == {A: 6, B: 2}
-        for name, key in ((NAME, (SORRY, 80)), ("TCP 192.0.2.7:80", (A, 80))):
+        for name in ((NAME, (SORRY, 80)), ("TCP 192.0.2.7:80", (A, 80))):
             with pytest.raises(NoSuchServer):
-                made.hold(name, key, 1)
+                made.order(name, weight(1))
         with pytest.raises(ValueError, match="weight"):
-            made.hold(NAME, (A, 80), -1)
+            made.order((NAME, (A, 80)), weight(-1))
+        assert not made.orders
         await made.stop()
 
     run(story)
@@ -301,6 +348,59 @@ def test_a_checker_that_can_t_be_made_refuses_start_and_reload_and_nothing_chang
         await made.stop()
 
     run(story)
+
+
+def test_the_sorry_server_comes_before_the_last_real_server_goes_and_goes_after_the_first_one_is_back(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "down").write_text("0")
+    checked = f"track_file down {{ file {tmp_path / 'down'}\n }}\n" + service(
+        "10.0.0.1 80 { FILE_CHECK { track_file down\n weight 0\n } }", more="sorry_server 10.0.0.9 80"
+    )
+
+    async def story() -> None:
+        table = Recording()
+        made = balancer(table)
+        made.start(setup(checked))
+        table.done.clear()
+        (tmp_path / "down").write_text("1")
+        await until(lambda: set(standing(table)) == {SORRY})
+        (tmp_path / "down").write_text("0")
+        await until(lambda: set(standing(table)) == {A})
+        assert table.done == ["add 10.0.0.9 1", "delete 10.0.0.1", "add 10.0.0.1 1", "delete 10.0.0.9"]
+        await made.stop()
+
+    run(story)
+
+
+def test_the_sorry_server_may_be_one_of_the_real_servers(tmp_path: Path) -> None:
+    (tmp_path / "down").write_text("0")
+    text = file_checked(tmp_path, weight=4, more="quorum 8\nsorry_server 10.0.0.2 80")
+
+    async def story() -> None:
+        table = MemoryTable()
+        made = balancer(table)
+        made.start(setup(text))
+        assert standing(table) == {A: 4, B: 4}
+        (tmp_path / "down").write_text("1")
+        await until(lambda: standing(table) == {B: 1})
+        (tmp_path / "down").write_text("0")
+        await until(lambda: standing(table) == {A: 4, B: 4})
+        await made.stop()
+
+    run(story)
+
+
+def test_a_disk_that_is_full_costs_the_memory_and_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    memory = Memory(tmp_path / "away" / "memory.json")
+    for _ in range(3):
+        memory.keep(Remembered(frozenset({KEY})))
+    assert caplog.text.count("can't be remembered") == 1
+    (tmp_path / "away").mkdir()
+    memory.keep(Remembered(frozenset({KEY})))
+    assert memory.recall().services == {KEY}
 
 
 def test_others_are_told_after_the_table_has_followed_in_keepalived_s_words(tmp_path: Path) -> None:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+import subprocess
 import time
+from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from pathlib import Path
 
+import pytest
 from director_making import NAME, PLAIN, A, setup
 
 from directrix.checks.actions import TellQuorum, TellServer
-from directrix.director.balancer import Told
+from directrix.checks.engine import Report
+from directrix.checks.history import Result
+from directrix.checks.outcome import failure, success
 from directrix.director.mail import LONGEST_QUEUE, Mailer
-from directrix.keepalived.values import GlobalDefinitions, Mail
+from directrix.director.told import Checked, Told
+from directrix.keepalived.values import GlobalDefinitions, Mail, MailTls
 from directrix.vrrp.states import State
 
 
@@ -25,15 +33,31 @@ def settings(port: int, **more: object) -> GlobalDefinitions:
 class Post:
     """A mail server that keeps what it gets."""
 
-    def __init__(self, refusals: int = 0) -> None:
+    def __init__(self, refusals: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.taken: list[EmailMessage] = []
         self.to: list[str] = []
+        self.logins: list[str] = []
+        """Who has logged in, and by which words on the wire."""
         self.refusals = refusals
+        self._tls = tls
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 post\r\n")
         while line := await reader.readline():
             word = line.split()[0].upper()
+            if word == b"EHLO" and self._tls is not None:
+                writer.write(b"250-post\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n")
+                continue
+            if word == b"STARTTLS" and self._tls is not None:
+                writer.write(b"220 go on\r\n")
+                await writer.start_tls(self._tls)
+                continue
+            if word == b"AUTH":
+                _, name, password = b64decode(line.split()[2]).decode().split("\0")
+                secret = writer.get_extra_info("ssl_object") is not None
+                self.logins.append(f"{name} {password}{' in secret' if secret else ''}")
+                writer.write(b"235 ok\r\n")
+                continue
             if word == b"DATA":
                 writer.write(b"354 go on\r\n")
                 content = (await reader.readuntil(b"\r\n.\r\n"))[:-5]
@@ -53,9 +77,10 @@ class Post:
 def run(
     handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
     story: Callable[[int], Awaitable[None]],
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     async def main() -> None:
-        server = await asyncio.start_server(handle, "127.0.0.1", 0)  # type: ignore[arg-type]
+        server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)  # type: ignore[arg-type]
         try:
             await story(server.sockets[0].getsockname()[1])
         finally:
@@ -73,7 +98,7 @@ def test_servers_quorums_and_instances_are_told_of_to_all_recipients() -> None:
         mailer.configure(settings(port, no_faults=True))
         mailer.server_or_quorum(Told(virtual, TellServer((A, 80), False)))
         mailer.server_or_quorum(Told(virtual, TellQuorum(True, 3, 1, starting=True)))
-        mailer.server_or_quorum(Told(virtual, TellQuorum(False, 0, 1)))
+        mailer.server_or_quorum(Told(virtual, TellQuorum(False, 0, 1), "TCP_CHECK: connection\udcff refused"))
         mailer.instance("VI", State.MASTER)
         mailer.instance("VI", State.FAULT)
         await mailer.close(20.0)
@@ -85,6 +110,78 @@ def test_servers_quorums_and_instances_are_told_of_to_all_recipients() -> None:
         "[lb1] VRRP Instance VI - Entering MASTER state",
     ]
     assert post.to[:2] == ["RCPT TO:<ops@x.test>", "RCPT TO:<b@x.test>"]
+
+
+def checked(up: bool) -> Checked:
+    result = Result(0.0, 0.1, success("connected") if up else failure("refused"), up)
+    return Checked((NAME, (A, 80), "TCP_CHECK"), Report("x", result, up, True), turned=False)
+
+
+def test_a_check_that_changes_is_told_of_unless_it_is_asked_not_to() -> None:
+    post = Post()
+    virtual = setup(PLAIN).virtuals[NAME]
+    quiet = setup(PLAIN.replace("weight 1\n", "weight 1\nsmtp_alert off\n")).virtuals[NAME]
+
+    async def story(port: int) -> None:
+        mailer = Mailer()
+        mailer.configure(settings(port))
+        mailer.check(virtual, checked(False))
+        mailer.check(quiet, checked(True))
+        mailer.check(virtual, checked(True))
+        mailer.configure(settings(port, no_checkers=True))
+        mailer.check(virtual, checked(False))
+        await mailer.close(20.0)
+
+    run(post.serve, story)
+    about = "[lb1] Check TCP_CHECK of realserver 10.0.0.1:80 of virtual server [192.0.2.1]:tcp:80"
+    assert [message["Subject"] for message in post.taken] == [f"{about} - DOWN", f"{about} - UP"]
+    assert [message.get_content().strip() for message in post.taken] == [
+        "TCP_CHECK fails: refused",
+        "TCP_CHECK succeeds: connected",
+    ]
+
+
+@pytest.fixture
+def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """A certificate for 127.0.0.1 that this process trusts."""
+    words = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=post"
+    files = ["-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "certificate")]
+    subprocess.run([*words.split(), "-addext", "subjectAltName=IP:127.0.0.1", *files], check=True, capture_output=True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "certificate", tmp_path / "key")
+    return context
+
+
+@pytest.mark.parametrize("mode", [MailTls.TLS, MailTls.STARTTLS])
+def test_mail_goes_in_secret_and_with_a_log_in_if_asked(mode: MailTls, trusted: ssl.SSLContext) -> None:
+    post = Post(tls=trusted)
+
+    async def story(port: int) -> None:
+        mailer = Mailer(again=())
+        mailer.configure(settings(port, tls=mode, user="lb", password="geheim"))
+        mailer.instance("VI", State.MASTER)
+        await mailer.close(20.0)
+
+    run(post.serve, story, trusted if mode is MailTls.TLS else None)
+    assert len(post.taken) == 1
+    assert post.logins == ["lb geheim in secret"]
+
+
+def test_a_server_that_does_not_speak_tls_gets_neither_password_nor_message(
+    trusted: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    post = Post()
+
+    async def story(port: int) -> None:
+        mailer = Mailer(again=())
+        mailer.configure(settings(port, tls=MailTls.STARTTLS, user="lb", password="geheim"))
+        mailer.instance("VI", State.MASTER)
+        await mailer.close(20.0)
+
+    run(post.serve, story)
+    assert (post.taken, post.logins) == ([], [])
+    assert "doesn't take" in caplog.text
 
 
 def test_a_message_that_is_refused_is_tried_again() -> None:

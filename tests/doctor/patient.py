@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from directrix.doctor.finding import THE_DIRECTOR
 from directrix.lab import state
 from directrix.lab.breaking import break_lab, heal_lab
 from directrix.lab.breaks import BREAKS
@@ -88,7 +89,9 @@ class Patient:
             assert done.returncode == 0, (where, remedy["command"], done.stdout, done.stderr)
 
     def _at(self, address: str) -> str:
-        """The host that has an address; over ssh one would reach it so."""
+        """The host that has an address, over ssh one would reach it so; or the director."""
+        if address == THE_DIRECTOR:
+            return next(host.name for host in self.lab.hosts if host.role == "director")
         wanted = address.partition("%")[0]
         return next(
             host.name

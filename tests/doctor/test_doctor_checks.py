@@ -12,13 +12,16 @@ import pytest
 from test_doctor_breaks import EVERY
 
 from directrix.doctor.case import Case
-from directrix.doctor.checks import arp_settings, fill, hooks, link, listening, rp_filter, services, vip
+from directrix.doctor.checks import arp_settings, fill, hooks, link, listening, own_address, rp_filter, services, vip
+from directrix.doctor.examining import examine
 from directrix.doctor.finding import Finding, Role
-from directrix.doctor.host import Carried, Destination, Host, Listener
+from directrix.doctor.host import Carried, Destination, Host, Listener, Way
+from directrix.doctor.mending import left_elsewhere, safe_remedies
 from directrix.doctor.registry import CHECKS
 from directrix.doctor.served import Server, parse_service
 from directrix.lab.breaks import BREAKS
-from directrix.lvs import Address, ForwardingMethod
+from directrix.lvs import Address, ForwardingMethod, Protocol, ServiceKey
+from directrix.lvs.flood import Flood, FloodCounts, FloodState
 from directrix.system.links import Link
 from directrix.table.xdp.attachment import Attachment
 from directrix.table.xdp.director import Status
@@ -32,7 +35,7 @@ class MadeUp(Host):
 
     def __init__(self, settings: dict[str, str] | None = None, **facts: Any) -> None:
         self.settings = settings or {}
-        plain: dict[str, Any] = {"carried": [], "neighbours": [], "listeners": [], "rulesets": [], "routes": []}
+        plain: dict[str, Any] = {"carried": [], "neighbours": [], "listeners": [], "ruleset": None, "routes": []}
         plain["links"] = {"eth0": Link(2, "eth0", "ether", up=True)}
         self.__dict__.update(plain | facts)
 
@@ -85,7 +88,7 @@ class TestVip:
             ([OWN, ON_LO], ["ok"], None),
             ([OWN], ["fail"], "ip address replace 10.0.0.100/32 dev lo scope host"),
             ([OWN, address("10.0.0.100/24", "lo")], ["fail"], "ip address del 10.0.0.100/24 dev lo"),
-            ([OWN, address("10.0.0.100/32")], ["fail"], "ip address del 10.0.0.100/32 dev eth0"),
+            ([OWN, address("10.0.0.100/32")], ["fail"], "directrix director announce --vip 10.0.0.100"),
         ],
     )
     def test_a_real_server_carries_it_on_lo_alone(self, carried: list[Carried], outcome: list[str], last: str) -> None:
@@ -106,7 +109,30 @@ class TestVip:
     def test_nobody_else_carries_it(self) -> None:
         assert told(vip.look(case(Role.BYSTANDER, MadeUp(carried=[OWN])))) == ["ok"]
         (found,) = vip.look(case(Role.BYSTANDER, MadeUp(carried=[OWN, address("10.0.0.100/24")])))
-        assert commands(found) == ["ip address del 10.0.0.100/24 dev eth0"]
+        assert commands(found) == [
+            "ip address del 10.0.0.100/24 dev eth0",
+            "directrix director announce --vip 10.0.0.100",
+        ]
+        assert [remedy.on for remedy in found.remedies] == ["", "the director"]
+
+    def test_of_ipv6_the_wide_one_goes_first_since_both_can_not_be(self) -> None:
+        six, wide = ip_address("fd00::100"), address("fd00::100/64", "lo")
+        (found,) = vip.look(Case(MadeUp(carried=[OWN, wide]), Role.REALSERVER, (six,)))
+        assert commands(found) == [
+            "ip address del fd00::100/64 dev lo",
+            "ip address replace fd00::100/128 dev lo nodad preferred_lft 0",
+        ]
+
+
+def test_what_is_safe_here_is_run_and_what_is_left_elsewhere_is_told() -> None:
+    host = MadeUp({}, carried=[OWN, ON_LO])
+    found = examine(case(Role.REALSERVER, host), [CHECKS["arp-settings"]])
+    assert [remedy.command for remedy in safe_remedies(found)] == [
+        "sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2"
+    ]
+    assert [(remedy.on, remedy.command) for remedy in left_elsewhere(found)] == [
+        ("the director", "directrix director announce --vip 10.0.0.100")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -149,6 +175,27 @@ def test_strict_filtering_matters_if_answers_leave_elsewhere(
     assert told(rp_filter.look(case(Role.REALSERVER, host, interface="eth0"))) == [outcome]
 
 
+@pytest.mark.parametrize(
+    ("value", "addresses", "commands_told"),
+    [
+        ("0", [], []),
+        ("2", ["tunl0"], []),
+        ("1", ["tunl0"], ["sysctl -w net.ipv4.conf.tunl0.rp_filter=2"]),
+        ("2", [], ["ip address add 10.0.0.100/32 dev tunl0 scope host", "sysctl -w net.ipv4.conf.tunl0.rp_filter=2"]),
+    ],
+)
+def test_what_comes_out_of_a_tunnel_needs_a_loose_filter_and_an_address(
+    value: str, addresses: list[str], commands_told: list[str]
+) -> None:
+    links = {name: Link(2, name, "ether", up=True) for name in ("eth0",)}
+    links["tunl0"] = Link(4, "tunl0", "ipip", kind="ipip", up=True)
+    carried = [OWN, ON_LO, *(address("10.0.0.100/32", name) for name in addresses)]
+    host = MadeUp({"net/ipv4/conf/tunl0/rp_filter": value}, carried=carried, links=links)
+    _, of_tunnel = rp_filter.look(case(Role.REALSERVER, host, interface="eth0"))
+    assert of_tunnel.outcome.value == ("fail" if commands_told else "ok")
+    assert commands(of_tunnel) == commands_told
+
+
 class TestListening:
     def look(self, *listeners: tuple[str, int], named: bool = True) -> list[Finding]:
         sockets = [Listener("tcp", ip_address(where), port) for where, port in listeners]
@@ -187,12 +234,27 @@ class TestListening:
 
 def status(connections: int = 0, hook: str = "tc", there: bool = True) -> Status:
     known = Attachment(2, "eth0", hook, False, 1)
-    return Status(connections, 1000, 0, ((known, there),), tuple((each, 0) for each in VERDICTS), (), "", True)
+    return Status(connections, 1000, 0, ((known, there),), tuple((each, 0) for each in VERDICTS), (), {}, "", True)
 
 
 @pytest.mark.parametrize(("used", "outcome"), [(0, "ok"), (799, "ok"), (800, "warn"), (950, "fail"), (1000, "fail")])
 def test_a_table_is_nearly_full_before_it_is_full(used: int, outcome: str) -> None:
     assert told(fill.look(case(Role.DIRECTOR, MadeUp(), status=status(used)))) == [outcome]
+
+
+def test_a_table_full_of_a_flood_is_told_apart_and_named_with_the_service_it_is_about() -> None:
+    web = ServiceKey.of(Protocol.TCP, ip_address("10.0.0.1"), 80)
+    flood = Flood(2, FloodState.ON, 1, 12.0, None, {web: FloodCounts(1000, 10, 0, 900, 10)})
+    found = list(fill.look(case(Role.DIRECTOR, MadeUp(), status=replace(status(990), flood=flood))))
+    assert told(found) == ["warn"]
+    assert "under flood for 12 s" in found[0].looked_at
+    assert "TCP 10.0.0.1:80 900 a second" in found[0].said
+
+
+def test_a_table_nearly_full_without_the_defence_is_told_to_have_it() -> None:
+    found = list(fill.look(case(Role.DIRECTOR, MadeUp(), status=replace(status(900), flood=Flood(0)))))
+    assert told(found) == ["warn", "warn"]
+    assert commands(found[1]) == ["directrix sysctl flood_defence=1"]
 
 
 class TestHooks:
@@ -237,10 +299,40 @@ class TestServices:
         assert told(self.look(3, port=8080, method=ForwardingMethod.MASQUERADE)) == ["ok"]
 
 
+class Routed(MadeUp):
+    """A host whose way to everything leaves from one address."""
+
+    def __init__(self, source: str, **facts: Any) -> None:
+        super().__init__(**facts)
+        self.source = source
+
+    def way_to(self, other: Address, source: Address | None = None) -> Way:
+        return Way("eth0", None, ip_address(self.source))
+
+
+class TestOwnAddress:
+    VIP6 = ip_address("fd00::100")
+
+    def look(self, source: str) -> list[Finding]:
+        service = replace(
+            parse_service("[fd00::100]:80"), servers=(Server(ip_address("fd00::11"), 80, ForwardingMethod.DIRECT, 1),)
+        )
+        host = Routed(source, carried=[address("fd00::1/64"), address("fd00::100/64")])
+        return list(own_address.look(Case(host, Role.DIRECTOR, (self.VIP6,), (service,))))
+
+    def test_checks_that_would_come_from_an_ipv6_vip_are_a_warning(self) -> None:
+        assert told(self.look("fd00::1")) == ["ok"]
+        (found,) = self.look("fd00::100")
+        assert (told([found]), commands(found)) == (
+            ["warn"],
+            ["ip address change fd00::100/64 dev eth0 preferred_lft 0"],
+        )
+
+
 def test_the_guide_tells_of_every_break_and_of_every_check_that_finds_one() -> None:
     guide = (Path(__file__).parents[2] / "docs" / "troubleshooting.md").read_text()
     rows = [[cell.strip().strip("`") for cell in row.split("|")[1:-1]] for row in guide.splitlines() if row[:1] == "|"]
-    assert {row[3] for row in rows[2:]} - {""} == set(BREAKS)
+    assert {name for row in rows[2:] for name in re.findall(r"[a-z0-9-]+", row[3])} == set(BREAKS)
     named = {name for row in rows[2:] for name in re.findall(r"[a-z-]{3,}", row[2].partition(" (")[0])}
     assert named <= set(CHECKS)
     assert {each.check for each in EVERY} - named <= {"prepared", "client-path"}

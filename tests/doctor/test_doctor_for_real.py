@@ -50,6 +50,49 @@ def test_a_router_that_drops_answers_from_the_vip_is_found_and_mended(routed: Pa
         routed.run("gateway", "sysctl -qw net.ipv4.conf.back.rp_filter=0")
 
 
+def default_routes(routed: Patient, host: str) -> str:
+    return routed.run(host, "ip -4 route show default; ip -6 route show default").stdout
+
+
+def test_whose_gateway_is_the_director_gets_the_router_of_its_own_wire(routed: Patient) -> None:
+    before = default_routes(routed, "rs1")
+    routed.run("rs1", "ip route replace default via 10.0.2.2; ip -6 route replace default via fd00:2::2")
+    try:
+        found = routed.examine("director", "--only", "gateway")
+        complaints = found.of("gateway")
+        assert len(complaints) == 2, found.wrong
+        for complaint in complaints:
+            routed.follow(complaint, "director")
+        assert default_routes(routed, "rs1") == before
+    finally:
+        routed.run("rs1", "; ".join(f"ip route replace {route}" for route in before.splitlines()))
+
+
+def test_without_a_gateway_a_real_server_is_given_the_only_router_there_is(routed: Patient) -> None:
+    before = default_routes(routed, "rs1")
+    routed.run("rs1", "ip route del default; ip -6 route del default")
+    try:
+        done = routed.run("rs1", "directrix doctor --only gateway --fix --yes")
+        assert done.stderr.count("ran: ip") == 2, (done.stdout, done.stderr)
+        assert default_routes(routed, "rs1") == before
+    finally:
+        routed.run("rs1", "; ".join(f"ip route replace {route}" for route in before.splitlines()))
+
+
+def mac_of(patient: Patient, host: str) -> str:
+    return str(json.loads(patient.run(host, "ip -json link show eth0").stdout)[0]["address"])
+
+
+def test_by_its_advice_clients_come_back_that_learned_the_vip_from_a_real_server(patient: Patient) -> None:
+    with patient.broken("arp-leak") as server:
+        entry = f"10.0.0.100 lladdr {mac_of(patient, server)} dev eth0 nud stale"
+        assert patient.run("client", f"ip neighbour replace {entry}").returncode == 0
+        (complaint,) = patient.examine("director", "--only", "answers", "--vip", "10.0.0.100").wrong
+        patient.follow(complaint, "director")
+        known = patient.run("client", "ip neighbour show 10.0.0.100").stdout
+        assert mac_of(patient, "director") in known
+
+
 class TestFromAClient:
     def test_it_tells_who_answers_how_often_by_what_they_say(self, routed: Patient) -> None:
         done = routed.run(

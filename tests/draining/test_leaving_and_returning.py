@@ -123,7 +123,7 @@ def test_the_deadline_is_kept_to_the_moment(world: World) -> None:
     world.leaver.quiesce()
     last = world.watch(2.5)
     assert (last.stage, last.elapsed) == (Stage.TIME_UP, 2.5)
-    assert world.leaver.end() == 1
+    assert world.leaver.connections.end() == 1
     assert world.watch().stage is Stage.DRAINED
 
 
@@ -182,7 +182,7 @@ def test_a_client_that_persistence_kept_there_goes_elsewhere(tmp_path: Path) -> 
     world.table.add_server(HTTP, RealServer(OTHER, 80))
     world.leaver.quiesce()
     assert world.send(2) == RIP
-    assert world.leaver.release_clients()
+    assert world.leaver.connections.release_clients()
     assert world.send(3) == OTHER
     assert world.send(1, TcpFlags.ACK) == RIP
 
@@ -191,11 +191,11 @@ def test_over_ipvs_persistence_and_ending_are_told_of(tmp_path: Path) -> None:
     world = World(tmp_path, persistence=300, table=IpvsLike())
     world.send(1)
     with pytest.raises(UnknownToIpvs):
-        world.leaver.check_ending()
+        world.leaver.connections.check_ending()
     world.leaver.quiesce()
-    assert not world.leaver.release_clients()
+    assert not world.leaver.connections.release_clients()
     world.table.set_sysctls({"expire_quiescent_template": 1})
-    assert world.leaver.release_clients()
+    assert world.leaver.connections.release_clients()
     assert world.watch().stage is Stage.DRAINED
 
 
@@ -207,7 +207,7 @@ def test_protocols_of_a_mark_service_are_told_apart_and_udp_can_go_at_once(tmp_p
     world.leaver.quiesce()
     world.watch(0)
     assert world.told[-1].seen.by_protocol == {"tcp": 1, "udp": 2}
-    assert world.leaver.end(Protocol.UDP) == 2
+    assert world.leaver.connections.end(Protocol.UDP) == 2
     world.watch(0)
     assert world.told[-1].seen.by_protocol == {"tcp": 1}
 

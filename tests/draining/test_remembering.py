@@ -55,3 +55,12 @@ def test_a_file_that_is_none_is_as_no_file(weights: Weights, tmp_path: Path, tex
     assert weights.all() == []
     weights.remember(HTTP, *SERVER, 7)
     assert [one.weight for one in weights.all()] == [7]
+
+
+def test_whole_services_are_forgotten_and_others_stay(weights: Weights) -> None:
+    other = ServiceKey.mark(7)
+    weights.remember(HTTP, *SERVER, 7)
+    weights.remember(HTTP, *OTHER, 3)
+    weights.remember(other, *OTHER, 2)
+    weights.forget_services({str(HTTP)})
+    assert [one.weight for one in weights.all()] == [2]

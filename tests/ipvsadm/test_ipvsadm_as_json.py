@@ -10,6 +10,7 @@ from typing import Any
 from directrix.ipvsadm.as_json import connections_as_json
 from directrix.ipvsadm.command import main
 from directrix.lvs import Connection, ConnectionFlags
+from directrix.lvs.daemon import DaemonRole, SyncDaemon
 from directrix.table.interface import Table
 from directrix.table.memory import MemoryTable
 
@@ -137,3 +138,24 @@ def test_a_connection_has_all_its_fields() -> None:
         "engine_data": None,
     }
     assert (shown[1]["protocol"], shown[1]["engine"], shown[1]["flags"]) == ("ip", "sip", [])
+
+
+def test_synchronisation_daemons_are_listed_with_what_was_chosen_for_them() -> None:
+    class Synchronising(MemoryTable):
+        def daemons(self) -> list[SyncDaemon]:
+            return [SyncDaemon(DaemonRole.MASTER, "eth0", 7, 1472, IPv4Address("224.0.0.81"), 8848, 1)]
+
+    assert run(Synchronising(), "-L --daemon --json") == {
+        "daemons": [
+            {
+                "role": "master",
+                "interface": "eth0",
+                "sync_id": 7,
+                "max_length": 1472,
+                "group": "224.0.0.81",
+                "port": 8848,
+                "ttl": 1,
+            }
+        ]
+    }
+    assert run(MemoryTable(), "-L --daemon --json") == {"daemons": []}

@@ -216,7 +216,6 @@ def test_help_and_version_end_a_restore(terminal: Terminal) -> None:
         ("-S --json", "Illegal 'json' option with the 'save' command"),
         ("-A -t 10.0.0.1:80 --json", "Illegal 'json' option with the 'add-service' command"),
         ("-L --json --json", "multiple 'json' options specified"),
-        ("-L --daemon --json", "options conflicts in the list command"),
     ],
 )
 def test_json_is_for_listings_alone(terminal: Terminal, line: str, message: str) -> None:

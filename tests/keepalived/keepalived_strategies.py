@@ -40,6 +40,7 @@ from directrix.keepalived.values import (
     NextHop,
     Notify,
     ParameterMatch,
+    PassiveHealth,
     Pattern,
     PingCheck,
     RealServer,
@@ -626,6 +627,7 @@ def virtual_servers(
     total = max(1, sum(real.weight for real in reals))
     found["quorum"] = draw(st.integers(1, min(total, 2**32 - 1)))
     found["hysteresis"] = draw(st.integers(0, found["quorum"] - 1))
+    found["passive_health"] = draw(st.none() | passive_healths())
     if draw(booleans):
         method, tunnel = draw(forwarding())
         found["sorry_server"] = SorryServer(
@@ -638,6 +640,20 @@ def virtual_servers(
     else:
         found["sorry_server"] = None
     return VirtualServer(**found)
+
+
+@st.composite
+def passive_healths(draw: Draw) -> PassiveHealth:
+    low, high = sorted(draw(st.lists(st.integers(1, 100), min_size=2, max_size=2, unique=True)))
+    hold = draw(seconds(0.001))
+    return PassiveHealth(
+        out_below=low / 100,
+        back_above=high / 100,
+        sample=draw(st.integers(1, 2**32 - 1)),
+        most_out=draw(st.integers(0, 99)) / 100,
+        hold=hold,
+        hold_most=draw(st.sampled_from([hold, 86400.0])),
+    )
 
 
 @st.composite

@@ -6,7 +6,15 @@ import pytest
 
 from directrix.keepalived import FaultyConfiguration, loads
 from directrix.keepalived.schema.server_words import SCHEDULERS
-from directrix.keepalived.values import Configuration, InitialState, RealServer, Track, VirtualServer, VrrpInstance
+from directrix.keepalived.values import (
+    Configuration,
+    InitialState,
+    PassiveHealth,
+    RealServer,
+    Track,
+    VirtualServer,
+    VrrpInstance,
+)
 from directrix.lvs import ForwardingMethod, Protocol
 from directrix.scheduling import ALGORITHMS
 
@@ -200,6 +208,32 @@ def test_without_protocol_scheduler_and_method_a_virtual_server_is_keepalived_s_
     (found,) = configuration(text).virtual_servers
     assert (found.protocol, found.scheduler, found.method) == (Protocol.UDP, "wlc", ForwardingMethod.MASQUERADE)
     assert "means UDP" in warned(text)
+
+
+def test_passive_health_has_defaults_and_bounds_that_make_sense() -> None:
+    assert virtual("").passive_health is None
+    assert virtual("passive_health {\n}").passive_health == PassiveHealth()
+    found = virtual("passive_health {\nout_below .4\nback_above 1\nsample 50\nmost_out 0\nhold 5\nhold_most 5\n}")
+    assert found.passive_health == PassiveHealth(
+        out_below=0.4, back_above=1.0, sample=50, most_out=0.0, hold=5.0, hold_most=5.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("out_below 0.9", "out_below (0.9) is above 0 and below back_above (0.8)"),
+        ("out_below 0", "out_below (0) is above 0"),
+        ("most_out 1", "most_out is less than 1"),
+        ("hold 7200", "hold (7200) is not above hold_most (3600)"),
+        ("out_below 50%", "a part, from 0 to 1, not '50%'"),
+        ("holds 1", "did you mean 'hold'"),
+    ],
+)
+def test_passive_health_that_makes_no_sense_is_refused(words: str, reason: str) -> None:
+    head = "virtual_server 10.0.0.1 80 {\nlb_algo rr\nlb_kind DR\nprotocol TCP\n"
+    servers = "real_server 10.0.0.11 80 {\n}\nreal_server 10.0.0.12 80 {\n}\n"
+    assert reason in refused(f"{head}{servers}passive_health {{\n{words}\n}}\n}}")
 
 
 def test_a_quorum_out_of_reach_and_too_much_hysteresis_are_corrected() -> None:

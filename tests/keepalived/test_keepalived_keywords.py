@@ -96,4 +96,5 @@ def test_keywords_have_one_of_three_states() -> None:
     states = {row.state for row in rows()}
     assert states == set(State)
     ours = {row.keyword.name for row in rows() if row.state is State.OURS}
-    assert ours == {"DR_CHECK", "AGENT_CHECK", "smtp_tls", "smtp_user", "smtp_password"}
+    passive = {"passive_health", "out_below", "back_above", "sample", "most_out", "hold", "hold_most"}
+    assert ours == {"DR_CHECK", "AGENT_CHECK", "smtp_tls", "smtp_user", "smtp_password", *passive}

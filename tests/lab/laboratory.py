@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from directrix.lab import state
 from directrix.system import namespaces
@@ -38,8 +39,22 @@ def lab(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMMAND, *words], **settings)  # type: ignore[call-overload, no-any-return]
 
 
+MARK = f"DIRECTRIX_LAB_TESTED_BY={os.getpid()}"
+os.environ.update([MARK.split("=")])
+_NGINX = (f"/test-{os.getpid()}".encode(), b"/demo/")
+"""What nginx has in its title, which it writes over its environment: the directory of one of our labs."""
+
+
+def _is_of_ours(process: str) -> bool:
+    """Whether a process comes from this test run; others build labs beside it."""
+    said = Path("/proc", process)
+    return MARK.encode() in (said / "environ").read_bytes().split(b"\0") or any(
+        place in (said / "cmdline").read_bytes() for place in _NGINX
+    )
+
+
 def homeless() -> set[int]:
-    """Processes in network namespaces that have no name and are not ours: left over from labs taken down."""
+    """Processes of ours in network namespaces that have no name: left over from labs taken down."""
     known = {namespaces.current()}
     names = os.listdir(namespaces.DIRECTORY) if namespaces.DIRECTORY.exists() else []
     known |= {identity for name in names if (identity := namespaces.identity(name))}
@@ -48,6 +63,8 @@ def homeless() -> set[int]:
         if entry.isdigit():
             try:
                 stat = os.stat(f"/proc/{entry}/ns/net")
+                if not _is_of_ours(entry):
+                    continue
             except OSError:
                 continue
             if namespaces.NamespaceId(stat.st_dev, stat.st_ino) not in known:

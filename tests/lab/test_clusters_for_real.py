@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -33,6 +34,7 @@ print(ttl[0])
     [
         ("one-segment", ["http://10.0.0.100/", "http://[fd00::100]/"]),
         ("routed", ["http://10.0.1.100/", "http://[fd00:1::100]/"]),
+        ("tunnel", ["http://10.0.1.100/", "http://[fd00:1::100]/"]),
     ],
 )
 def test_in_a_ready_made_cluster_the_servers_take_turns_in_both_families(
@@ -62,6 +64,31 @@ def test_large_answers_come_past_the_director(name: str, which: str, url: str) -
     [(packets_in, packets_out)] = found
     assert packets_in != "0"
     assert packets_out == "0"
+
+
+@pytest.mark.parametrize("hook", ["tc", "xdp-generic"])
+def test_tunnels_reach_real_servers_behind_a_router_by_each_hook(name: str, hook: str) -> None:
+    lab("up", "tunnel", "--name", name)
+    inside(name, "director", "directrix", "up", "-q", "--interface", "eth0", "--hook", hook)
+    for url in ("http://10.0.1.100", "http://[fd00:1::100]"):
+        answers = [inside(name, "client", "curl", "-s", "-m", "5", f"{url}/").strip() for _ in range(4)]
+        assert Counter(answers) == {"rs1": 2, "rs2": 2}
+        words = (
+            "curl",
+            "-s",
+            "-m",
+            "20",
+            "-r",
+            "0-20000000",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{size_download}",
+            f"{url}/large",
+        )
+        assert inside(name, "client", *words) == "20000001"
+    (found,) = json.loads(inside(name, "director", "directrix", "status", "--json"))["interfaces"]
+    assert (found["hook"], found["attached"]) == (hook, True)
 
 
 def test_the_gateway_takes_one_from_the_ttl_and_the_director_none(name: str) -> None:

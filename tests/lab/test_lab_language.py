@@ -274,3 +274,56 @@ def test_a_host_without_a_role_gets_no_second_complaint_for_its_vips() -> None:
     text = BASE.format(role="director")
     assert replace(parse(text, "f"), title="x").hosts[0].vips == (ip_address("10.0.0.100"),)
     assert len(faults(text.replace('role = "director"', "vips = []"))) == 1
+
+
+DIRECTORS = """\
+segments = ["lan"]
+vips = ["10.0.0.100"]
+keepalived = '''
+virtual_server 10.0.0.100 80 {
+@d1 weight 3
+  lvs_sched wlc
+}
+'''
+[hosts.d1]
+role = "director"
+interfaces.eth0 = { segment = "lan", addresses = ["10.0.0.1/24"] }
+[hosts.d2]
+role = "director"
+interfaces.eth0 = { segment = "lan", addresses = ["10.0.0.2/24"] }
+"""
+
+
+def test_directors_that_run_a_keepalived_conf_carry_no_vip_of_their_own() -> None:
+    lab = parse(DIRECTORS, "f")
+    assert lab.keepalived.startswith("virtual_server 10.0.0.100 80 {\n@d1 weight 3\n")
+    assert [host.vips for host in lab.hosts] == [(), ()]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "place", "words"),
+    [
+        ("lvs_sched wlc", "lvs_shed wlc", "6:3", "'lvs_shed'"),
+        ("@d1 weight 3", "@d2 lvs_sched", "5:5", "lvs_sched"),
+        ("'''\nvirtual_server 10", "'''virtual_sever 10", "3:17", "'virtual_sever'"),
+        ("\n}\n'''", "\n'''", "4:30", "is never closed"),
+        (
+            '[hosts.d2]\nrole = "director"\n',
+            '[hosts.d2]\nrole = "director"\nipvsadm = ["-C"]\n',
+            "14:1",
+            "leave this out",
+        ),
+    ],
+)
+def test_a_mistake_in_the_keepalived_conf_is_told_with_its_place_in_the_lab_file(
+    before: str, after: str, place: str, words: str
+) -> None:
+    assert before in DIRECTORS
+    fault = faults(DIRECTORS.replace(before, after))[0]
+    assert fault.startswith(f"f:{place}: ")
+    assert words in fault
+
+
+def test_a_keepalived_conf_that_nobody_runs_is_told() -> None:
+    [fault] = faults(DIRECTORS.replace('"director"', '"client"'))
+    assert fault == 'f:3:1: no host has role = "director", and nobody else runs it'

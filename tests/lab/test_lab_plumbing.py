@@ -45,7 +45,7 @@ def test_addresses_come_before_the_interface_is_up_and_routes_after() -> None:
 
 
 def test_a_director_carries_its_vips_as_hosts_and_a_real_server_is_given_them_later() -> None:
-    added = {"address add 10.0.0.100/32 dev eth0", "address add fd00::100/128 dev eth0"}
+    added = {"address add 10.0.0.100/32 dev eth0", "address add fd00::100/128 dev eth0 preferred_lft 0"}
     assert added <= set(plumbing.host_commands(host(Role.DIRECTOR, "10.0.0.1/24", vips=(VIP4, VIP6))))
     real_server = plumbing.host_commands(host(Role.REALSERVER, "10.0.0.2/24", vips=(VIP4, VIP6)))
     assert not any("100" in command for command in real_server)

@@ -8,7 +8,7 @@ import pytest
 
 from directrix.lvs.errors import TableError
 from directrix.lvs.sysctl_words import assignment, name_of, read_file
-from directrix.lvs.sysctls import DEFAULTS, INERT, SYSCTLS, check, show
+from directrix.lvs.sysctls import DEFAULTS, INERT, OF_IPVS, SYSCTLS, check, show
 
 
 def test_every_sysctl_takes_its_default_and_says_what_it_is_for() -> None:
@@ -55,6 +55,19 @@ def test_a_value_the_kernel_refuses_is_refused_in_the_words_of_sysctl(name: str,
     assert refusal.value.reason.startswith(f'setting key "net.ipv4.vs.{name}": Invalid argument')
 
 
+def test_a_refusal_tells_what_is_taken_and_from_where_to_where() -> None:
+    for name, text, taken in (
+        ("lblc_expiration", "99999999999", "a number of seconds from 0 to 21474836"),
+        ("am_droprate", "9999999999", "a number from -2147483648 to 2147483647"),
+        ("sync_qlen_max", "-1", "a number from 0 to 2147483647"),
+        ("sync_ports", "3", "a power of two from 1 to 1073741824"),
+        ("sync_threshold", "5 3", "two numbers from 0 to 2147483647, the first less than the second, or the second 0"),
+    ):
+        with pytest.raises(TableError) as refusal:
+            SYSCTLS[name].parse(text)
+        assert refusal.value.reason.endswith(f"(it takes {taken})")
+
+
 @pytest.mark.parametrize("word", ["drop_entry", "net.ipv4.vs.drop_entry", "net/ipv4/vs/drop_entry"])
 def test_a_name_may_stand_bare_or_with_its_directory(word: str) -> None:
     assert name_of(word) == "drop_entry"
@@ -66,6 +79,16 @@ def test_a_name_that_is_none_is_enoent(word: str) -> None:
     with pytest.raises(TableError) as refusal:
         name_of(word)
     assert refusal.value.errno == errno.ENOENT
+
+
+@pytest.mark.parametrize("word", ["flood_defence", "net.directrix.flood_defence", "net/directrix/flood_defence"])
+def test_what_only_our_table_has_stands_in_a_directory_of_its_own(word: str) -> None:
+    assert assignment(f"{word}=3") == ("flood_defence", 3)
+    assert SYSCTLS["flood_defence"].full_name == "net.directrix.flood_defence"
+    assert "flood_defence" not in OF_IPVS
+    for foreign in ("net.ipv4.vs.flood_defence", "net.directrix.drop_entry"):
+        with pytest.raises(TableError):
+            name_of(foreign)
 
 
 def test_a_mapping_is_checked_as_a_whole() -> None:
@@ -88,12 +111,18 @@ drop_packet = 3
 nonsense
 net.ipv4.vs.sync_threshold = 5 9
 net.ipv4.vs.drop_entry = 1
+net.directrix.flood_defence = 0
 """
 
 
 def test_a_file_sets_what_is_ours_and_leaves_the_rest_alone() -> None:
     read = read_file(FILE, "x.conf")
-    assert read.values == {"conn_reuse_mode": 2, "drop_entry": 1, "sync_threshold": (5, 9)}
+    assert read.values == {
+        "conn_reuse_mode": 2,
+        "drop_entry": 1,
+        "sync_threshold": (5, 9),
+        "flood_defence": 0,
+    }
     assert read.others == [(2, "net.ipv4.ip_forward = 1"), (9, "drop_packet = 3"), (10, "nonsense")]
 
 

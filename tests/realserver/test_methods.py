@@ -127,6 +127,13 @@ def test_a_host_that_carries_the_vip_as_a_director_does_is_told_how_to_change_th
         planned("10.0.0.100", method, at=host("eth0 10.0.0.11/24", "eth0 10.0.0.100/32"))
 
 
+def test_a_vip_on_a_dummy_device_is_told_what_to_do_with_it() -> None:
+    links = (*LINKS, Link(4, "dummy0", "ether", kind="dummy", up=True))
+    said = r"stands on the dummy device dummy0.*ip address del 10.0.0.100/32 dev dummy0.*directrix doctor"
+    with pytest.raises(HostError, match=said):
+        planned("10.0.0.100", at=host("eth0 10.0.0.11/24", "dummy0 10.0.0.100/32", links=links))
+
+
 def test_a_vip_on_lo_with_a_short_prefix_takes_a_network_and_is_refused() -> None:
     with pytest.raises(HostError, match=r"takes all of 10.0.0.0/24.*ip address del 10.0.0.100/24 dev lo"):
         planned("10.0.0.100", at=host("eth0 10.0.0.11/24", "lo 10.0.0.100/24"))

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
 from scapy.layers.l2 import ARP, Ether
 
-from directrix.system.announcing import frame
+from directrix.system.frames import announcement as frame
 
 MAC = bytes.fromhex("020000000001")
 

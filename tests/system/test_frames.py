@@ -14,12 +14,14 @@ from scapy.layers.inet6 import (
     ICMPv6ND_NS,
     ICMPv6NDOptDstLLAddr,
     ICMPv6NDOptSrcLLAddr,
+    ICMPv6TimeExceeded,
     IPv6,
 )
 from scapy.layers.l2 import ARP, Ether
 
 from directrix.system import frames
 from directrix.system.frames import ACK, RST, SYN, Route
+from directrix.system.heard import Heard, parse
 
 OURS, THEIRS = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 ROUTES = [
@@ -58,6 +60,13 @@ def test_a_solicitation_asks_the_group_of_its_target() -> None:
     assert packet[ICMPv6NDOptSrcLLAddr].lladdr == OURS.hex(":")
 
 
+def test_a_probe_tells_nobody_an_address_of_ours() -> None:
+    packet = read(frames.who_has(OURS, IPv6Address("::"), IPv6Address("fd00::100")))
+    assert (packet[IPv6].src, packet[ICMPv6ND_NS].tgt) == ("::", "fd00::100")
+    assert ICMPv6NDOptSrcLLAddr not in packet
+    assert read(frames.who_has(OURS, IPv4Address(0), IPv4Address("10.0.0.100")))[ARP].psrc == "0.0.0.0"
+
+
 @BOTH
 def test_a_syn_goes_to_the_mac_it_is_given_and_tells_its_segment_size(route: Route) -> None:
     packet = read(frames.tcp(route, 42000, 80, SYN, sequence=7, mss=1400))
@@ -89,8 +98,8 @@ def test_an_echo_request_is_as_long_as_asked_and_not_to_be_fragmented(route: Rou
         assert packet[IP].flags == "DF"
 
 
-def heard(packet: Ether) -> frames.Heard:
-    found = frames.parse(bytes(packet))
+def heard(packet: Ether) -> Heard:
+    found = parse(bytes(packet))
     assert found is not None
     return found
 
@@ -139,6 +148,15 @@ def test_an_unreachable_tells_the_ports_it_is_about() -> None:
     assert (found.kind, found.source_port, found.port) == ("unreachable", 42000, 80)
 
 
+def test_a_router_says_that_a_packet_may_not_pass_it() -> None:
+    asked = read(frames.tcp(ROUTES[0], 42000, 80, hop_limit=1))
+    assert asked[IP].ttl == 1
+    found = heard(between(4) / ICMP(type=11) / IPerror(bytes(asked[IP])))
+    assert (found.kind, found.source_port, found.port) == ("exceeded", 42000, 80)
+    quoted6 = IPv6(src="fd00::1", dst="fd00::100") / TCP(sport=42000, dport=80)
+    assert heard(between(6) / ICMPv6TimeExceeded() / quoted6).kind == "exceeded"
+
+
 def test_a_timestamp_is_asked_for_and_told() -> None:
     asked = read(frames.timestamp(ROUTES[0], 5, 1234))[ICMP]
     assert (asked.type, asked.id, asked.ts_ori) == (13, 5, 1234)
@@ -150,8 +168,8 @@ def test_a_timestamp_is_asked_for_and_told() -> None:
 
 def test_what_is_cut_off_or_foreign_says_nothing() -> None:
     whole = bytes(between(4) / TCP(sport=80, dport=42000, flags="SA"))
-    assert all(frames.parse(whole[:length]) is None for length in range(14 + 20 + 13))
-    assert frames.parse(b"\xff" * 12 + b"\x88\xcc" + bytes(40)) is None
-    assert frames.parse(bytes(between(4) / UDP(sport=1, dport=2))) is None
+    assert all(parse(whole[:length]) is None for length in range(14 + 20 + 13))
+    assert parse(b"\xff" * 12 + b"\x88\xcc" + bytes(40)) is None
+    assert parse(bytes(between(4) / UDP(sport=1, dport=2))) is None
     fragment = Ether(src=THEIRS.hex(":")) / IP(src="10.0.0.1", dst="10.0.0.2", frag=5) / bytes(40)
-    assert frames.parse(bytes(fragment)) is None
+    assert parse(bytes(fragment)) is None

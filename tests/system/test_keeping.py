@@ -186,8 +186,18 @@ def test_a_start_with_other_wishes_puts_back_what_is_no_longer_wanted(place: Pat
     assert world(place) == before
 
 
-def test_stopping_what_was_never_started_is_nobodys_business(place: Path, book: Book) -> None:
-    assert keeping.stop(book, ["one"]) == keeping.Done()
+def test_stopping_what_was_never_started_changes_nothing_and_says_so(place: Path, book: Book) -> None:
+    assert keeping.stop(book, ["one"]) == keeping.Done(unknown=("one",))
+
+
+def test_a_ledger_that_can_not_be_written_is_a_refusal_before_anything_is_changed(place: Path, book: Book) -> None:
+    keeping.start(book, [wanting("one", files(place, a="new"))])
+    before = world(place)
+    book.path.with_suffix(".new").mkdir()
+    with pytest.raises(HostError, match=r"can't be written, where it is noted.*nothing was changed"):
+        keeping.start(book, [wanting("two", files(place, b="new"))])
+    book.path.with_suffix(".new").rmdir()
+    assert world(place) == before
 
 
 def test_a_damaged_ledger_is_named_and_nothing_is_changed(place: Path, book: Book) -> None:

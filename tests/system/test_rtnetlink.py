@@ -11,8 +11,10 @@ from os import getpid
 
 import pytest
 
+from directrix.system.interfaces import addresses_of
 from directrix.system.namespaces import inside
-from directrix.system.rtnetlink import addresses_of, look_for, neighbour, route_to
+from directrix.system.neighbours import look_for, neighbour, next_hop
+from directrix.system.routes import route_to
 
 NAME = f"dxn{getpid()}"
 
@@ -73,6 +75,13 @@ def test_routes_addresses_and_neighbours_are_told(segment: str) -> None:
                 time.sleep(0.01)
             told = subprocess.run(["ip", "neigh", "show", str(address)], capture_output=True, text=True, check=True)
             assert neighbour(address, index).mac.hex(":") in told.stdout
+            assert (hop := next_hop(str(address))) is not None
+            assert (hop.interface, hop.gateway, hop.mac) == ("eth0", "", neighbour(address, index).mac.hex(":"))
+            assert f" {hop.state}" in told.stdout or hop.state == "REACHABLE"
+        far = next_hop("192.0.2.9")
+        assert far is not None
+        assert (far.gateway, far.resolved) == ("10.0.0.2", True)
+        assert next_hop("198.51.100.9") is next_hop("10.0.0.1") is None
         nobody = ip_address("10.0.0.99")
         look_for(nobody, index)
         deadline = time.monotonic() + 20

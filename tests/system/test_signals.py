@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import time
 
 import pytest
 
@@ -17,6 +19,22 @@ def test_a_signal_to_end_unwinds_with_the_status_shells_give(number: signal.Sign
         os.kill(os.getpid(), number)
     assert caught.value.status == 128 + number
     assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_comes_where_nothing_can_be_raised_is_not_lost() -> None:
+    class Finalized:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.001)
+
+    def work() -> None:
+        Finalized()
+        time.sleep(30)
+
+    before = sys.unraisablehook
+    with pytest.raises(Terminated), ending_in_order():
+        work()
+    assert sys.unraisablehook is before
 
 
 def test_a_signal_that_is_ignored_stays_so() -> None:

@@ -30,7 +30,7 @@ from directrix.lvs import (
 )
 from directrix.lvs.errors import NotSupportedYet, TableError
 from directrix.lvs.service import default_netmask
-from directrix.lvs.sysctls import DEFAULTS, SysctlValue
+from directrix.lvs.sysctls import OF_IPVS, SysctlValue
 from directrix.scheduling import ALGORITHMS
 from directrix.table.interface import Table
 
@@ -466,7 +466,7 @@ class TableContract:
         assert table.timeouts() == result
 
     def test_sysctls_are_ipvss_own_until_set_and_outlive_a_flush(self, table: Table) -> None:
-        wanted = {name: value for name, value in DEFAULTS.items() if name not in self.starts_otherwise}
+        wanted = {name: known.default for name, known in OF_IPVS.items() if name not in self.starts_otherwise}
         assert {name: value for name, value in table.sysctls().items() if name in wanted} == wanted
         table.set_sysctls({"conn_reuse_mode": 3, "sync_threshold": (5, 9)})
         table.flush()

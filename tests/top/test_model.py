@@ -7,7 +7,7 @@ from tables import DNS, HTTP, sample
 
 from directrix.lvs import parse_address
 from directrix.top.keys import keys_of
-from directrix.top.model import Action, Asking, Do, Model, Sort, press, rows
+from directrix.top.model import Action, Asking, Do, Model, Sort, press, shown
 
 SAMPLE = sample()
 GOOD = (HTTP, (parse_address("10.0.0.11"), 80))
@@ -23,7 +23,7 @@ def after(keys: list[str], model: Model | None = None) -> tuple[Model, list[Acti
 
 
 def test_the_selection_moves_and_stops_at_the_ends() -> None:
-    keys = [key for key, _ in rows(Model(), SAMPLE)]
+    keys = [key for key, _ in shown(Model(), SAMPLE).rows]
     assert after(["down", "down", "up"])[0].selected == keys[1]
     assert after(["up"])[0].selected == keys[0]
     assert after(["end", "down"])[0].selected == keys[-1]

@@ -43,6 +43,7 @@ SYN = Traced(
     frame_length=len(FRAME),
 )
 ACK = replace(SYN, tcp_flags=TcpFlags.ACK, before="SYN_RECV", after="ESTABLISHED", expires=900.0, new=False)
+FLOODED = replace(SYN, after="")
 REFUSED = replace(SYN, verdict="no_server", server=None, after="", new=False, out="")
 
 
@@ -55,6 +56,7 @@ def test_a_line_says_verdict_packet_real_server_and_connection() -> None:
     head = "forwarded     eth0 TCP 192.0.2.9:1024 > 10.0.0.1:80"
     assert told(SYN) == f"{head} S 40 bytes -> 10.0.0.11:80 by eth1, new SYN_RECV 60 s"
     assert told(ACK) == f"{head} . 40 bytes -> 10.0.0.11:80 by eth1, SYN_RECV>ESTABLISHED 900 s"
+    assert told(FLOODED) == f"{head} S 40 bytes -> 10.0.0.11:80 by eth1, without an entry: under flood"
     assert lines.line(SYN).split(" ")[0].endswith(":20.123456")
 
 

@@ -64,7 +64,8 @@ def test_forwarding_goes_back_value_by_value() -> None:
 
 
 def test_where_our_data_plane_is_lo_goes_on_forwarding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("directrix.system.facts.forwarding._data_plane_is_here", lambda: True)
+    changed = {"net/ipv6/conf/lo/forwarding": ["0", "1"]}
+    monkeypatch.setattr("directrix.system.facts.forwarding._of_data_plane", lambda: changed)
     before = json.dumps({"net.ipv6.conf.all.forwarding": "0", "net.ipv6.conf.lo.forwarding": "0"})
     assert "sysctl -w net.ipv6.conf.lo.forwarding=1" in [command.text for command in Forwarding(6).undo(before)]
 

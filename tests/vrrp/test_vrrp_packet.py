@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from vrrp_recorded import AH, AH_UNICAST, INET6, VERSION_3, Recorded, named, received
 
 from directrix.lvs.addresses import Family
+from directrix.system.checksum import checksum
 from directrix.vrrp.bad_packet import BadPacket, Cause
-from directrix.vrrp.checksum import checksum
 from directrix.vrrp.datagram import Sequence, build_inet, build_inet6, parse_inet, sign
 from directrix.vrrp.packet import Advertisement, decode, encode, is_intact, vrid_of
 from directrix.vrrp.router import VirtualRouter

@@ -148,6 +148,22 @@ def test_a_master_remembers_another_that_was_heard_since_it_is_master() -> None:
     assert (routers["VI"].state, routers["VI"].master, routers["VI"].master_priority) == (State.MASTER, LESS, 100)
 
 
+def test_a_master_forgets_another_that_gave_way() -> None:
+    for way in ("it falls silent", "it resigns"):
+        routers = master(priority=100)
+        hear(routers, advert(50), MORE, 0.5)
+        assert routers["VI"].master == MORE, way
+        if way == "it resigns":
+            hear(routers, advert(0), MORE, 0.6)
+        else:
+            run_to(routers, 3.0)
+            assert routers["VI"].master == MORE
+            run_to(routers, 6.0)
+        assert (routers["VI"].state, routers["VI"].master, routers["VI"].master_priority) == (State.MASTER, None, 0), (
+            way
+        )
+
+
 def test_an_equal_advert_from_our_own_address_changes_nothing() -> None:
     routers = master(priority=100)
     assert words(hear(routers, advert(100), US, 0.5)) == []

@@ -20,7 +20,7 @@ from vrrp_hosts import Host, OurRouters, Wire, until, wire
 
 from directrix.lvs.addresses import Family
 from directrix.system import namespaces
-from directrix.system.announcing import frame as announcement
+from directrix.system.frames import announcement
 from directrix.vrrp.configuration import Configuration, Group, Instance
 from directrix.vrrp.datagram import build_inet
 from directrix.vrrp.packet import Advertisement, encode

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 
 from directrix.checks.checker import Checker
 from directrix.checks.dr_wire import Conversation, Wire, Wires
-from directrix.checks.frames import Segment, who_has
+from directrix.checks.frames import Segment
 from directrix.checks.http_client import HttpVersion, get, host_header
 from directrix.checks.http_get import Expectation, Url
 from directrix.checks.outcome import Outcome, failure, success
@@ -38,7 +38,10 @@ from directrix.checks.settings import Target
 from directrix.checks.small_tcp import SmallTcp, State
 from directrix.checks.sockets import CheckFailed, CheckNotMade
 from directrix.lvs.addresses import Address, endpoint
-from directrix.system.rtnetlink import Route, addresses_of, look_for, neighbour, route_to
+from directrix.system.frames import who_has
+from directrix.system.interfaces import addresses_of
+from directrix.system.neighbours import look_for, neighbour
+from directrix.system.routes import Route, route_to
 
 CLAIM_WAIT = 0.25
 """Seconds that a server has to answer for the VIP. Linux does it at once, or never."""
@@ -88,7 +91,7 @@ class DrChecker(Checker):
         claimed = asyncio.Event()
         with wire.claim(mac, settings.vip, claimed.set):
             if settings.arp:
-                wire.send(who_has(wire.mac, mac, wire.source, settings.vip))
+                wire.send(who_has(wire.mac, wire.source, settings.vip, mac))
             asked = asyncio.get_running_loop().time()
             try:
                 outcome = await self._talk(wire, mac)

@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from directrix.checks.frames import ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, Claim, FromTcp, Segment, read, tcp
 from directrix.checks.sockets import CheckFailed, CheckNotMade
 from directrix.lvs.addresses import Address, family_of
+from directrix.system.frames import Route
 
 _SO_ATTACH_FILTER = 26
 _SIOCGIFHWADDR = 0x8927
@@ -91,7 +92,7 @@ class Wire:
         """
         mac, address, _ = to
         for segment in segments:
-            self.send(tcp(self.mac, mac, self.source, address, segment))
+            self.send(tcp(Route(self.mac, mac, self.source, address), segment))
 
     def is_busy(self, with_: Conversation) -> bool:
         """Whether somebody talks to this server already, about the same service."""

@@ -42,12 +42,14 @@ class Report:
         result: what was found, and what the checker believes now.
         verdict: the checker is up, or down, by this result; None if it decided nothing yet, or was not made.
         changed: the verdict is another one than before, or the first.
+        first: there was none before.
     """
 
     name: Name
     result: Result
     verdict: bool | None
     changed: bool
+    first: bool = False
 
 
 @dataclass(slots=True)
@@ -204,9 +206,10 @@ class Engine:
         before, running.progress = running.progress, progress
         result = Result(time.time(), took, outcome, progress.up)
         running.history.add(result)
-        changed = verdict is not None and (verdict != before.up or not before.has_run)
+        first = verdict is not None and not before.has_run
+        changed = first or (verdict is not None and verdict != before.up)
         try:
-            self._report(Report(running.name, result, verdict, changed))
+            self._report(Report(running.name, result, verdict, changed, first))
         except Exception:
             log.exception("what checker %s found could not be handed on", running.name)
 

@@ -18,6 +18,7 @@ from directrix.checks.checker import Checker
 from directrix.checks.outcome import Outcome, failure, success
 from directrix.checks.settings import Target
 from directrix.checks.sockets import CheckNotMade, endpoint_of, make
+from directrix.system.checksum import checksum
 
 _HEADER = struct.Struct("!BBHHH")
 _REQUEST = {4: 8, 6: 128}
@@ -81,16 +82,6 @@ def is_reply(packet: bytes, version: int, number: int, raw: bool) -> bool:
     # On its own sockets the kernel gives echoes an identifier of its choice.
     same = sequence == number & 0xFFFF and (not raw or identifier == number >> 16 & 0xFFFF)
     return bool(kind == _REPLY[version] and same and packet[_HEADER.size :] == CONTENT)
-
-
-def checksum(data: bytes) -> int:
-    """The Internet checksum (RFC 1071)."""
-    if len(data) % 2:
-        data += b"\0"
-    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
 
 
 def _socket(target: Target) -> tuple[socket.socket, bool]:

@@ -11,7 +11,15 @@ The rules are keepalived's:
 - Without quorum the **sorry server** stands in the table alone (those with `inhibit_on_failure` beside it, with
   weight 0). Without a sorry server the real servers that are alive stay.
 
-An operator's weight is kept apart from what checks decide: while it is set, it is the server's weight, for quorum too.
+Ours alone:
+
+- An operator's weight is kept apart from what checks decide: while it is set, it is the server's weight.
+- A server is **quiesced** while the operator holds its weight at 0, an agent of its own says `drain`, or nothing but a
+  checker that `quiesces` finds fault with it. It stays in the table with weight 0, whatever else happens to it: its
+  connections go on, though its checks fail or the sorry server is in use.
+- Quorum is a matter of checks: a server counts with the weight that they give it, whatever the operator does with it.
+  Taking a server out for an hour is no failure, and brings no sorry server. Only if that leaves nobody to take new
+  connections, quorum is lost.
 
 Changes come in the order in which they must be done: with quorum lost the real servers leave before the sorry server
 comes, with quorum gained it leaves before they come.
@@ -19,127 +27,13 @@ comes, with quorum gained it leaves before they come.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight, TellQuorum, TellServer
 from directrix.checks.outcome import Outcome, Standing
-
-HEAVIEST = 2147483647
-"""The largest weight IPVS knows."""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckerSettings:
-    """What the pool must know of a checker. `alpha`: it counts as down until it has run."""
-
-    name: str
-    alpha: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ServerSettings:
-    """A real server as configured. `inhibit`: inhibit_on_failure."""
-
-    key: ServerKey
-    weight: int = 1
-    inhibit: bool = False
-    checkers: tuple[CheckerSettings, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SorryServer:
-    """The sorry server. `inhibit`: sorry_server_inhibit, it always stands in the table, with weight 0 while not
-    needed.
-    """
-
-    key: ServerKey
-    weight: int = 1
-    inhibit: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class PoolSettings:
-    """A virtual service as configured, as far as checks are concerned.
-
-    `quorum` and `hysteresis` are weights. As keepalived does, a quorum above the weight of all servers together
-    should be lowered to it, and a hysteresis to below the quorum, before they come here.
-    """
-
-    servers: tuple[ServerSettings, ...]
-    quorum: int = 1
-    hysteresis: int = 0
-    sorry: SorryServer | None = None
-    omega: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CheckerView:
-    """What one checker last meant. `adds`: to the weight. `since`: when it last changed between up and down."""
-
-    up: bool
-    has_run: bool
-    adds: int
-    standing: Standing
-    since: float
-
-
-@dataclass(frozen=True, slots=True)
-class ServerView:
-    """How a real server stands.
-
-    Attributes:
-        alive: no checker of its is down.
-        in_table: it stands in the table.
-        weight: what weight it has, or would have if it stood there.
-        held: the operator's weight; None if checks decide.
-        since: when `alive` last changed.
-    """
-
-    alive: bool
-    in_table: bool
-    weight: int
-    held: int | None
-    since: float
-    checkers: Mapping[str, CheckerView]
-
-
-@dataclass(slots=True)
-class _Checker:
-    settings: CheckerSettings
-    up: bool
-    since: float
-    has_run: bool = False
-    adds: int = 0
-    standing: Standing = Standing.READY
-
-    def hear(self, weight: int | None, standing: Standing | None) -> None:
-        if weight is not None:
-            self.adds = weight
-        if standing is not None:
-            self.standing = standing
-
-
-@dataclass(slots=True)
-class _Server:
-    settings: ServerSettings
-    checkers: dict[str, _Checker]
-    since: float
-    alive: bool = False
-    held: int | None = None
-
-    @property
-    def fit(self) -> bool:
-        return all(checker.up and checker.standing is not Standing.MAINT for checker in self.checkers.values())
-
-    @property
-    def weight(self) -> int:
-        if self.held is not None:
-            return self.held
-        if any(checker.standing is Standing.DRAIN for checker in self.checkers.values()):
-            return 0
-        total = self.settings.weight + sum(checker.adds for checker in self.checkers.values())
-        return min(max(total, 0), HEAVIEST)
+from directrix.checks.pool_members import Checker, Member, new_member
+from directrix.checks.pool_values import CheckerView, PoolSettings, ServerSettings, ServerView, check_weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +57,11 @@ class Pool:
         """When quorum was last gained or lost."""
         self.sorry_in = False
         """The sorry server is in use."""
-        self._servers: dict[ServerKey, _Server] = {}
+        self._servers: dict[ServerKey, Member] = {}
         self._table: dict[ServerKey, _Entry] = {}
+        self._weight = self._serving = 0
+        """The weights of all alive, and how many of them take new connections: kept up to date, since a pool may be
+        large, and a check's result is to be in the table soon."""
 
     def start(self, now: float, known: Iterable[tuple[ServerKey, str, Outcome]] = ()) -> list[Action]:
         """Fill an empty table. Servers with a checker in alpha mode wait for it.
@@ -177,13 +74,14 @@ class Pool:
         """
         self.quorum_since = now
         for settings in self.settings.servers:
-            self._servers[settings.key] = _new(settings, now)
+            self._servers[settings.key] = new_member(settings, now)
         for key, name, outcome in known:
             checker = self._servers[key].checkers[name]
             checker.up, checker.has_run = outcome.ok, True
             checker.hear(outcome.weight, outcome.standing)
         for server in self._servers.values():
             server.alive = server.fit
+        self._count_all()
         return self._settle() + self._weigh_quorum(now, starting=True)
 
     def report(
@@ -203,7 +101,7 @@ class Pool:
         """
         server = self._servers[key]
         known = server.checkers[checker]
-        before, first, known.has_run = server.weight, not known.has_run, True
+        before, first, known.has_run = server.footing, not known.has_run, True
         known.hear(weight, standing)
         actions: list[Action] = []
         if up != known.up:
@@ -220,10 +118,9 @@ class Pool:
             KeyError: there is no such server.
             ValueError: the weight is out of range.
         """
-        if weight is not None and not 0 <= weight <= HEAVIEST:
-            raise ValueError(f"weight {weight} is not between 0 and {HEAVIEST}")
+        check_weight(weight)
         server = self._servers[key]
-        before, server.held = server.weight, weight
+        before, server.held = server.footing, weight
         return self._changed(server, before, now)
 
     def stop(self, now: float) -> list[Action]:
@@ -247,7 +144,7 @@ class Pool:
         new checker in alpha mode doesn't take down a server that is alive: its first result decides.
         """
         old, self.settings = self._servers, settings
-        self._servers = {one.key: old.get(one.key) or _new(one, now) for one in settings.servers}
+        self._servers = {one.key: old.get(one.key) or new_member(one, now) for one in settings.servers}
         if settings.sorry is None:
             self.sorry_in = False
         told: list[Action] = []
@@ -257,12 +154,13 @@ class Pool:
         for configured in settings.servers:
             if configured.key in old:
                 told += self._resettle(self._servers[configured.key], configured, now)
+        self._count_all()
         return self._settle() + told + self._weigh_quorum(now)
 
     @property
     def live_weight(self) -> int:
-        """The weights of all servers alive, added up."""
-        return sum(server.weight for server in self._servers.values() if server.alive)
+        """The weights that checks give to all servers alive, added up; 0 if none of them takes new connections."""
+        return self._weight if self._serving else 0
 
     def server(self, key: ServerKey) -> ServerView:
         """How a real server stands.
@@ -271,27 +169,53 @@ class Pool:
             KeyError: there is no such server.
         """
         server = self._servers[key]
-        checkers = {
-            name: CheckerView(one.up, one.has_run, one.adds, one.standing, one.since)
-            for name, one in server.checkers.items()
-        }
+        checkers = {name: one.view for name, one in server.checkers.items()}
         in_table = key in self._table and not self._table[key].sorry
-        return ServerView(server.alive, in_table, server.weight, server.held, server.since, checkers)
+        return ServerView(
+            server.alive,
+            in_table,
+            server.weight,
+            server.checked_weight,
+            server.held,
+            server.quiesced,
+            server.since,
+            checkers,
+        )
+
+    def checker(self, key: ServerKey, name: str) -> CheckerView:
+        """What one checker of a real server last meant.
+
+        Raises:
+            KeyError: there is no such server, or no such checker.
+        """
+        return self._servers[key].checkers[name].view
 
     def table(self) -> dict[ServerKey, int]:
         """What stands in the table, with weights, the sorry server included."""
         return {key: entry.weight for key, entry in self._table.items()}
 
-    def _changed(self, server: _Server, before: int, now: float) -> list[Action]:
+    def _changed(self, server: Member, before: tuple[int, int, bool], now: float) -> list[Action]:
         """After a checker or the operator changed something."""
-        if server.fit != server.alive:
-            told = self._turn(server, now)
-            return [*self._settle(), told, *self._weigh_quorum(now)]
-        if server.weight != before:
-            return self._settle() + self._weigh_quorum(now)
-        return []
+        told: list[Action] = [self._turn(server, now)] if server.fit != server.alive else []
+        if not told and server.footing == before:
+            return []
+        self._count(server)
+        return [*self._settle_one(server), *told, *self._weigh_quorum(now)]
 
-    def _turn(self, server: _Server, now: float) -> TellServer:
+    def _count(self, server: Member) -> None:
+        before, server.counted = server.counted, (0, 0)
+        if server.alive:
+            server.counted = server.checked_weight, int(server.weight > 0)
+        self._weight += server.counted[0] - before[0]
+        self._serving += server.counted[1] - before[1]
+
+    def _count_all(self) -> None:
+        self._weight = self._serving = 0
+        for server in self._servers.values():
+            server.counted = (0, 0)
+            self._count(server)
+
+    def _turn(self, server: Member, now: float) -> TellServer:
         server.alive, server.since = not server.alive, now
         return TellServer(server.settings.key, server.alive)
 
@@ -307,17 +231,17 @@ class Pool:
         self.sorry_in = not gained and settings.sorry is not None
         return [*self._settle(), TellQuorum(gained, weight, threshold, starting)]
 
-    def _resettle(self, server: _Server, settings: ServerSettings, now: float) -> list[Action]:
+    def _resettle(self, server: Member, settings: ServerSettings, now: float) -> list[Action]:
         """A server goes on by other settings."""
         server.settings = settings
         old, server.checkers = server.checkers, {}
         for checker in settings.checkers:
-            known = old.get(checker.name) or _Checker(checker, server.alive or not checker.alpha, now)
+            known = old.get(checker.name) or Checker(checker, server.alive or not checker.alpha, now)
             known.settings = checker
             server.checkers[checker.name] = known
         return [self._turn(server, now)] if server.fit != server.alive else []
 
-    def _leave(self, server: _Server, now: float, *, tell: bool, stopping: bool = False) -> list[Action]:
+    def _leave(self, server: Member, now: float, *, tell: bool, stopping: bool = False) -> list[Action]:
         """A server goes for good."""
         was, server.alive, server.since = server.alive, False, now
         return [TellServer(server.settings.key, False, stopping)] if was and tell else []
@@ -326,16 +250,34 @@ class Pool:
         """What must stand in the table."""
         wanted = {}
         for key, server in self._servers.items():
-            if server.alive and not self.sorry_in:
-                wanted[key] = _Entry(server.weight)
-            elif server.settings.inhibit:
-                wanted[key] = _Entry(0)
+            entry = self._wanted_of(server)
+            if entry is not None:
+                wanted[key] = entry
         sorry = self.settings.sorry
-        if sorry is not None and self.sorry_in:
-            wanted[sorry.key] = _Entry(sorry.weight, sorry=True)
-        elif sorry is not None and sorry.inhibit and sorry.key not in self._servers:
-            wanted[sorry.key] = _Entry(0, sorry=True)
+        if sorry is not None and sorry.key not in self._servers and (self.sorry_in or sorry.inhibit):
+            wanted[sorry.key] = _Entry(sorry.weight if self.sorry_in else 0, sorry=True)
         return wanted
+
+    def _wanted_of(self, server: Member) -> _Entry | None:
+        """What must stand there for one real server."""
+        sorry = self.settings.sorry
+        if sorry is not None and self.sorry_in and sorry.key == server.settings.key:
+            return _Entry(sorry.weight, sorry=True)
+        if server.alive and not self.sorry_in:
+            return _Entry(server.weight)
+        return _Entry(0) if server.settings.inhibit or server.quiesced else None
+
+    def _settle_one(self, server: Member) -> list[Action]:
+        """The same as `_settle`, where only this server has changed."""
+        key = server.settings.key
+        old, new = self._table.get(key), self._wanted_of(server)
+        if old == new:
+            return []
+        if new is None:
+            del self._table[key]
+            return [Remove(key, old is not None and old.sorry)]
+        self._table[key] = new
+        return [Add(key, new.weight, new.sorry) if old is None else SetWeight(key, new.weight, new.sorry)]
 
     def _settle(self) -> list[Action]:
         """What leads from the table as it is to what it must be: out first, then in."""
@@ -351,12 +293,3 @@ class Pool:
                 into.append(SetWeight(key, new[key].weight, new[key].sorry))
         coming += [Add(key, entry.weight, entry.sorry) for key, entry in new.items() if key not in old]
         return leaving + coming
-
-
-def _new(settings: ServerSettings, now: float) -> _Server:
-    checkers = {one.name: _Checker(one, not one.alpha, now) for one in settings.checkers}
-    if len(checkers) != len(settings.checkers):
-        raise ValueError(f"two checkers of {settings.key} have one name")
-    server = _Server(settings, checkers, now)
-    server.alive = server.fit
-    return server

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import enum
 
-from directrix.checks.frames import Flag, Segment
+from directrix.checks.frames import Segment
+from directrix.system.frames import Flag
 
 FIRST_WAIT = 0.2
 """Seconds until something is sent again; doubled each time. The server is a neighbour."""

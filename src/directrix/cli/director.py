@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from directrix.system.firewall import Obstacle
+    from directrix.system.netfilter.obstacles import Obstacle
     from directrix.system.whereabouts import Vip
     from directrix.vips.preparing import VipStatus
 
@@ -19,12 +19,22 @@ NOT_STARTED = 3
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words of `directrix director`."""
-    from directrix.cli.host_commands import declare
+    from directrix.cli.host_commands import add_vips, declare
     from directrix.vips.preparing import METHODS
 
-    start, _, status = declare(
-        parser, "director_command", "the director of", METHODS, "how its services forward (default: direct)"
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="director_command", required=True)
+    start, _, status = declare(commands, "the director of", METHODS, "how its services forward (default: direct)")
+    start.add_argument(
+        "--take-over", action="store_true", help="have the VIP even if another host on the wire answers for it"
     )
+    announce = commands.add_parser(
+        "announce",
+        help="tell all neighbours that the VIPs are here",
+        description="Tell all neighbours that VIPs are here, for those who know them at another host: without --vip, "
+        "every VIP that was started.",
+    )
+    add_vips(announce)
+    announce.add_argument("-n", "--dry-run", action="store_true", help="print the commands, and send nothing")
     for command in (start, status):
         command.add_argument(
             "-i",
@@ -44,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     from directrix.cli.host_commands import require_root, show_done
-    from directrix.system.firewall import obstacles
+    from directrix.system.netfilter.obstacles import obstacles
     from directrix.system.whereabouts import read_vip
     from directrix.vips import preparing
 
@@ -54,10 +64,13 @@ def _run(args: argparse.Namespace) -> int:
     if not args.dry_run:
         require_root(f"director {args.director_command}")
     if args.director_command == "start":
-        done = preparing.start(vips, preparing.Wish(args.method, args.interface), rehearse=args.dry_run)
-        for vip in vips:
-            for obstacle in obstacles(vip):
-                print(f"in the way of {vip}: {obstacle.text}", file=sys.stderr)
+        wish = preparing.Wish(args.method, args.interface)
+        done = preparing.start(vips, wish, take_over=args.take_over, rehearse=args.dry_run)
+        for status in preparing.status(vips, wish):
+            for obstacle in obstacles(status.vip, status.interface):
+                print(f"in the way of {status.vip}: {obstacle.text}", file=sys.stderr)
+    elif args.director_command == "announce":
+        done = preparing.announce(vips, rehearse=args.dry_run)
     else:
         done = preparing.stop(vips, rehearse=args.dry_run)
     show_done(done, rehearsed=args.dry_run)
@@ -65,11 +78,11 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _status(vips: list[Vip], args: argparse.Namespace) -> int:
-    from directrix.system.firewall import obstacles
+    from directrix.system.netfilter.obstacles import obstacles
     from directrix.vips import preparing
 
     found = [
-        (status, obstacles(status.vip))
+        (status, obstacles(status.vip, status.interface))
         for status in preparing.status(vips, preparing.Wish(args.method, args.interface))
     ]
     if args.json:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from directrix.doctor.case import Case
@@ -18,6 +21,12 @@ HELP = "find what is wrong with a cluster, and the command that mends it"
 
 HEALTHY, WARNINGS, FAILURES, UNKNOWN = 0, 1, 2, 3
 """Exit statuses, as monitoring systems expect them of a plug-in."""
+
+_MOST_GOOD, _MOST_WRONG = 24, 48
+"""So many findings in a row that are alike are shown; of more, how many there are."""
+
+_MOST_NAMED = 8
+"""So many VIPs are named above the findings."""
 
 _COLOURS = {"ok": "32", "warn": "33", "fail": "1;31", "skip": "2"}
 
@@ -46,6 +55,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-l", "--list", action="store_true", help="list the checks there are")
     parser.add_argument("--fix", action="store_true", help="run the commands that are safe, each after asking")
     parser.add_argument("-y", "--yes", action="store_true", help="with --fix, run them without asking")
+    parser.add_argument(
+        "-t",
+        "--time",
+        type=float,
+        default=None,
+        metavar="SECONDS",
+        help="that each check may take, 0 for as long as it needs (default 30)",
+    )
     parser.add_argument("-j", "--json", action="store_true", help="as JSON")
     parser.add_argument("-q", "--quiet", action="store_true", help="show only what is wrong")
     group = parser.add_argument_group("as a client")
@@ -74,6 +91,9 @@ def run(args: argparse.Namespace) -> int:
 
     if args.list:
         return _list(args.json)
+    if args.time is not None and not 0 <= args.time < 86400:
+        print(f"directrix doctor: --time is 0 or more seconds, not {args.time:g}", file=sys.stderr)
+        return FAILURES
     try:
         if args.from_client:
             return _try_as_client(args)
@@ -82,7 +102,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"directrix doctor: {error}", file=sys.stderr)
         return FAILURES
     except CommandFailed as failure:
-        print(f"directrix doctor: this host can't be examined: {failure}", file=sys.stderr)
+        from directrix.cli.host_commands import package_advised
+
+        print(f"directrix doctor: this host can't be examined: {failure}{package_advised(failure)}", file=sys.stderr)
         return UNKNOWN
 
 
@@ -105,8 +127,8 @@ def _list(as_json: bool) -> int:
 
 
 def _examine(args: argparse.Namespace) -> int:
-    from directrix.doctor.examining import chosen_checks, examine
-    from directrix.doctor.mending import mend, safe_remedies
+    from directrix.doctor.examining import chosen_checks
+    from directrix.doctor.mending import left_elsewhere, mend, safe_remedies
 
     if os.geteuid() != 0:
         print("directrix doctor: it looks at the wire and at rules; run it as root", file=sys.stderr)
@@ -114,8 +136,7 @@ def _examine(args: argparse.Namespace) -> int:
     case = _case(args)
     try:
         checks = chosen_checks(case, args.only)
-        with _Progress() as progress:
-            found = examine(case, checks, progress)
+        found = _looked(case, checks, args.time)
     finally:
         case.close()
     mended = []
@@ -125,17 +146,29 @@ def _examine(args: argparse.Namespace) -> int:
             print(f"{'ran' if not each.trouble else 'FAILED'}: {each.command}", file=sys.stderr)
             if each.trouble:
                 print(f"  {each.trouble}", file=sys.stderr)
+        for remedy in left_elsewhere(found) if mended else ():
+            print(f"left to do on {remedy.on}: {remedy.command}", file=sys.stderr)
     if mended:
         case = _case(args)
         try:
-            with _Progress() as progress:
-                found = examine(case, checks, progress)
+            found = _looked(case, checks, args.time)
         finally:
             case.close()
     return _show(args, case, found, [each.command for each in mended if not each.trouble])
 
 
+def _looked(case: Case, checks: list[Check], seconds: float | None) -> list[Found]:
+    """Do the checks, and show meanwhile how far they are."""
+    from directrix.doctor.examining import examine
+    from directrix.doctor.pace import ENOUGH, Pace
+
+    with _Progress() as progress:
+        case.pace = Pace(ENOUGH if seconds is None else seconds, progress.within)
+        return examine(case, checks, progress)
+
+
 def _case(args: argparse.Namespace) -> Case:
+    from directrix.director.places import left_behind
     from directrix.doctor.case import make_case
     from directrix.doctor.finding import Role
     from directrix.doctor.registry import CHECKS
@@ -150,10 +183,32 @@ def _case(args: argparse.Namespace) -> Case:
         services=[parse_service(text) for text in args.service],
         interface=args.interface,
         client=_address(args.client) if args.client else None,
+        ask=_asking_director(),
+        killed=left_behind(),
     )
     if args.interface and args.interface not in case.host.links:
         raise ValueError(f"there is no interface {args.interface!r} here (there are: {', '.join(case.host.links)})")
     return case
+
+
+def _asking_director() -> Callable[[str], Any]:
+    """What asks the director of this host; one that does not answer is not asked again."""
+    from directrix.director.client import NoDirector, NotRunning, Refused, ask
+    from directrix.doctor.case import Unanswered
+
+    troubles: list[str] = []
+
+    def asked(path: str) -> Any:
+        if not troubles:
+            try:
+                return ask(path)
+            except NotRunning:
+                return None
+            except (NoDirector, Refused) as error:
+                troubles.append(str(error))
+        raise Unanswered(troubles[0])
+
+    return asked
 
 
 def _address(text: str) -> Address:
@@ -187,11 +242,12 @@ def _show(args: argparse.Namespace, case: Case, found: list[Found], mended: list
         print(json.dumps(as_json(case, found, result, mended), indent=2))
         return status
     lines = Lines(sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
-    vips = " ".join(map(str, case.vips))
+    vips = " ".join(map(str, case.vips[:_MOST_NAMED]))
+    if len(case.vips) > _MOST_NAMED:
+        vips += f" and {len(case.vips) - _MOST_NAMED:,} more"
     print(f"examined as a {case.role}" + (f" of {vips}" if vips else ""))
-    for each in found:
-        if not args.quiet or each.finding.outcome in (Outcome.WARN, Outcome.FAIL):
-            print("\n".join(lines.of(each)))
+    shown = [each for each in found if not args.quiet or each.finding.outcome in (Outcome.WARN, Outcome.FAIL)]
+    print("".join(f"{line}\n" for line in lines.of_all(shown)), end="")
     counts = {kind: sum(each.finding.outcome is kind for each in found) for kind in Outcome}
     print(", ".join(f"{count} {kind.upper()}" for kind, count in counts.items() if count) or "nothing was looked at")
     return status
@@ -229,13 +285,24 @@ class Lines:
         self._colour = colour
         self._explained: set[str] = set()
 
+    def of_all(self, found: Iterable[Found]) -> Iterator[str]:
+        """The lines of all findings; of many alike the first ones, and how many more there are."""
+        for (check, outcome), alike in groupby(found, lambda each: (each.check, each.finding.outcome)):
+            those = list(alike)
+            most = _MOST_GOOD if outcome in ("ok", "skip") else _MOST_WRONG
+            for each in those[:most]:
+                yield from self.of(each)
+            if len(those) > most:
+                yield f"{self._word(outcome)}  {check.name:<13} {len(those) - most:,} more; --json tells them all"
+
+    def _word(self, outcome: str) -> str:
+        word = f"{outcome.upper():<4}"
+        return f"\x1b[{_COLOURS[outcome]}m{word}\x1b[0m" if self._colour else word
+
     def of(self, found: Found) -> list[str]:
         """The lines of one finding. Why a check matters is told once."""
         finding, check = found.finding, found.check
-        word = f"{finding.outcome.upper():<4}"
-        if self._colour:
-            word = f"\x1b[{_COLOURS[finding.outcome]}m{word}\x1b[0m"
-        text = [f"{word}  {check.name:<13} {finding.looked_at}: {finding.said}"]
+        text = [f"{self._word(finding.outcome)}  {check.name:<13} {finding.looked_at}: {finding.said}"]
         if finding.outcome in ("warn", "fail"):
             if check.name not in self._explained:
                 self._explained.add(check.name)
@@ -272,23 +339,36 @@ def _try_as_client(args: argparse.Namespace) -> int:
 class _Progress:
     """One line on the terminal that says what is being done, gone when all is done."""
 
+    _SELDOM = 0.1
+
     def __init__(self) -> None:
         self.shown = sys.stderr.isatty()
+        self._title = ""
+        self._said = 0.0
 
     def __enter__(self) -> _Progress:
         return self
 
     def __call__(self, check: Check) -> None:
+        self._title = check.title
         if check.slow:
             self._say(f"{check.title} …")
+
+    def within(self, done: int, all_of_them: int) -> None:
+        """Say how far a check is that looks at many things."""
+        if done:
+            self._say(f"{self._title}, {done:,} of {all_of_them:,} …", seldom=True)
 
     def of_many(self, done: int, all_of_them: int) -> None:
         """Say how many are done."""
         self._say(f"{done} of {all_of_them} …")
 
-    def _say(self, what: str) -> None:
-        if self.shown:
-            print(f"\r\x1b[K{what}", end="", file=sys.stderr, flush=True)
+    def _say(self, what: str, *, seldom: bool = False) -> None:
+        if not self.shown or (seldom and time.monotonic() - self._said < self._SELDOM):
+            return
+        self._said = time.monotonic()
+        width = shutil.get_terminal_size((80, 24)).columns
+        print(f"\r\x1b[K{what[: width - 1]}", end="", file=sys.stderr, flush=True)
 
     def __exit__(self, *_: object) -> None:
         if self.shown:

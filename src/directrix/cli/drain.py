@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 from directrix.cli.server_words import describe_server, duration
 
 if TYPE_CHECKING:
+    from directrix.director.remote import Remote
     from directrix.draining.course import Progress
     from directrix.draining.leaving import Leaver
 
 HELP = "drain a real server: nothing new to it, what it has goes on until it ends"
 
+REFUSED = 1
 MISUSE = 2
 LEFT = 3
 """Exit status where time was up and connections were left, as asked."""
@@ -28,7 +30,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the words of `directrix drain`."""
     parser.description = (
         "Set a real server's weight to 0, so that it gets no new connections, and show what is left of those it has, "
-        "until none is or time is up. Exit status 3 if connections are left then."
+        "until none is or time is up. Exit status 3 if connections are left then. Where a director runs (`directrix "
+        "run`) that looks after the server, it does it, and its checks leave the weight alone."
     )
     describe_server(parser)
     parser.add_argument("--deadline", type=duration, metavar="TIME", help="wait no longer than this: 90s, 10m, 1h30m")
@@ -54,18 +57,26 @@ def run(args: argparse.Namespace) -> int:
         return _misuse("--undo stands alone beside the real server")
     from contextlib import closing
 
+    from directrix.director.client import NoDirector
+    from directrix.director.remote import find
     from directrix.draining.leaving import Leaver
     from directrix.draining.remembering import weights_here
     from directrix.table.opening import make_in_force, open_table
 
-    weights = weights_here(make_in_force())
+    make = make_in_force()
+    try:
+        remote = find(key, address, port, make)
+        if remote is not None:
+            return _by_director(remote, args)
+    except NoDirector as error:
+        return _refused(str(error))
     with closing(open_table(create=False)) as table:
-        leaver = Leaver(table, weights, key, address, port)
+        leaver = Leaver(table, weights_here(make), key, address, port)
         if args.undo:
             weight = leaver.undo()
             print(f"{_name(leaver)} has weight {weight} again")
             return 0
-        return _drain(leaver, args)
+        return _by_table(leaver, args)
 
 
 def _misuse(reason: str) -> int:
@@ -73,57 +84,89 @@ def _misuse(reason: str) -> int:
     return MISUSE
 
 
-def _drain(leaver: Leaver, args: argparse.Namespace) -> int:
+def _refused(reason: str) -> int:
+    print(f"directrix drain: {reason}", file=sys.stderr)
+    return REFUSED
+
+
+def _by_table(leaver: Leaver, args: argparse.Namespace) -> int:
+    from directrix.draining.course import Stage
     from directrix.lvs import Protocol
     from directrix.system.signals import Terminated, ending_in_order
 
-    if args.then == _EXPIRE or args.udp_now:
-        leaver.check_ending()
+    expire = args.then == _EXPIRE
+    if expire or args.udp_now:
+        leaver.connections.check_ending()
     try:
         with ending_in_order():
             leaver.quiesce()
-            if not leaver.release_clients():
+            if not leaver.connections.release_clients():
                 print(
                     "directrix drain: clients that persistence keeps there go on coming; the kernel's IPVS sends them "
                     "elsewhere after: sysctl -w net.ipv4.vs.expire_quiescent_template=1",
                     file=sys.stderr,
                 )
             if args.udp_now:
-                leaver.end(Protocol.UDP)
+                leaver.connections.end(Protocol.UDP)
             telling = _Telling(args.json)
             last = leaver.watch(args.deadline, telling.tell, time.monotonic, time.sleep)
             telling.end()
-            return _over(leaver, last, expire=args.then == _EXPIRE, as_json=args.json)
+            expired = None
+            if last.stage is Stage.TIME_UP and expire:
+                leaver.connections.release_clients()
+                expired = leaver.connections.end()
+            return _over(_name(leaver), last, expired, as_json=args.json)
     except Terminated as terminated:
         _interrupted(leaver)
         return terminated.status
 
 
-def _over(leaver: Leaver, last: Progress, *, expire: bool, as_json: bool) -> int:
+def _by_director(remote: Remote, args: argparse.Namespace) -> int:
+    """The director that looks after the server does it, so that its checks don't give the weight back."""
+    from directrix.director.client import Refused
+    from directrix.draining.course import Stage
+    from directrix.system.signals import Terminated, ending_in_order
+
+    try:
+        if args.undo:
+            print(f"{remote} has weight {remote.enable()} again, by its configuration and checks")
+            return 0
+        remote.drain(args.deadline, expire=args.then == _EXPIRE, udp_now=args.udp_now)
+        with ending_in_order():
+            telling = _Telling(args.json)
+            last, expired = remote.watch(telling.tell, time.sleep)
+            telling.end()
+            ended = expired if last.stage is Stage.TIME_UP and args.then == _EXPIRE else None
+            return _over(str(remote), last, ended, as_json=args.json)
+    except Refused as refused:
+        return _refused(str(refused))
+    except Terminated as terminated:
+        print(
+            f"\n{remote} stays drained: the director goes on with it; the same command with --undo ends it",
+            file=sys.stderr,
+        )
+        return terminated.status
+
+
+def _over(name: str, last: Progress, expired: int | None, *, as_json: bool) -> int:
+    """Say how it ended. `expired`: connections that were ended at the deadline, None if they weren't to be."""
     from directrix.draining.course import Stage
     from directrix.draining.durations import write_duration
     from directrix.draining.telling import connections_in_words
 
     if last.stage is Stage.REMOVED:
-        print(f"directrix drain: somebody has removed {_name(leaver)} meanwhile", file=sys.stderr)
-        return 1
+        return _refused(f"somebody has removed {name} meanwhile")
     if last.stage is Stage.REWEIGHTED:
-        print(
-            f"directrix drain: somebody has given {_name(leaver)} the weight {last.seen.weight} meanwhile",
-            file=sys.stderr,
-        )
-        return 1
-    status, left, said = 0, last.seen.left, f"is drained, after {write_duration(last.elapsed)}"
-    if last.stage is Stage.TIME_UP and expire:
-        leaver.release_clients()
-        ended = leaver.end()
-        said = f"is drained: time was up, {connections_in_words(ended)} ended"
+        return _refused(f"somebody has given {name} the weight {last.seen.weight} meanwhile")
+    status, said = 0, f"is drained, after {write_duration(last.elapsed)}"
+    if expired is not None:
+        said = f"is drained: time was up, {connections_in_words(expired)} ended"
         if as_json:
-            print(json.dumps({"stage": "expired", "ended": ended}), flush=True)
+            print(json.dumps({"stage": "expired", "ended": expired}), flush=True)
     elif last.stage is Stage.TIME_UP:
-        status, said = LEFT, f"gets nothing new; time is up, {connections_in_words(left)} left"
+        status, said = LEFT, f"gets nothing new; time is up, {connections_in_words(last.seen.left)} left"
     if not as_json:
-        print(f"{_name(leaver)} {said}")
+        print(f"{name} {said}")
     return status
 
 

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from directrix.director.remote import Remote
     from directrix.health.rule import Judgement, Rule, ServerKey
     from directrix.lvs import ServiceKey
     from directrix.lvs.handshakes import Handshakes
@@ -189,6 +190,8 @@ def _judge(table: Table, args: argparse.Namespace) -> int:
 
     rule = Rule(args.out_below, args.back_above, args.sample, args.most_out, args.hold, args.hold_most)
     keys = set(chosen(table, args.service))
+    if args.apply:
+        keys -= _directed(keys)
     directory, now = absences.directory_here(), absences.clock()
     if args.apply:
         found = absences.judge_and_apply(table, directory, rule, keys.__contains__, now)
@@ -211,6 +214,24 @@ def _judge(table: Table, args: argparse.Namespace) -> int:
         for one in judgements:
             print(f"  {_judgement_line(one, now, rule, applied=args.apply)}")
     return 0
+
+
+def _directed(keys: set[ServiceKey]) -> set[ServiceKey]:
+    """Those that a director looks after; two who give weights would undo each other's work."""
+    import sys
+
+    from directrix.director.remote import checked
+    from directrix.table.opening import make_in_force
+
+    names = {service for service, _ in checked(make_in_force())}
+    directed = {key for key in keys if str(key) in names}
+    for key in sorted(map(str, directed)):
+        print(
+            f"directrix health: {key} is looked after by the director, which judges it if its virtual_server has "
+            "passive_health",
+            file=sys.stderr,
+        )
+    return directed
 
 
 def _judgement_object(one: Judgement, now: float, rule: Rule) -> dict[str, object]:
@@ -256,17 +277,36 @@ def _back(table: Table, args: argparse.Namespace) -> int:
     directory = absences.directory_here()
     remembered = memory.read(directory)
     wanted = list(args.server)
+    directed = _directed_back(chosen(table, args.service), wanted)
     found: dict[ServiceKey, list[ServerKey]] = {}
     for key in chosen(table, args.service):
         for state in table.service(key).servers:
             name = endpoint(*state.server.key)
+            if (str(key), name) in directed:
+                continue
             if name in wanted if wanted else state.server.key in remembered.get(key, {}):
                 found.setdefault(key, []).append(state.server.key)
     there = {endpoint(*server) for servers in found.values() for server in servers}
+    there |= {name for _, name in directed}
     missing = [name for name in wanted if name not in there]
     if missing:
         raise InvalidRequest(f"there is no real server {missing[0]}; name it by address and port, as listings do")
     for key, servers in found.items():
         for server in absences.bring_back(table, directory, key, servers):
             print(f"{key} -> {endpoint(*server.key)}: weight {server.weight}")
+    for (service, name), remote in directed.items():
+        print(f"{service} -> {name}: weight {remote.enable()}")
     return 0
+
+
+def _directed_back(keys: list[ServiceKey], wanted: list[str]) -> dict[tuple[str, str], Remote]:
+    """The real servers that a director is to bring back: those wanted, or those that passive health took out."""
+    from directrix.director.remote import checked
+    from directrix.table.opening import make_in_force
+
+    names = set(map(str, keys))
+    return {
+        (service, server): one.remote
+        for (service, server), one in checked(make_in_force()).items()
+        if service in names and (server in wanted if wanted else one.failing and one.failing.name == "passive_health")
+    }

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
+    from directrix.system.commands import CommandFailed
     from directrix.system.facts.fact import FactStatus
     from directrix.system.facts.keeping import Done
+    from directrix.system.host_error import HostError
 
 _SHORT = 43
 """Characters of a state that is shown beside its fact: an address with its prefix."""
@@ -23,6 +25,8 @@ _PACKAGES = {
     "arptables": "arptables",
     "iptables": "iptables",
     "ip6tables": "iptables",
+    "modprobe": "kmod",
+    "tc": "iproute2",
 }
 """The packages that have the programs we run."""
 
@@ -30,13 +34,12 @@ _GREEN, _RED, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"
 
 
 def declare(
-    parser: argparse.ArgumentParser, dest: str, role: str, methods: Sequence[str], method_help: str
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], role: str, methods: Sequence[str], method_help: str
 ) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser, argparse.ArgumentParser]:
     """Declare start, stop and status with the words they share; gives the three, for what is one command's alone.
 
     `role` is what the host is made, with its preposition: `a real server for`.
     """
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest=dest, required=True)
     start = commands.add_parser(
         "start",
         help=f"make this host {role} VIPs",
@@ -53,22 +56,27 @@ def declare(
         description=f"Hold this host against what {role} VIPs must be; without --vip, for every VIP started.",
     )
     for command in (start, stop, status):
-        command.add_argument(
-            "-v",
-            "--vip",
-            action="extend",
-            nargs="+",
-            metavar="VIP",
-            default=[],
-            required=command is start,
-            help="the virtual addresses, IPv4 or IPv6",
-        )
+        add_vips(command, required=command is start)
     for command in (start, status):
         command.add_argument("-m", "--method", choices=tuple(methods), default="", help=method_help)
     for command in (start, stop):
         command.add_argument("-n", "--dry-run", action="store_true", help="print the commands, and change nothing")
     status.add_argument("-j", "--json", action="store_true", help="as JSON")
     return start, stop, status
+
+
+def add_vips(command: argparse.ArgumentParser, *, required: bool = False) -> None:
+    """Declare the option that names VIPs."""
+    command.add_argument(
+        "-v",
+        "--vip",
+        action="extend",
+        nargs="+",
+        metavar="VIP",
+        default=[],
+        required=required,
+        help="the virtual addresses, IPv4 or IPv6",
+    )
 
 
 def guarded(name: str, run: Callable[[], int]) -> int:
@@ -81,14 +89,18 @@ def guarded(name: str, run: Callable[[], int]) -> int:
         with ending_in_order():
             return run()
     except (HostError, CommandFailed) as error:
-        advice = ""
-        if isinstance(error, CommandFailed) and error.status == _NOT_FOUND:
-            program = error.command.split()[0]
-            advice = f"; install the package {_PACKAGES[program]}" if program in _PACKAGES else ""
-        print(f"directrix {name}: {error}{advice}", file=sys.stderr)
+        print(f"directrix {name}: {error}{package_advised(error)}", file=sys.stderr)
         return 1
     except Terminated as signal:
         return signal.status
+
+
+def package_advised(error: HostError | CommandFailed) -> str:
+    """What to add to an error: the package to be installed, if a program we run isn't there."""
+    program = getattr(error, "command", "").partition(" ")[0]
+    if getattr(error, "status", 0) != _NOT_FOUND or program not in _PACKAGES:
+        return ""
+    return f"; install the package {_PACKAGES[program]}"
 
 
 def require_root(what: str) -> None:
@@ -109,6 +121,8 @@ def show_done(done: Done, *, rehearsed: bool) -> None:
         print("".join(f"{command}\n" for command in done.commands), end="")
     for text in done.left:
         print(f"left alone, because somebody else changed it meanwhile: {text}", file=sys.stderr)
+    for holder in done.unknown:
+        print(f"there is nothing to stop: `{holder}` was not started here", file=sys.stderr)
 
 
 def fact_as_json(fact: FactStatus) -> dict[str, object]:

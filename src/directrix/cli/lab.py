@@ -63,11 +63,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     healing.add_argument("what", nargs="*", metavar="BREAK", help="what to undo")
     healing.add_argument("--lab", metavar="NAME", help="which lab; not needed if there is but one")
 
-    commands.add_parser(
+    demo = commands.add_parser(
         "demo",
         help="see a cluster at work, in a minute",
-        description="Build a cluster, show what it does, check that it did, and take it down.",
+        description="Build a cluster, show what it does, check that it did, and take it down: how it balances, or "
+        "with `failover` how servers and directors die and come back, with times and counted requests.",
     )
+    demo.add_argument("what", nargs="?", choices=("balancing", "failover"), default="balancing", help="what to show")
+    demo.add_argument("--json", action="store_true", help="of failover: the figures as JSON, and the rest on stderr")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -215,9 +218,20 @@ def _heal(args: argparse.Namespace) -> int:
 
 
 def _demo(args: argparse.Namespace) -> int:
-    from directrix.lab.demo import demo
+    from directrix.lab.stage import standard_stage
 
-    return 0 if demo() else 1
+    if args.what == "balancing":
+        from directrix.lab.demo import demo
+
+        if args.json:
+            raise LabError("of balancing there are no figures", "--json goes with `directrix lab demo failover`")
+        return 0 if demo(standard_stage(sys.stdout)) else 1
+    from directrix.lab import failover_demo
+
+    as_shown, figures = failover_demo.demo(standard_stage(sys.stderr if args.json else sys.stdout))
+    if args.json:
+        print(json.dumps({"as_shown": as_shown, "figures": [each.as_object() for each in figures]}, indent=2))
+    return 0 if as_shown else 1
 
 
 def _complain(message: str) -> None:

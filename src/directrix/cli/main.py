@@ -24,7 +24,7 @@ EXIT_INTERRUPTED = 130
 EXIT_PIPE_CLOSED = 141
 
 GROUPS = {
-    "the table": ("ipvsadm", "sysctl", "mark", "drain", "admit", "up", "down", "status", "health", "top"),
+    "the table": ("ipvsadm", "sysctl", "mark", "budget", "drain", "admit", "up", "down", "status", "health", "top"),
     "why": ("explain", "trace"),
     "a cluster": ("run", "show", "plan", "apply", "config"),
     "hosts of a cluster": ("realserver", "director", "doctor"),

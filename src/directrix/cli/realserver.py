@@ -22,8 +22,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     from directrix.realserver.methods import METHODS
     from directrix.realserver.persistence import DEFAULT, MANAGERS
 
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="realserver_command", required=True)
     start, stop, status = declare(
-        parser, "realserver_command", "a real server for", tuple(METHODS), "how the host takes packets for the VIP"
+        commands, "a real server for", tuple(METHODS), "how the host takes packets for the VIP"
     )
     for command in (start, stop, status):
         command.add_argument(
@@ -41,6 +42,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
             metavar="IF",
             default=[],
             help="at which packets for the VIP arrive; otherwise the one in its network, or of the default route",
+        )
+        command.add_argument(
+            "-t",
+            "--tunnel",
+            action="append",
+            metavar="KIND",
+            default=[],
+            help="with the method tunnel: in what packets come, ipip (the default), gre or gue:PORT; may be repeated",
+        )
+        command.add_argument(
+            "--clamp-mss",
+            nargs="?",
+            const="auto",
+            default="",
+            metavar="MSS",
+            help="with the method tunnel: let clients send TCP segments that fit in, or of at most MSS bytes; or off",
         )
     start.add_argument(
         "--persist",
@@ -77,7 +94,7 @@ def _run(args: argparse.Namespace) -> int:
     if not args.dry_run:
         require_root(f"realserver {args.realserver_command}")
     if args.realserver_command == "start":
-        wish = preparing.Wish(args.method, tuple(args.interface))
+        wish = preparing.Wish(args.method, tuple(args.interface), tuple(args.tunnel), args.clamp_mss)
         done = preparing.start(vips, wish, args.persist, rehearse=args.dry_run)
     else:
         done = preparing.stop(vips, persist=args.persist, rehearse=args.dry_run)
@@ -92,6 +109,10 @@ def _words_without_hosts(args: argparse.Namespace) -> list[str]:
         words += ["--vip", vip]
     for interface in getattr(args, "interface", ()):
         words += ["--interface", interface]
+    for tunnel in getattr(args, "tunnel", ()):
+        words += ["--tunnel", tunnel]
+    if getattr(args, "clamp_mss", ""):
+        words.append(f"--clamp-mss={args.clamp_mss}")
     if getattr(args, "method", ""):
         words += ["--method", args.method]
     persist = getattr(args, "persist", "")
@@ -104,7 +125,8 @@ def _words_without_hosts(args: argparse.Namespace) -> list[str]:
 def _status(vips: list[Vip], args: argparse.Namespace) -> int:
     from directrix.realserver import preparing
 
-    found = preparing.status(vips, preparing.Wish(args.method, tuple(args.interface)))
+    wish = preparing.Wish(args.method, tuple(args.interface), tuple(args.tunnel), args.clamp_mss)
+    found = preparing.status(vips, wish)
     if args.json:
         import json
 
@@ -126,6 +148,7 @@ def as_json(status: VipStatus) -> dict[str, object]:
         "vip": str(status.vip),
         "method": status.method,
         "interfaces": list(status.interfaces),
+        "tunnels": list(status.tunnels),
         "started": status.started,
         "persist": status.persist or None,
         "healthy": not status.missing,
@@ -137,7 +160,8 @@ def lines(status: VipStatus) -> list[str]:
     """A status for people."""
     from directrix.cli.host_commands import fact_lines
 
-    words = [f"method {status.method}" + (f", at {', '.join(status.interfaces)}" if status.interfaces else "")]
+    method = " ".join([status.method, *status.tunnels])
+    words = [f"method {method}" + (f", at {', '.join(status.interfaces)}" if status.interfaces else "")]
     words.append("started" if status.started else "not started")
     words += [f"kept over boots by {status.persist}"] if status.persist else []
     return [f"{status.vip}: {'; '.join(words)}", *fact_lines(status.facts)]

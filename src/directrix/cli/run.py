@@ -45,6 +45,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--log-json", action="store_true", help="the log as JSON, one object a line")
     parser.add_argument("--event-log", metavar="FILE", help="also write what happens to a file, as JSON lines")
     describe_others(parser)
+    parser.add_argument(
+        "--install-unit",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="write the unit by which systemd runs the director with the other words given here, and do nothing else",
+    )
 
 
 def describe_others(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +78,8 @@ def describe_file(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit status: 0, 1 for a faulty or unreadable file or a refusal, 2 for a misuse or a table that can't be had."""
+    if args.install_unit is not None:
+        return _install(args)
     if not args.check:
         return _direct(args)
     from directrix.keepalived import USUAL_PATH, FaultyConfiguration, load
@@ -96,7 +105,7 @@ def _direct(args: argparse.Namespace) -> int:
     from pathlib import Path
 
     from directrix.director import logs
-    from directrix.director.daemon import Options
+    from directrix.director.options import Options
     from directrix.director.running import run as run_director
     from directrix.keepalived import USUAL_PATH
 
@@ -106,7 +115,37 @@ def _direct(args: argparse.Namespace) -> int:
     logs.set_up(args.log_level, as_json=args.log_json)
     path = str(Path(args.use_file or USUAL_PATH).absolute())
     event_log = None if args.event_log is None else Path(args.event_log).absolute()
-    return run_director(Options(path, args.config_id, args.keep_others, event_log))
+    return run_director(Options(path, args.config_id, keep_others=args.keep_others, event_log=event_log))
+
+
+def _install(args: argparse.Namespace) -> int:
+    import os
+    from pathlib import Path
+
+    from directrix.director.unit import USUAL_PATH as UNIT
+    from directrix.director.unit import NotOurs, install, own_command
+    from directrix.keepalived import USUAL_PATH
+    from directrix.table.opening import AUTO, VARIABLE
+
+    if args.check:
+        print("directrix run: --install-unit and --check don't go together", file=sys.stderr)
+        return EXIT_MISUSE
+    make = os.environ.get(VARIABLE) or AUTO
+    words = [*own_command(), *(["--table", make] if make != AUTO else []), "run"]
+    words += ["-f", str(Path(args.use_file or USUAL_PATH).absolute())]
+    words += ["-i", args.config_id] if args.config_id else []
+    words += ["-l", args.log_level] if args.log_level != "info" else []
+    words += ["--log-json"] if args.log_json else []
+    words += ["--event-log", str(Path(args.event_log).absolute())] if args.event_log else []
+    words += ["--keep-others"] if args.keep_others else []
+    path = Path(args.install_unit) if args.install_unit else UNIT
+    try:
+        install(words, path)
+    except NotOurs as error:
+        print(f"directrix run: {error}", file=sys.stderr)
+        return EXIT_FAULTY
+    print(f"{path} is written; go on by:\n  systemctl daemon-reload\n  systemctl enable --now {path.name}")
+    return 0
 
 
 def unreadable(command: str, path: str, error: OSError) -> int:

@@ -1,4 +1,4 @@
-"""The words that name one real server of one service, as `directrix drain` and its like take them: ipvsadm's own."""
+"""The words that name a service, or a real server of it, as `directrix drain` and its like take them: ipvsadm's own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SERVICES = ("--tcp-service", "--udp-service", "--sctp-service", "--fwmark-servi
 
 
 class BadServer(Exception):
-    """The words name no real server; says why."""
+    """The words name no service or no real server; says why."""
 
 
 class _Keep(argparse.Action):
@@ -30,17 +30,41 @@ class _Keep(argparse.Action):
         words += [self.option_strings[-1], *([] if self.nargs == 0 else [str(values)])]
 
 
-def describe_server(parser: argparse.ArgumentParser) -> None:
-    """Declare the words."""
+def describe_service(parser: argparse.ArgumentParser) -> None:
+    """Declare the words that name a service."""
     keep: dict[str, Any] = {"action": _Keep, "default": argparse.SUPPRESS}
     parser.add_argument("-t", "--tcp-service", metavar="VIP:PORT", help="of this TCP service", **keep)
     parser.add_argument("-u", "--udp-service", metavar="VIP:PORT", help="of this UDP service", **keep)
     parser.add_argument("--sctp-service", metavar="VIP:PORT", help="of this SCTP service", **keep)
     parser.add_argument("-f", "--fwmark-service", metavar="MARK", help="of the service of this firewall mark", **keep)
     parser.add_argument("-6", "--ipv6", nargs=0, help="after -f: of its IPv6 service", **keep)
+
+
+def describe_server(parser: argparse.ArgumentParser) -> None:
+    """Declare the words that name a real server."""
+    keep: dict[str, Any] = {"action": _Keep, "default": argparse.SUPPRESS}
+    describe_service(parser)
     parser.add_argument(
         "-r", "--real-server", metavar="RIP[:PORT]", help="the real server; without a port, of the service's", **keep
     )
+
+
+def read_service(words: Sequence[str]) -> ServiceKey:
+    """The service that words name.
+
+    Raises:
+        BadServer: they name none.
+    """
+    from directrix.ipvsadm.errors import Refusal
+    from directrix.ipvsadm.names import Names
+    from directrix.ipvsadm.parser import parse
+
+    if not words:
+        raise BadServer("which service? Say -t, -u, --sctp-service or -f")
+    try:
+        return parse(["--delete-service", *words], Names()).key()
+    except Refusal as refusal:
+        raise BadServer(refusal.message.rstrip()) from None
 
 
 def read_server(args: argparse.Namespace) -> tuple[ServiceKey, Address, int]:
@@ -68,15 +92,10 @@ def read_server(args: argparse.Namespace) -> tuple[ServiceKey, Address, int]:
 
 def server_in_words(key: ServiceKey, address: Address, port: int) -> str:
     """The options that name it, to be typed again."""
-    from directrix.lvs import Family
     from directrix.lvs.addresses import endpoint
+    from directrix.lvs.budget_words import service_words
 
-    if key.protocol is None or key.address is None:
-        service = f"-f {key.fwmark}{' -6' if key.family is Family.INET6 else ''}"
-    else:
-        option = {"TCP": "-t", "UDP": "-u"}.get(key.protocol.name, "--sctp-service")
-        service = f"{option} {endpoint(key.address, key.port)}"
-    return f"{service} -r {endpoint(address, port)}"
+    return f"{service_words(key)} -r {endpoint(address, port)}"
 
 
 def duration(text: str) -> float:

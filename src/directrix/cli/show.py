@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-HELP = "show what the running director knows: services, VRRP, checks, events"
+HELP = "show what the running director knows: services, VRRP, checks, orders, events"
 
 NOT_RUNNING = 3
 """Exit status where there is no director, as `systemctl status` has it."""
@@ -17,8 +17,12 @@ _PATHS = {
     "services": "/v1/services",
     "vrrp": "/v1/vrrp",
     "checks": "/v1/checks",
+    "orders": "/v1/orders",
     "events": "/v1/events?limit={count}",
 }
+
+_RESULTS = 3
+"""Results of each check that people are shown."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -38,15 +42,16 @@ def run(args: argparse.Namespace) -> int:
     import json
     from pathlib import Path
 
-    from directrix.director.client import NoDirector, ask
+    from directrix.director.client import NoDirector, Refused, ask
 
     path = None if args.socket is None else Path(args.socket)
     wanted = [args.what] if args.what else ["services", "vrrp"]
     try:
-        told = {what: ask(_PATHS[what].format(count=max(args.count, 0)), path) for what in wanted}
+        paths = dict(_PATHS) if args.json else {**_PATHS, "checks": f"{_PATHS['checks']}?history={_RESULTS}"}
+        told = {what: ask(paths[what].format(count=max(args.count, 0)), path) for what in wanted}
         if not args.what:
             told = {"director": ask("/v1/status", path), **told}
-    except NoDirector as error:
+    except (NoDirector, Refused) as error:
         print(f"directrix show: {error}", file=sys.stderr)
         return NOT_RUNNING
     if args.json:
@@ -78,14 +83,48 @@ def services_lines(found: list[dict[str, Any]]) -> list[str]:
         lines.append(f"  {service['name']} {service['scheduler']}: {quorum}, {weight}{sorry}")
         for server in service["servers"]:
             words = ["up" if server["alive"] else "DOWN", f"weight {server['weight']}"]
-            if server["held_weight"] is not None:
-                words.append("draining" if server["draining"] else "weight set by the operator")
+            if server["order"] is not None:
+                words.append(order_words(server["order"]))
+            elif server["quiesced"]:
+                words.append("quiesced")
+            if server["alive"] and not server["in_table"]:
+                words.append("out while the quorum is down")
             words.append(f"{server['active']} active, {server['inactive']} inactive")
             lines.append(f"    {server['server']:<24} {', '.join(words)}")
-            for check in server["checks"]:
-                if not check["up"] and check["has_run"] and check["last"]:
-                    lines.append(f"      {check['name']}: {_plain(check['last']['detail'])}")
+            lines += [f"      {line}" for line in map(_failing, server["checks"]) if line]
     return lines
+
+
+def _failing(check: dict[str, Any]) -> str:
+    if not check["up"]:
+        said = _plain(check["last"]["detail"]) if check["last"] else "has not run yet"
+        return f"{check['name']}: {said}"
+    return "" if check["standing"] == "ready" else f"{check['name']}: the server says {check['standing']}"
+
+
+def order_words(order: dict[str, Any]) -> str:
+    """What the operator has ordered, and how far it is."""
+    from directrix.draining.durations import write_duration
+
+    match order["kind"]:
+        case "drain" if not order["ended"]:
+            left = order["progress"]["connections"] if order["progress"] else None
+            known = "" if left is None else f", {left} connections left"
+            limit = "" if order["seconds"] is None else f" of {write_duration(order['seconds'])}"
+            return f"draining for {write_duration(order['elapsed'])}{limit}{known}"
+        case "drain" if order["ended"] == "time_up":
+            return f"drained: time was up, {order['expired']} connections ended, {order['left']} left"
+        case "drain":
+            return f"{order['ended'].replace('_', ' ')} by the operator"
+        case "admit":
+            return f"growing to weight {order['target']} over {write_duration(order['seconds'] or 0.0)}"
+    return "quiesced by the operator" if order["weight"] == 0 else "weight set by the operator"
+
+
+def orders_lines(found: list[dict[str, Any]]) -> list[str]:
+    """What the operator has ordered."""
+    lines = ["Orders"] if found else ["no orders"]
+    return [*lines, *(f"  {one['service']} -> {one['server']}: {order_words(one['order'])}" for one in found)]
 
 
 def vrrp_lines(found: dict[str, Any]) -> list[str]:
@@ -109,6 +148,11 @@ def vrrp_lines(found: dict[str, Any]) -> list[str]:
         if one["statistics"]["rejected"]:
             causes = ", ".join(f"{count} {cause}" for cause, count in one["statistics"]["rejected"].items())
             lines.append(f"    packets not heard: {causes}")
+    for thing in found["tracked"]:
+        well = {True: "well", False: "NOT WELL", None: "not known yet"}[thing["well"]]
+        said = f"{well}, {thing['says']}" if thing["says"] and thing["kind"] == "script" else thing["says"] or well
+        since = f" since {_time(thing['since'])}" if thing["since"] else ""
+        lines.append(f"  {thing['kind']} {thing['name']}: {_plain(said)}{since}")
     for other in found["strangers"]:
         lines.append(f"  VRID {other['vrid']} on {other['interface']} is used by others: {other['source']}")
     return lines
@@ -120,7 +164,7 @@ def checks_lines(found: list[dict[str, Any]]) -> list[str]:
     for check in found:
         lines.append(f"  {check['name']} of {check['server']} for {check['service']}")
         lines.append(f"    {check['attempts']} made, {check['failures']} failed")
-        for result in check["history"][-3:]:
+        for result in check["history"][-_RESULTS:]:
             word = "success" if result["ok"] else "failure" if result["made"] else "not made"
             took = f"{result['took'] * 1000:.1f} ms"
             lines.append(f"    {_time(result['at'])} {word} after {took}: {_plain(result['detail'])}")
@@ -142,6 +186,7 @@ LINES: dict[str, Callable[[Any], list[str]]] = {
     "services": services_lines,
     "vrrp": vrrp_lines,
     "checks": checks_lines,
+    "orders": orders_lines,
     "events": events_lines,
 }
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from directrix.top.model import Action
-    from directrix.top.sample import Sample
+    from directrix.top.routers import RouterRow
+    from directrix.top.sample import Checked, Sample
 
 HELP = "watch services, real servers, rates and handshakes live, and quiesce servers"
 
@@ -44,9 +45,14 @@ def run(args: argparse.Namespace) -> int:
 
         batch(_sample, _write, get_terminal_size((80, 24)).columns, args.interval, args.rounds)
         return 0
+    import gc
+
     from directrix.top.running import live
     from directrix.top.terminal import screen
 
+    # A sample of a large table is some hundred thousand values, none of them in a circle: to look for circles
+    # among them took longer than to read the table.
+    gc.disable()
     with screen() as ours:
         live(ours, _sample, _act, args.interval, args.rounds)
     return 0
@@ -61,6 +67,7 @@ def _sample() -> Sample:
     """The table as it is now: opened each time, so that one which comes, goes or is made anew is seen."""
     import time
     from contextlib import closing
+    from dataclasses import replace
 
     from directrix.health import memory
     from directrix.table import absences
@@ -69,19 +76,58 @@ def _sample() -> Sample:
 
     remembered = memory.read(absences.directory_here())
     with closing(open_table(create=False)) as table:
-        return take(table, remembered, absences.clock(), time.strftime("%H:%M:%S"))
+        taken = take(table, remembered, absences.clock(), time.strftime("%H:%M:%S"), checked=_checked())
+    return replace(taken, routers=_routers())
+
+
+def _routers() -> tuple[RouterRow, ...]:
+    """Those of the director that runs here; none if none does, or it is just being started or stopped."""
+    from directrix.director.client import NoDirector, Refused, ask
+    from directrix.top.routers import read
+
+    try:
+        return read(ask("/v1/vrrp"))
+    except (NoDirector, Refused):
+        return ()
+
+
+def _checked() -> dict[tuple[str, str], Checked]:
+    """What the director says; nothing if there is none, or it doesn't answer."""
+    from directrix.director import remote
+    from directrix.director.client import NoDirector
+    from directrix.table.opening import make_in_force
+    from directrix.top.sample import Checked
+
+    try:
+        found = remote.checked(make_in_force())
+    except NoDirector:
+        return {}
+    return {
+        name: Checked(
+            one.alive,
+            one.ordered,
+            f"{one.failing.name}: {one.failing.detail}" if one.failing else "",
+            (one.failing or one.checks[0]).recent if one.checks else (),
+        )
+        for name, one in found.items()
+    }
 
 
 def _act(action: Action) -> None:
     from contextlib import closing
 
+    from directrix.director.remote import find
     from directrix.table import absences
-    from directrix.table.opening import open_table
+    from directrix.table.opening import make_in_force, open_table
     from directrix.top.model import Do
 
     if action.row is None or action.row[1] is None:
         return
     key, server = action.row[0], action.row[1]
+    remote = find(key, *server, make_in_force())
+    if remote is not None:
+        remote.quiesce() if action.do is Do.QUIESCE else remote.enable()
+        return
     directory = absences.directory_here()
     with closing(open_table(create=False)) as table:
         if action.do is Do.QUIESCE:

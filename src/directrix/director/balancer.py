@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 from directrix.checks.actions import Action, ServerKey, TellQuorum, TellServer
 from directrix.checks.checker import AnyChecker
@@ -25,36 +24,30 @@ from directrix.checks.file_check import FileCheck, FileChecker
 from directrix.checks.history import History
 from directrix.checks.outcome import Outcome
 from directrix.checks.pool import Pool
+from directrix.checks.pool_values import ServerView
 from directrix.checks.registry import checker
 from directrix.checks.settings import Timing
 from directrix.director.checkers import Checking
 from directrix.director.in_force import InForce
+from directrix.director.keeper import Keeper
 from directrix.director.memory import Belief, Memory, Remembered
+from directrix.director.orders import Order, clock
+from directrix.director.passive import Figures, PassiveHealth, PassiveWatcher
 from directrix.director.plan import Change, WantedService
 from directrix.director.refusal import Refused
 from directrix.director.setup import Setup
-from directrix.director.virtual import Virtual
+from directrix.director.table_work import handshakes
+from directrix.director.told import Checked, CheckName, Told
+from directrix.director.virtual import ServerName, Virtual
+from directrix.health.rule import Rule
 from directrix.keepalived.values import FlushOnStop, LvsTimeouts
 from directrix.lvs import ServiceKey, TableError, Timeouts, endpoint
 from directrix.table.interface import Table
 
 _log = logging.getLogger("directrix.director")
 
-CheckName = tuple[str, ServerKey, str]
-"""What names a checker: its virtual server, its real server, and its name there."""
-
 _MEND = 1.0
 """Seconds between two looks whether what the table refused can be done now."""
-_REMEMBER = 0.05
-"""Seconds within which changes are remembered together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A pool's word for others: a real server came or went, or the quorum did."""
-
-    virtual: Virtual
-    action: TellServer | TellQuorum
 
 
 class NoSuchServer(LookupError):
@@ -71,7 +64,8 @@ class Balancer:
         memory: Memory | None = None,
         *,
         keep_others: bool = False,
-        checked: Callable[[CheckName, Report], None] = lambda name, report: None,
+        checked: Callable[[Checked], None] = lambda checked: None,
+        handshakes: Callable[[Sequence[ServiceKey]], Awaitable[Figures | None]] | None = None,
     ) -> None:
         """Nothing happens yet.
 
@@ -81,17 +75,22 @@ class Balancer:
             memory: what outlives the process; None to do without.
             keep_others: services that are in no configuration of ours are somebody else's and stay.
             checked: is called with each result of a check, after the table has followed.
+            handshakes: reads those of some services, for passive health; None to ask the table itself.
         """
         self.pools: dict[str, Pool] = {}
+        self.orders: dict[ServerName, Order] = {}
+        """What the operator has ordered."""
         self.in_force = InForce(table)
         self._told = told
         self._checked = checked
-        self._memory = memory
+        self._keeper = None if memory is None else Keeper(memory, self._to_remember)
+        self._beliefs: dict[tuple[str, str, str], Belief] = {}
         self._keep_others = keep_others
         self._own: frozenset[ServiceKey] = frozenset()
         self._resting: dict[CheckName, bool] = {}
-        self._remembering: asyncio.TimerHandle | None = None
         self._mending: asyncio.TimerHandle | None = None
+        self.passive = PassiveHealth(handshakes or self._handshakes, self.server, self.places)
+        self._judging: asyncio.Task[None] | None = None
 
     # Beginning, going on, ending
 
@@ -107,8 +106,14 @@ class Balancer:
         made = self._made(dict(self._checks(setup)))
         self.setup = setup
         self.engine = Engine(self._hear)
-        remembered = self._memory.recall() if self._memory is not None else Remembered()
+        remembered = self._keeper.memory.recall() if self._keeper is not None else Remembered()
         self._own = remembered.services
+        self.orders = {
+            (virtual.name, key): remembered.orders[virtual.name, endpoint(*key)]
+            for virtual in setup.virtuals.values()
+            for key in virtual.real_servers
+            if (virtual.name, endpoint(*key)) in remembered.orders
+        }
         flush = setup.configuration.globals.lvs_flush
         actions: list[tuple[Virtual, list[Action]]] = []
         for virtual in setup.virtuals.values():
@@ -116,10 +121,12 @@ class Balancer:
         changes = self.in_force.have(list(self._wanted()), (lambda key: True) if flush else self._ours)
         self._own = setup.keys
         self._set_timeouts()
+        self._beliefs = dict(self._believed())
         for virtual, done in actions:
             self._tell(virtual, done)
         for name, one in made.items():
             self._begin(name, one, remembered.beliefs.get(_names(name)))
+        self._judging = asyncio.create_task(self.passive.run())
         self._remember()
         return changes
 
@@ -149,11 +156,15 @@ class Balancer:
                 actions.append((virtual, self._new_pool(virtual, Remembered(), now)))
             else:
                 actions.append((virtual, pool.reload(setup.pool_settings(virtual), now)))
+        configured = {(virtual.name, key) for virtual in setup.virtuals.values() for key in virtual.real_servers}
+        self.orders = {name: order for name, order in self.orders.items() if name in configured}
+        self._beliefs = dict(self._believed())
         try:
             changes = self.in_force.have(list(self._wanted()), self._ours)
             self._own = setup.keys
             self._set_timeouts()
         finally:
+            self._watch_astray()
             for virtual, done in actions:
                 self._tell(virtual, done, before)
             for name, one in made.items():
@@ -164,11 +175,12 @@ class Balancer:
 
     async def stop(self) -> None:
         """End the checks, and take out of the table what is ours, as `lvs_flush_on_stop` says."""
+        if self._judging is not None:
+            self._judging.cancel()
         await self.engine.close()
         self.wires.close()
-        for timer in (self._remembering, self._mending):
-            if timer is not None:
-                timer.cancel()
+        if self._mending is not None:
+            self._mending.cancel()
         now = asyncio.get_running_loop().time()
         actions = [(self.setup.virtuals[name], pool.stop(now)) for name, pool in self.pools.items()]
         try:
@@ -180,8 +192,9 @@ class Balancer:
             _log.error("the table can't be cleared: %s", error)
         for virtual, done in actions:
             self._tell(virtual, done)
-        if self._memory is not None:
-            self._memory.forget()
+        if self._keeper is not None:
+            await self._keeper.close()
+            self._keeper.memory.forget()
 
     @property
     def table(self) -> Table:
@@ -194,21 +207,42 @@ class Balancer:
         """A check's last results."""
         return self.engine.history(name)
 
-    def hold(self, virtual: str, server: ServerKey, weight: int | None) -> None:
-        """The operator sets a real server's weight, whatever checks say; None lets them decide again.
+    def server(self, name: ServerName) -> ServerView:
+        """How a real server stands.
+
+        Raises:
+            NoSuchServer: there is none.
+        """
+        virtual, key = name
+        if virtual not in self.pools:
+            raise NoSuchServer(f"there is no virtual server {virtual!r}")
+        try:
+            return self.pools[virtual].server(key)
+        except KeyError:
+            raise NoSuchServer(f"virtual server {virtual} has no real server {endpoint(*key)}") from None
+
+    def places(self, name: ServerName) -> list[tuple[ServiceKey, ServerKey]]:
+        """Where a real server stands in the table, if it does; nowhere once it is configured no more."""
+        virtual = self.setup.virtuals.get(name[0])
+        return [] if virtual is None or name[1] not in virtual.real_servers else list(virtual.places(name[1]))
+
+    def order(self, name: ServerName, order: Order | None) -> None:
+        """The operator's order for a real server from now on; None lets configuration and checks decide again.
 
         Raises:
             NoSuchServer: there is none.
             ValueError: the weight is out of range.
         """
-        pool = self.pools.get(virtual)
-        if pool is None:
-            raise NoSuchServer(f"there is no virtual server {virtual!r}")
-        try:
-            actions = pool.hold(server, weight, asyncio.get_running_loop().time())
-        except KeyError:
-            raise NoSuchServer(f"virtual server {virtual} has no real server {endpoint(*server)}") from None
+        checked = self.server(name).checked_weight
+        held = None if order is None else order.held(clock(), checked)
+        virtual, key = name
+        actions = self.pools[virtual].hold(key, held, asyncio.get_running_loop().time())
+        if order is None:
+            self.orders.pop(name, None)
+        else:
+            self.orders[name] = order
         self._follow(virtual, actions)
+        self._tell(self.setup.virtuals[virtual], actions)
         self._remember()
 
     def suspend(self, away: Callable[[Virtual], bool]) -> None:
@@ -228,30 +262,37 @@ class Balancer:
         name = report.name
         assert isinstance(name, tuple)
         virtual, server, check = name
+        actions: list[Action] = []
         if report.verdict is not None and virtual in self.pools:
             found, now = report.result.outcome, asyncio.get_running_loop().time()
             pool = self.pools[virtual]
             actions = pool.report(server, check, report.verdict, now, weight=found.weight, standing=found.standing)
             self._follow(virtual, actions)
-            if actions or report.changed:
+            known = pool.checker(server, check)
+            belief = Belief(known.up, known.adds)
+            if self._beliefs.get(_names((virtual, server, check))) != belief:
+                self._beliefs[_names((virtual, server, check))] = belief
                 self._remember()
         self._log_result((virtual, server, check), report)
-        self._checked((virtual, server, check), report)
+        if actions:
+            self._tell(self.setup.virtuals[virtual], actions, cause=f"{check}: {report.result.outcome.detail}")
+        turned = any(isinstance(action, TellServer) for action in actions)
+        self._checked(Checked((virtual, server, check), report, turned))
 
     def _follow(self, name: str, actions: list[Action]) -> None:
         if actions:
-            virtual, pool = self.setup.virtuals[name], self.pools[name]
-            self.in_force.settle(virtual.wanted(pool.table(), pool.sorry_in))
+            self.in_force.adjust(self.setup.virtuals[name].adjusted(actions))
             self._watch_astray()
-            self._tell(virtual, actions)
 
-    def _tell(self, virtual: Virtual, actions: Iterable[Action], before: Setup | None = None) -> None:
+    def _tell(
+        self, virtual: Virtual, actions: Iterable[Action], before: Setup | None = None, *, cause: str = ""
+    ) -> None:
         for action in actions:
             match action:
                 case TellServer(key) if before is not None and key not in virtual.real_servers:
                     self._told(Told(before.virtuals[virtual.name], action))
                 case TellServer() | TellQuorum():
-                    self._told(Told(virtual, action))
+                    self._told(Told(virtual, action, cause))
 
     def _log_result(self, name: CheckName, report: Report) -> None:
         outcome = report.result.outcome
@@ -261,7 +302,7 @@ class Balancer:
         elif report.changed:
             level = logging.INFO if outcome.ok else logging.WARNING
             _log.log(level, "%s: %s: %s", who, "success" if outcome.ok else "failure", outcome.detail)
-        elif not outcome.ok and self._timing(name).log_all_failures:
+        elif not outcome.ok and report.result.up and self._timing(name).log_all_failures:
             _log.info("%s: failure: %s", who, outcome.detail)
 
     def _watch_astray(self) -> None:
@@ -274,22 +315,18 @@ class Balancer:
         self._watch_astray()
 
     def _remember(self) -> None:
-        if self._memory is not None and self._remembering is None:
-            self._remembering = asyncio.get_running_loop().call_later(_REMEMBER, self._remember_now)
+        if self._keeper is not None:
+            self._keeper.soon()
 
-    def _remember_now(self) -> None:
-        self._remembering = None
-        assert self._memory is not None
-        beliefs, held = {}, {}
-        for virtual, pool in self.pools.items():
-            for key in self.setup.virtuals[virtual].real_servers:
-                view = pool.server(key)
-                if view.held is not None:
-                    held[virtual, endpoint(*key)] = view.held
-                for name, known in view.checkers.items():
-                    if known.has_run:
-                        beliefs[virtual, endpoint(*key), name] = Belief(known.up, known.adds)
-        self._memory.keep(Remembered(self._own, beliefs, held))
+    def _believed(self) -> Iterator[tuple[tuple[str, str, str], Belief]]:
+        for name, _ in self._checks(self.setup):
+            known = self.pools[name[0]].checker(name[1], name[2])
+            if known.has_run:
+                yield _names(name), Belief(known.up, known.adds)
+
+    def _to_remember(self) -> Remembered:
+        orders = {(virtual, endpoint(*key)): order for (virtual, key), order in self.orders.items()}
+        return Remembered(self._own, dict(self._beliefs), orders)
 
     # Small things
 
@@ -319,9 +356,9 @@ class Balancer:
                     known.append((key, check.name, Outcome(belief.up, weight=belief.adds)))
         actions = pool.start(now, known)
         for key in virtual.real_servers:
-            held = remembered.held.get((virtual.name, endpoint(*key)))
-            if held is not None:
-                actions += pool.hold(key, held, now)
+            order = self.orders.get((virtual.name, key))
+            if order is not None:
+                actions += pool.hold(key, order.held(clock(), pool.server(key).checked_weight), now)
         return actions
 
     def _made(self, wanted: dict[CheckName, Checking]) -> dict[CheckName, tuple[AnyChecker, Timing]]:
@@ -329,12 +366,20 @@ class Balancer:
         reasons = []
         for name, check in wanted.items():
             try:
-                made[name] = checker(check.settings, self.wires), check.timing
+                made[name] = self._checker(name, check), check.timing
             except (OSError, ValueError) as error:
                 reasons.append(f"{name[2]} of {endpoint(*name[1])} for {name[0]}: {error}")
         if reasons:
             raise Refused(reasons)
         return made
+
+    def _checker(self, name: CheckName, check: Checking) -> AnyChecker:
+        if isinstance(check.settings, Rule):
+            return PassiveWatcher(self.passive, name[:2], check.settings)
+        return checker(check.settings, self.wires)
+
+    async def _handshakes(self, keys: Sequence[ServiceKey]) -> Figures | None:
+        return handshakes(self.table, keys)
 
     def _begin(self, name: CheckName, made: tuple[AnyChecker, Timing], belief: Belief | None) -> None:
         progress = None if belief is None else Progress(up=belief.up, has_run=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from directrix.checks.agent_check import AgentCheck
@@ -21,9 +21,13 @@ from directrix.checks.smtp_check import HELO_NAME, SmtpCheck
 from directrix.checks.tcp_check import TcpCheck
 from directrix.checks.udp_check import PAYLOAD, Pattern, UdpCheck
 from directrix.director.programs import command
+from directrix.health.rule import Rule
 from directrix.keepalived import values
-from directrix.keepalived.values import Configuration, RealServer
+from directrix.keepalived.values import Configuration, RealServer, VirtualServer
 from directrix.vrrp.notifications import user_of
+
+PASSIVE = "passive_health"
+"""The name of what clients' handshakes say of a real server, beside its checks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +37,17 @@ class Checking:
     Attributes:
         name: unique at its server, and the same over reloads: its keyword, with a number from the second on.
         kind: its keyword.
-        settings, timing: what a checker is made of.
+        settings, timing: what a checker is made of; a Rule for `passive_health`.
     """
 
     name: str
     kind: str
-    settings: Settings
+    settings: Settings | Rule
     timing: Timing
 
 
-def checks_of(server: RealServer, configuration: Configuration) -> Iterator[Checking]:
-    """The checks of a real server, in the order written.
+def checks_of(server: RealServer, virtual: VirtualServer, configuration: Configuration) -> Iterator[Checking]:
+    """The checks of a real server, in the order written; passive health comes last.
 
     Raises:
         ValueError: values that contradict each other.
@@ -55,6 +59,8 @@ def checks_of(server: RealServer, configuration: Configuration) -> Iterator[Chec
         seen[kind] += 1
         name = kind if seen[kind] == 1 else f"{kind} {seen[kind]}"
         yield Checking(name, kind, _settings(check, server, configuration), _timing(check))
+    if virtual.passive_health is not None:
+        yield Checking(PASSIVE, PASSIVE, Rule(**asdict(virtual.passive_health)), Timing())
 
 
 def _kind(check: values.AnyCheck) -> str:

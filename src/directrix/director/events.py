@@ -30,6 +30,8 @@ class EventLog:
         self._path = path
         self._descriptor: int | None = None
         self._broken = False
+        self._torn = False
+        """The last line stands there in part."""
         self.reopen()
 
     def reopen(self) -> None:
@@ -51,7 +53,8 @@ class EventLog:
             return
         try:
             # One write a line, so that lines of two writers never mix.
-            os.write(self._descriptor, (json.dumps(happening.as_object(), default=str) + "\n").encode())
+            line = ("\n" if self._torn else "") + json.dumps(happening.as_object(), default=str) + "\n"
+            self._torn = os.write(self._descriptor, line.encode()) < len(line)
             self._broken = False
         except OSError as error:
             if not self._broken:

@@ -1,21 +1,37 @@
 """The table as the director keeps it: what shall stand there, carried out by the difference to what stands there.
 
-What was last carried out is remembered, so that a change by a check costs no look at the table. Where the table turns
-out to be another one than remembered, because somebody else changed it, it is looked at and put right.
+What was last carried out is remembered, so that a change by a check costs no look at the table, and little more in a
+service with thousands of real servers than in one with two. Where the table turns out to be another one than
+remembered, because somebody else changed it, it is looked at and put right.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from directrix.director.plan import Change, WantedService, carry_out, make_plan
-from directrix.lvs import ServiceKey, TableError
+from directrix.checks.actions import ServerKey
+from directrix.director.plan import Change, ServerChange, WantedService, carry_out, make_plan
+from directrix.director.virtual import Adjusted
+from directrix.lvs import RealServer, ServiceKey, TableError, VirtualService
 from directrix.lvs.errors import NoSuchService
-from directrix.lvs.state import ServerState, ServiceState
+from directrix.lvs.state import ServiceState
 from directrix.table.interface import Table
 
 _log = logging.getLogger("directrix.director")
+
+
+@dataclass(slots=True)
+class _Known:
+    """A service as it shall be."""
+
+    service: VirtualService
+    servers: dict[ServerKey, RealServer]
+
+    @property
+    def wanted(self) -> WantedService:
+        return WantedService(self.service, tuple(self.servers.values()))
 
 
 class InForce:
@@ -23,7 +39,7 @@ class InForce:
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        self._known: dict[ServiceKey, WantedService] = {}
+        self._known: dict[ServiceKey, _Known] = {}
         self.astray: set[ServiceKey] = set()
         """Services that could not be made as they shall be; `mend` tries again."""
 
@@ -31,41 +47,48 @@ class InForce:
         """Make the whole table as wanted, whatever is there; of other services, delete those that are `ours`.
 
         Raises:
-            TableError: the table refuses; it holds what could be made before that.
+            TableError: the table refuses; it holds what could be made before that, and all is astray.
         """
-        self._known = {}
         changes = make_plan(self.table.services(), wanted, ours)
+        self._known = {
+            want.service.key: _Known(want.service, {server.key: server for server in want.servers}) for want in wanted
+        }
+        self.astray = set(self._known)
         carry_out(self.table, changes)
-        self._known = {want.service.key: want for want in wanted}
         self.astray.clear()
         return changes
 
-    def settle(self, wanted: Iterable[WantedService]) -> None:
-        """Make some services as wanted. What is refused is told in the log, and remembered as astray."""
-        for want in wanted:
-            key = want.service.key
-            known = self._known.get(key)
+    def adjust(self, adjusted: Sequence[Adjusted]) -> None:
+        """Change some real servers. What is refused is told in the log, and remembered as astray."""
+        for one in adjusted:
+            key = one.service.key
+            known = self._known.setdefault(key, _Known(one.service, {}))
+            changes = _changes(known, one)
+            for server, after in one.servers.items():
+                if after is None:
+                    known.servers.pop(server, None)
+                else:
+                    known.servers[server] = after
             try:
                 try:
-                    carry_out(self.table, make_plan(_states(known), [want]))
+                    carry_out(self.table, changes)
                 except TableError as error:
                     _log.warning("%s is not as it was left (%s); it is put right", key, error)
-                    carry_out(self.table, make_plan(self._look(key), [want]))
-                self.astray.discard(key)
+                    carry_out(self.table, make_plan(self._look(key), [known.wanted]))
+                    self.astray.discard(key)
             except TableError as error:
                 _log.error("%s can't be made as it shall be: %s", key, error)
                 self.astray.add(key)
-            self._known[key] = want
 
     def mend(self) -> None:
         """Try again with what is astray."""
         for key in tuple(self.astray):
-            want = self._known.get(key)
-            if want is None:
+            known = self._known.get(key)
+            if known is None:
                 self.astray.discard(key)
                 continue
             try:
-                carry_out(self.table, make_plan(self._look(key), [want]))
+                carry_out(self.table, make_plan(self._look(key), [known.wanted]))
             except TableError:
                 continue
             _log.info("%s is as it shall be again", key)
@@ -78,5 +101,9 @@ class InForce:
             return []
 
 
-def _states(known: WantedService | None) -> list[ServiceState]:
-    return [] if known is None else [ServiceState(known.service, tuple(map(ServerState, known.servers)))]
+def _changes(known: _Known, adjusted: Adjusted) -> list[Change]:
+    """The changes of single servers: those that come before those that go."""
+    key = adjusted.service.key
+    found = [(known.servers.get(server), after) for server, after in adjusted.servers.items()]
+    found.sort(key=lambda change: change[1] is None)
+    return [ServerChange(key, before, after) for before, after in found if before != after]

@@ -14,8 +14,9 @@ from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 
 from directrix.checks.actions import TellQuorum
-from directrix.director.balancer import Told
 from directrix.director.telling import shown
+from directrix.director.told import Checked, Told
+from directrix.director.virtual import Virtual
 from directrix.keepalived.values import GlobalDefinitions, Mail, MailTls
 from directrix.lvs import endpoint
 from directrix.vrrp.states import State
@@ -53,6 +54,15 @@ async def deliver(message: EmailMessage, settings: Mail) -> None:
     )
 
 
+def _readable(text: str) -> str:
+    """What a server or a script said may be no text at all; a message must be."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _one_line(text: str) -> str:
+    return "".join(each if each.isprintable() else "?" for each in _readable(text))
+
+
 class Mailer:
     """Sends what is worth a message."""
 
@@ -80,7 +90,18 @@ class Mailer:
         elif virtual.real_servers[action.server].smtp_alert:
             server = endpoint(*action.server)
             subject = f"Realserver {server} of virtual server {shown(virtual)} - {word}"
-            self._queue_up(subject, f"The real server is {'in' if action.up else 'out of'} service.")
+            text = f"The real server is {'in' if action.up else 'out of'} service."
+            self._queue_up(subject, f"{text}\n\n{told.cause}" if told.cause else text)
+
+    def check(self, virtual: Virtual, checked: Checked) -> None:
+        """Tell of a check that changed and moved nothing else, unless it says `no_checker_emails`."""
+        _, server, name = checked.name
+        configured = virtual.real_servers.get(server)
+        if configured is None or not configured.smtp_alert or self._settings.mail.no_checkers:
+            return
+        up, detail = checked.report.verdict, checked.report.result.outcome.detail
+        subject = f"Check {name} of realserver {endpoint(*server)} of virtual server {shown(virtual)}"
+        self._queue_up(f"{subject} - {'UP' if up else 'DOWN'}", f"{name} {'succeeds' if up else 'fails'}: {detail}")
 
     def instance(self, name: str, state: State, *, is_group: bool = False) -> None:
         """Tell of a VRRP instance or group that has come into a state."""
@@ -122,8 +143,8 @@ class Mailer:
         message["Date"] = formatdate(localtime=True)
         message["Message-ID"] = make_msgid(domain=host)
         message["X-Mailer"] = "directrix"
-        message["Subject"] = f"[{self._settings.router_id or host}] {subject}"
-        message.set_content(text + "\n")
+        message["Subject"] = _one_line(f"[{self._settings.router_id or host}] {subject}")
+        message.set_content(_readable(text) + "\n")
         return message
 
     async def _send_on(self) -> None:

@@ -11,16 +11,17 @@ import json
 import logging
 import os
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from directrix.director.orders import Kind, Order
 from directrix.lvs import Family, Protocol, ServiceKey
 from directrix.lvs.addresses import parse_address
 
 _log = logging.getLogger("directrix.director")
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,12 @@ class Remembered:
     Attributes:
         services: those that the director had put into the table.
         beliefs: by virtual server, real server (address and port as one text) and checker.
-        held: weights set by the operator, by virtual server and real server.
+        orders: what the operator has ordered, by virtual server and real server.
     """
 
     services: frozenset[ServiceKey] = frozenset()
     beliefs: dict[tuple[str, str, str], Belief] = field(default_factory=dict)
-    held: dict[tuple[str, str], int] = field(default_factory=dict)
+    orders: dict[tuple[str, str], Order] = field(default_factory=dict)
 
 
 class Memory:
@@ -51,6 +52,7 @@ class Memory:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._broken = False
 
     def recall(self) -> Remembered:
         """What is remembered; nothing if there is no file, or one that can't be understood."""
@@ -68,8 +70,11 @@ class Memory:
         try:
             fresh.write_text(json.dumps(_written(remembered)))
             os.replace(fresh, self._path)
+            self._broken = False
         except OSError as error:
-            _log.warning("what checks found can't be remembered: %s", error)
+            if not self._broken:
+                _log.warning("what checks found can't be remembered: %s", error)
+            self._broken = True
 
     def forget(self) -> None:
         """Remember nothing."""
@@ -85,7 +90,7 @@ def _written(remembered: Remembered) -> dict[str, Any]:
             for key in remembered.services
         ],
         "beliefs": [[*names, belief.up, belief.adds] for names, belief in remembered.beliefs.items()],
-        "held": [[*names, weight] for names, weight in remembered.held.items()],
+        "orders": [[*names, asdict(order)] for names, order in remembered.orders.items()],
     }
 
 
@@ -104,5 +109,9 @@ def _read(found: dict[str, Any]) -> Remembered:
             for family, protocol, address, port, fwmark in found["services"]
         ),
         {(virtual, server, name): Belief(up, adds) for virtual, server, name, up, adds in found["beliefs"]},
-        {(virtual, server): weight for virtual, server, weight in found["held"]},
+        {(virtual, server): _order(fields) for virtual, server, fields in found["orders"]},
     )
+
+
+def _order(fields: dict[str, Any]) -> Order:
+    return Order(**{**fields, "kind": Kind(fields["kind"])})

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from directrix import __version__
+from directrix.director.orders import Kind
+from directrix.draining.course import Stage
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _NUMBER: dict[str, Any] = {"type": "number"}
 _WHOLE: dict[str, Any] = {"type": "integer"}
 _TRUTH: dict[str, Any] = {"type": "boolean"}
+_NOTHING: dict[str, Any] = {"type": "null"}
 
 
 def _maybe(schema: dict[str, Any]) -> dict[str, Any]:
@@ -38,7 +41,7 @@ def _get(summary: str, schema: dict[str, Any], *parameters: dict[str, Any]) -> d
 
 def _post(summary: str, schema: dict[str, Any], **more: dict[str, Any]) -> dict[str, Any]:
     body = {"type": "object", "required": ["service", "server"], "properties": {**_NAMED, **more}}
-    responses = {"200": _gives("done", schema), "400": _REFUSED, "404": _REFUSED}
+    responses = {"200": _gives("done", schema), "400": _REFUSED, "404": _REFUSED, "409": _REFUSED}
     return {
         "post": {
             "summary": summary,
@@ -50,32 +53,76 @@ def _post(summary: str, schema: dict[str, Any], **more: dict[str, Any]) -> dict[
 
 _NAMED = {"service": {**_TEXT, "description": "its name"}, "server": {**_TEXT, "description": "address:port"}}
 _REFUSED = _gives("refused", _ref("Error"))
-_HELD = _object(service=_TEXT, server=_TEXT, held_weight=_maybe(_WHOLE))
+_ORDERED = _object(
+    service=_TEXT, server=_TEXT, weight=_WHOLE, held_weight=_maybe(_WHOLE), order={"oneOf": [_ref("Order"), _NOTHING]}
+)
+"""How a real server stands after an order."""
 
 _SCHEMAS: dict[str, Any] = {
     "Error": _object(error=_TEXT),
     "Status": _object(
         version=_TEXT,
+        pid=_WHOLE,
         configuration=_TEXT,
+        config_id=_maybe(_TEXT),
+        table={**_TEXT, "enum": ["xdp", "ipvs"]},
         started_at=_NUMBER,
         reloaded_at=_maybe(_NUMBER),
         reload_refused=_maybe(_TEXT),
         ready=_TRUTH,
         services=_WHOLE,
         checks=_WHOLE,
+        orders=_WHOLE,
         astray=_list(_TEXT),
     ),
     "Result": _object(at=_NUMBER, took=_NUMBER, ok=_TRUTH, made=_TRUTH, up=_TRUTH, detail=_TEXT),
-    "Checker": _object(name=_TEXT, up=_TRUTH, has_run=_TRUTH, adds=_WHOLE, standing=_TEXT, last=_ref("Result")),
+    "Checker": _object(
+        name=_TEXT,
+        up=_TRUTH,
+        has_run=_TRUTH,
+        adds=_WHOLE,
+        standing={**_TEXT, "enum": ["ready", "drain", "maint"]},
+        last={"oneOf": [_ref("Result"), _NOTHING]},
+        recent={**_list(_maybe(_TRUTH)), "description": "its last results, the newest last; null: it was not made"},
+    ),
+    "Progress": _object(
+        stage={**_TEXT, "enum": [stage.value for stage in Stage]},
+        elapsed=_NUMBER,
+        connections=_WHOLE,
+        active=_WHOLE,
+        inactive=_WHOLE,
+        by_protocol={"type": "object", "additionalProperties": _WHOLE},
+        persistent=_WHOLE,
+        rate={**_maybe(_NUMBER), "description": "connections that went, a second"},
+        remaining={**_maybe(_NUMBER), "description": "seconds, if it goes on so"},
+    ),
+    "Order": {
+        **_object(
+            kind={**_TEXT, "enum": [kind.value for kind in Kind]},
+            elapsed=_NUMBER,
+            weight=_maybe(_WHOLE),
+            seconds={**_maybe(_NUMBER), "description": "of a drain: at most; of an admission: in all"},
+            then={**_TEXT, "enum": ["keep", "expire"]},
+            ended={**_maybe(_TEXT), "description": "of a drain: null while it goes on"},
+            left={**_WHOLE, "description": "of a drain: connections left when it ended"},
+            expired={**_WHOLE, "description": "of a drain: connections ended at its deadline"},
+            progress={"oneOf": [_ref("Progress"), _NOTHING]},
+            target={**_WHOLE, "description": "of an admission: what the weight grows to"},
+        ),
+        "required": ["kind", "elapsed", "weight"],
+    },
     "Server": _object(
         server=_TEXT,
+        places={**_list(_TEXT), "description": "what it is called in each of the service's keys"},
         method=_TEXT,
         alive=_TRUTH,
         in_table=_TRUTH,
         weight=_WHOLE,
+        checked_weight={**_WHOLE, "description": "by configuration and checks"},
         configured_weight=_WHOLE,
-        held_weight=_maybe(_WHOLE),
-        draining=_TRUTH,
+        held_weight={**_maybe(_WHOLE), "description": "by the operator"},
+        quiesced=_TRUTH,
+        order={"oneOf": [_ref("Order"), _NOTHING]},
         active=_WHOLE,
         inactive=_WHOLE,
         checks=_list(_ref("Checker")),
@@ -83,6 +130,7 @@ _SCHEMAS: dict[str, Any] = {
     "Service": _object(
         name=_TEXT,
         services=_list({"type": "object"}),
+        keys={**_list(_TEXT), "description": "the same as texts, as listings write them"},
         scheduler=_TEXT,
         quorum=_WHOLE,
         hysteresis=_WHOLE,
@@ -122,7 +170,16 @@ _SCHEMAS: dict[str, Any] = {
         faults=_list(_TEXT),
         waiting=_list(_TEXT),
         addresses=_list(_TEXT),
+        garp_delay=_NUMBER,
         statistics={"type": "object"},
+    ),
+    "Tracked": _object(
+        kind={**_TEXT, "enum": ["script", "process", "file"]},
+        name=_TEXT,
+        well=_maybe(_TRUTH),
+        says=_TEXT,
+        since=_NUMBER,
+        running=_TRUTH,
     ),
     "Stranger": _object(interface=_TEXT, family=_TEXT, vrid=_WHOLE, count=_WHOLE, source=_TEXT, at=_NUMBER),
     "Event": _object(at=_NUMBER, kind=_TEXT, what=_TEXT),
@@ -133,39 +190,68 @@ def _asked(name: str, schema: dict[str, Any], meaning: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "schema": schema, "description": meaning}
 
 
+_ONE_SERVICE = _asked("service", _TEXT, "only the virtual server of this name")
+
+
 DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",
     "info": {
         "title": "directrix",
         "version": __version__,
         "description": "What the director knows, and what an operator may have it do. Times are seconds since 1970. "
-        "An operator's weight is kept apart from what checks decide: it counts until `enable`, and a server that "
-        "checks have taken out stays out.",
+        "An operator's orders are kept apart from what checks decide: they count until `enable`, over reloads and "
+        "crashes. A server with weight 0 by an order stays in the table whatever its checks say; one with another "
+        "weight is taken out by them.",
     },
     "paths": {
         "/v1/status": _get("The director itself.", _ref("Status")),
         "/v1/services": _get(
-            "Virtual servers, their real servers, and what stands in the table.", _list(_ref("Service"))
+            "Virtual servers, their real servers, and what stands in the table.", _list(_ref("Service")), _ONE_SERVICE
         ),
-        "/v1/checks": _get("Every check with its last results.", _list(_ref("Check"))),
+        "/v1/checks": _get(
+            "Every check with its last results.",
+            _list(_ref("Check")),
+            _ONE_SERVICE,
+            _asked("history", _WHOLE, "so many of them, 32 if nothing is said"),
+        ),
+        "/v1/orders": _get(
+            "What the operator has ordered.", _list(_object(service=_TEXT, server=_TEXT, order=_ref("Order")))
+        ),
         "/v1/vrrp": _get(
-            "VRRP's instances, and virtual routers of others that were heard.",
-            _object(instances=_list(_ref("Instance")), strangers=_list(_ref("Stranger"))),
+            "VRRP's instances, what they track, and virtual routers of others that were heard.",
+            _object(
+                instances=_list(_ref("Instance")), tracked=_list(_ref("Tracked")), strangers=_list(_ref("Stranger"))
+            ),
+        ),
+        "/v1/servers": _get(
+            "One real server.",
+            _ORDERED,
+            _asked("service", _TEXT, "the name of its virtual server, or of one of its keys"),
+            _asked("server", _TEXT, "its name as configured, or in that key"),
         ),
         "/v1/events": _get(
             "What happened last, oldest first.",
             _list(_ref("Event")),
             _asked("limit", _WHOLE, "how many, 100 if nothing is said"),
-            _asked("kind", _TEXT, "only these: server, quorum, vrrp, operator, director"),
+            _asked("kind", _TEXT, "only these: check, server, quorum, vrrp, operator, director"),
         ),
-        "/v1/servers/weight": _post("Set a real server's weight.", _HELD, weight=_WHOLE),
-        "/v1/servers/quiesce": _post("Give a real server no new connections.", _HELD),
+        "/v1/servers/weight": _post("Set a real server's weight.", _ORDERED, weight=_WHOLE),
+        "/v1/servers/quiesce": _post("Give a real server no new connections.", _ORDERED),
         "/v1/servers/drain": _post(
-            "The same, and have an event say when its last connection is gone, or the seconds are over.",
-            _HELD,
+            "The same, send clients that persistence keeps there elsewhere, and watch the connections until none is "
+            "left or the seconds are over. `order` tells how it stands, and an event how it ends.",
+            _ORDERED,
             seconds=_maybe(_NUMBER),
+            then={**_TEXT, "enum": ["keep", "expire"], "description": "what becomes of those left then"},
+            udp_now={**_TRUTH, "description": "send UDP flows elsewhere at once"},
         ),
-        "/v1/servers/enable": _post("Let the configuration and the checks decide again.", _HELD),
+        "/v1/servers/admit": _post(
+            "Let a real server's weight grow to what it shall be.",
+            _ORDERED,
+            over={**_NUMBER, "description": "seconds"},
+            weight={**_maybe(_WHOLE), "description": "null for what configuration and checks say"},
+        ),
+        "/v1/servers/enable": _post("Let the configuration and the checks decide again.", _ORDERED),
         "/v1/reload": {
             "post": {
                 "summary": "Read the configuration again.",

@@ -19,6 +19,22 @@ def directory() -> Path:
     return RUN / str(namespaces.cookie())
 
 
+def left_behind() -> int | None:
+    """The process of a director of this network namespace that was killed or crashed; None if none did, or one runs."""
+    try:
+        descriptor = os.open(directory() / "pid", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        text = os.read(descriptor, 32).decode(errors="replace").strip()
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return int(text) if text.isdigit() else None
+
+
 class AlreadyRunning(Exception):
     """There is a director in this network namespace; `pid` is its process."""
 

@@ -1,9 +1,30 @@
-"""Routes and rules of a keepalived.conf as the words that `ip route add` and `ip rule add` take."""
+"""Addresses, routes and rules of a keepalived.conf as the words that `ip address add` and its like take."""
 
 from __future__ import annotations
 
-from directrix.keepalived.values import NextHop, Route, Rule
+from directrix.keepalived.values import InterfaceAddress, NextHop, Route, Rule
 from directrix.lvs import Address, Family
+
+
+def address_words(address: InterfaceAddress, interface: str) -> tuple[str, ...]:
+    """The words of an address on an interface."""
+    words = [f"{address.address}/{address.prefix}"]
+    if address.peer is not None:
+        words = [str(address.address), "peer", f"{address.peer}/{address.prefix}"]
+    words += ["dev", interface]
+    for name, value in (("broadcast", address.broadcast), ("scope", address.scope), ("label", address.label)):
+        words += [name, value] if value else []
+    for name, given in (
+        ("home", address.home),
+        ("nodad", address.no_dad),
+        ("mngtmpaddr", address.manage_temporary),
+        ("noprefixroute", address.no_prefix_route),
+        ("autojoin", address.auto_join),
+    ):
+        words += [name] if given else []
+    if address.preferred_lifetime is not None:
+        words += ["preferred_lft", str(address.preferred_lifetime)]
+    return tuple(words)
 
 
 def route_words(route: Route, default_interface: str = "") -> tuple[str, ...]:

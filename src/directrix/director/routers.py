@@ -62,14 +62,13 @@ def routers(configuration: Configuration) -> vrrp.Configuration:
 
 def inert(configuration: Configuration) -> Iterator[str]:
     """What it says of VRRP and its surroundings that has no effect here, to be told of."""
-    for keyword, given in (
-        ("static_ipaddress", configuration.static_addresses),
-        ("static_routes", configuration.static_routes),
-        ("static_rules", configuration.static_rules),
-        ("lvs_sync_daemon", configuration.globals.sync_daemon),
-    ):
-        if given:
-            yield f"{keyword} is not carried out"
+    if configuration.globals.disable_local_igmp:
+        yield "disable_local_igmp has no effect: sysctl -w net.ipv4.igmp_link_local_mcast_reports=0 does it"
+    followed = [address.track_group for address in configuration.static_addresses]
+    followed += [route.track_group for route in configuration.static_routes]
+    followed += [rule.track_group for rule in configuration.static_rules]
+    if any(followed):
+        yield "track_group has no effect on what is static: no instance follows it"
     for instance in configuration.instances:
         where = f"vrrp_instance {instance.name}"
         if instance.vmac_addr:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import closing
+from dataclasses import replace
 
 from directrix.director import places
-from directrix.director.daemon import Director, Options, tell_faults
+from directrix.director.complaints import tell_faults
+from directrix.director.daemon import Director
+from directrix.director.options import Options
 from directrix.director.refusal import Refused
 from directrix.director.setup import prepare, vet
 from directrix.keepalived import FaultyConfiguration, load
@@ -15,7 +18,7 @@ from directrix.lvs import TableError
 from directrix.lvs.errors import TableUnavailable
 from directrix.system import namespaces
 from directrix.system.service_manager import ServiceManager
-from directrix.table.opening import open_table
+from directrix.table.opening import make_in_force, open_table
 
 _log = logging.getLogger("directrix.director")
 
@@ -41,6 +44,7 @@ def run(options: Options) -> int:
         try:
             with closing(open_table(create=True)) as table:
                 vet(setup, table)
+                options = replace(options, make=make_in_force())
                 asyncio.run(Director(setup, table, claim.place, options, manager).run())
         finally:
             claim.release()
@@ -55,7 +59,10 @@ def run(options: Options) -> int:
     except TableUnavailable as error:
         _log.error("%s", error)
         return UNAVAILABLE
-    except (TableError, OSError, places.AlreadyRunning) as error:
+    except OSError as error:
+        _log.error("%s", f"{error.filename}: {error.strerror}" if error.filename and error.strerror else error)
+        return REFUSED
+    except (TableError, places.AlreadyRunning) as error:
         _log.error("%s", error)
         return REFUSED
     return 0

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from directrix.checks.actions import ServerKey
-from directrix.checks.pool import CheckerSettings, PoolSettings
-from directrix.director.checkers import Checking, checks_of
+from directrix.checks.pool_values import CheckerSettings, PoolSettings
+from directrix.director.checkers import PASSIVE, Checking, checks_of
 from directrix.director.plan import WantedService, WantedTwice, make_plan
 from directrix.director.programs import changeable_by_others, command, scripts_of
 from directrix.director.refusal import Refused
@@ -40,7 +40,10 @@ class Setup:
         """What the pool of a virtual server is told."""
         return virtual.pool_settings(
             {
-                key: tuple(CheckerSettings(check.name, check.timing.alpha) for check in self.checks[virtual.name, key])
+                key: tuple(
+                    CheckerSettings(check.name, check.timing.alpha, quiesces=check.name == PASSIVE)
+                    for check in self.checks[virtual.name, key]
+                )
                 for key in virtual.real_servers
             }
         )
@@ -68,7 +71,7 @@ def prepare(configuration: Configuration) -> Setup:
     for virtual in virtuals.values():
         for key, server in virtual.real_servers.items():
             try:
-                checks[virtual.name, key] = tuple(checks_of(server, configuration))
+                checks[virtual.name, key] = tuple(checks_of(server, virtual.settings, configuration))
             except (ValueError, LookupError) as error:
                 reasons.append(f"virtual_server {virtual.name}, real_server {key[0]} {key[1]}: {error}")
     translated = vrrp.Configuration()
@@ -101,7 +104,7 @@ def vet(setup: Setup, table: Table) -> None:
     """
     reasons = []
     for virtual in setup.virtuals.values():
-        for want in virtual.everything():
+        for want in (*virtual.everything(), *virtual.with_sorry_server()):
             reasons += [reason for reason in _refusals(want, table) if reason not in reasons]
     if reasons:
         raise Refused(reasons)

@@ -10,8 +10,8 @@ import asyncio
 import logging
 
 from directrix.checks.actions import TellQuorum, TellServer
-from directrix.director.balancer import Told
 from directrix.director.programs import command, fifo
+from directrix.director.told import Told
 from directrix.director.virtual import Virtual
 from directrix.keepalived.values import GlobalDefinitions, Script
 from directrix.lvs import Address

@@ -1,52 +1,69 @@
-"""What a director knows, as plain data: for its API and `directrix show`. Times are seconds since 1970."""
+"""What a director knows, as plain data: for its API and `directrix show`. Times are seconds since 1970.
+
+Lists that may be long are iterators, made while they are sent (`streaming.py`). A reload may come in between: what is
+gone then is left out.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from directrix import __version__
-from directrix.checks.actions import ServerKey
-from directrix.checks.history import Result
-from directrix.checks.pool import ServerView
-from directrix.director.virtual import Virtual
-from directrix.lvs import ServiceKey, TableError, endpoint
+from directrix.checks.history import History, Result
+from directrix.checks.pool import Pool
+from directrix.director.orders import Order, clock
+from directrix.director.table_work import counted
+from directrix.director.told import CheckName
+from directrix.director.virtual import ServerName, Virtual
+from directrix.draining.telling import as_object
+from directrix.lvs import endpoint
 from directrix.lvs.objects import key_object
-from directrix.lvs.state import ServerState
 
 if TYPE_CHECKING:
     from directrix.director.daemon import Director
+
+Counts = Mapping[str, tuple[int, int]]
+"""Active and inactive connections of what stands in the table, as `table_work.counts` gives them."""
 
 
 def status(director: Director) -> dict[str, Any]:
     """The director itself."""
     return {
         "version": __version__,
+        "pid": os.getpid(),
         "configuration": director.options.path,
+        "config_id": director.options.config_id,
+        "table": director.options.make,
         "started_at": director.started_at,
         "reloaded_at": director.reloaded_at or None,
         "reload_refused": director.refused or None,
         "ready": director.is_ready,
         "services": len(director.balancer.pools),
         "checks": len(director.balancer.engine.names),
+        "orders": len(director.balancer.orders),
         "astray": [str(key) for key in director.balancer.in_force.astray],
     }
 
 
-def services(director: Director) -> list[dict[str, Any]]:
+def services(director: Director, there: Counts, only: str = "") -> Iterator[dict[str, Any]]:
     """Virtual servers, their real servers, what the table says of them, and what each check believes."""
-    there = _there(director)
-    return [_service(director, virtual, there) for virtual in director.balancer.setup.virtuals.values()]
+    for virtual in tuple(director.balancer.setup.virtuals.values()):
+        pool = director.balancer.pools.get(virtual.name)
+        if pool is not None and only in ("", virtual.name):
+            yield _service(director, virtual, pool, there)
 
 
-def _service(
-    director: Director, virtual: Virtual, there: dict[tuple[ServiceKey, ServerKey], ServerState]
-) -> dict[str, Any]:
-    settings, pool = virtual.settings, director.balancer.pools[virtual.name]
+def _service(director: Director, virtual: Virtual, pool: Pool, there: Counts) -> dict[str, Any]:
+    settings = virtual.settings
     sorry = settings.sorry_server
     return {
         "name": virtual.name,
         "services": [key_object(key) for key in virtual.keys],
+        "keys": [str(key) for key in virtual.keys],
         "scheduler": settings.scheduler,
         "quorum": settings.quorum,
         "hysteresis": settings.hysteresis,
@@ -54,60 +71,99 @@ def _service(
         "live_weight": pool.live_weight,
         "sorry_server": None if sorry is None else endpoint(sorry.address, sorry.port),
         "sorry_in_use": pool.sorry_in,
-        "servers": [_server(director, virtual, key, pool.server(key), there) for key in virtual.real_servers],
+        "servers": _servers(director, virtual, pool, there),
     }
 
 
-def _server(
-    director: Director,
-    virtual: Virtual,
-    key: ServerKey,
-    view: ServerView,
-    there: dict[tuple[ServiceKey, ServerKey], ServerState],
-) -> dict[str, Any]:
-    entries = [there[at] for at in virtual.places(key) if at in there]
-    configured = virtual.real_servers[key]
-    return {
-        "server": endpoint(*key),
-        "method": configured.method.name.lower(),
-        "alive": view.alive,
-        "in_table": view.in_table,
-        "weight": view.weight,
-        "configured_weight": configured.weight,
-        "held_weight": view.held,
-        "draining": director.drains.is_draining(virtual.name, key),
-        "active": sum(entry.active for entry in entries),
-        "inactive": sum(entry.inactive for entry in entries),
-        "checks": [
-            {
-                "name": name,
-                "up": checker.up,
-                "has_run": checker.has_run,
-                "adds": checker.adds,
-                "standing": checker.standing.value,
-                "last": _result(director.balancer.history((virtual.name, key, name)).last),
+def _servers(director: Director, virtual: Virtual, pool: Pool, there: Counts) -> Iterator[dict[str, Any]]:
+    for key, configured in virtual.real_servers.items():
+        with suppress(KeyError):
+            view = pool.server(key)
+            names = [counted(*at) for at in virtual.places(key)]
+            found = [there[name] for name in names if name in there]
+            yield {
+                "server": endpoint(*key),
+                "places": [endpoint(*place) for _, place in virtual.places(key)],
+                "method": configured.method.name.lower(),
+                "alive": view.alive,
+                "in_table": view.in_table,
+                "weight": view.weight,
+                "checked_weight": view.checked_weight,
+                "configured_weight": configured.weight,
+                "held_weight": view.held,
+                "quiesced": view.quiesced,
+                "order": order(director, (virtual.name, key)),
+                "active": sum(active for active, _ in found),
+                "inactive": sum(inactive for _, inactive in found),
+                "checks": [
+                    {
+                        "name": name,
+                        "up": checker.up,
+                        "has_run": checker.has_run,
+                        "adds": checker.adds,
+                        "standing": checker.standing.value,
+                        **_lately(director, (virtual.name, key, name)),
+                    }
+                    for name, checker in view.checkers.items()
+                ],
             }
-            for name, checker in view.checkers.items()
-        ],
-    }
 
 
-def _there(director: Director) -> dict[tuple[ServiceKey, ServerKey], ServerState]:
+RECENT = 8
+"""Results of each check that are shown in short."""
+
+
+def _lately(director: Director, name: CheckName) -> dict[str, Any]:
+    history = _history(director, name)
+    if history is None or history.last is None:
+        return {"last": None, "recent": []}
+    recent = [each.outcome.ok if each.outcome.made else None for each in tuple(history)[-RECENT:]]
+    return {"last": result(history.last), "recent": recent}
+
+
+def _history(director: Director, name: CheckName) -> History | None:
     try:
-        states = director.balancer.table.services()
-    except TableError:
-        return {}
-    return {(state.service.key, entry.server.key): entry for state in states for entry in state.servers}
+        return director.balancer.history(name)
+    except KeyError:
+        return None
 
 
-def checks(director: Director) -> list[dict[str, Any]]:
-    """Every check with its last results, oldest first."""
-    found = []
-    for (virtual, key), configured in director.balancer.setup.checks.items():
+def order(director: Director, name: ServerName) -> dict[str, Any] | None:
+    """What the operator has ordered of a real server, and how far it is."""
+    found = director.balancer.orders.get(name)
+    if found is None:
+        return None
+    view = director.balancer.server(name)
+    elapsed = round(max(clock() - found.began, 0.0), 3)
+    told: dict[str, Any] = {"kind": found.kind.value, "elapsed": elapsed, "weight": view.held}
+    match found:
+        case Order(seconds=seconds, expire=expire, ended=ended, left=left) if found.kind == "drain":
+            progress = director.orders.progress(name)
+            told |= {"seconds": seconds, "then": "expire" if expire else "keep", "ended": ended or None, "left": left}
+            told["expired"] = found.expired
+            told["progress"] = None if progress is None else as_object(progress)
+        case Order(seconds=seconds) if found.kind == "admit":
+            told |= {"seconds": seconds, "target": found.target(view.checked_weight)}
+    return told
+
+
+def orders(director: Director) -> list[dict[str, Any]]:
+    """All that the operator has ordered."""
+    return [
+        {"service": virtual, "server": endpoint(*key), "order": order(director, (virtual, key))}
+        for virtual, key in director.balancer.orders
+    ]
+
+
+def checks(director: Director, most: int, only: str = "") -> Iterator[dict[str, Any]]:
+    """Every check with its last results, `most` of them, oldest first."""
+    for (virtual, key), configured in tuple(director.balancer.setup.checks.items()):
+        if only not in ("", virtual):
+            continue
         for check in configured:
-            history = director.balancer.history((virtual, key, check.name))
-            found.append(
-                {
+            history = _history(director, (virtual, key, check.name))
+            if history is not None:
+                yield {
                     "service": virtual,
                     "server": endpoint(*key),
                     "name": check.name,
@@ -116,28 +172,25 @@ def checks(director: Director) -> list[dict[str, Any]]:
                     "retry": check.timing.retry,
                     "attempts": history.attempts,
                     "failures": history.failures,
-                    "history": [_result(result) for result in history],
+                    "history": [result(each) for each in tuple(history)[-most:]] if most else [],
                 }
-            )
-    return found
 
 
-def _result(result: Result | None) -> dict[str, Any] | None:
-    if result is None:
-        return None
-    outcome = result.outcome
+def result(found: Result) -> dict[str, Any]:
+    """What one attempt of a check found."""
+    outcome = found.outcome
     return {
-        "at": round(result.at, 6),
-        "took": round(result.took, 6),
+        "at": round(found.at, 6),
+        "took": round(found.took, 6),
         "ok": outcome.ok,
         "made": outcome.made,
-        "up": result.up,
+        "up": found.up,
         "detail": outcome.detail,
     }
 
 
 def vrrp(director: Director) -> dict[str, Any]:
-    """VRRP's instances, and virtual routers of others that were heard."""
+    """VRRP's instances, what they track, and virtual routers of others that were heard."""
     instances = []
     for found in director.statuses():
         shown = asdict(found)
@@ -154,7 +207,11 @@ def vrrp(director: Director) -> dict[str, Any]:
         {**asdict(stranger), "family": "inet6" if stranger.family.bits == 128 else "inet"}
         for stranger in director.vrrp.strangers()
     ]
-    return {"instances": instances, "strangers": strangers}
+    return {
+        "instances": instances,
+        "tracked": [asdict(thing) for thing in director.vrrp.tracked()],
+        "strangers": strangers,
+    }
 
 
 def events(director: Director, limit: int = 100, kind: str = "") -> list[dict[str, Any]]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
+from directrix.doctor.daemon import Ask, Vrrp, nobody, read_vrrp
 from directrix.doctor.finding import Role
-from directrix.doctor.host import Host
+from directrix.doctor.host import Carried, Host
+from directrix.doctor.pace import Pace
 from directrix.doctor.served import Server, Service, services_of
 from directrix.lvs import Address, ForwardingMethod
 from directrix.lvs.errors import TableError, TableUnavailable
 from directrix.system import frames
+from directrix.system.heard import Heard
+from directrix.system.netfilter.packet import Packet
 from directrix.system.wire import Wire
 
 if TYPE_CHECKING:
@@ -22,12 +27,21 @@ if TYPE_CHECKING:
 
 LOOPBACK = "lo"
 
+Served = Mapping[Address, Sequence[tuple[Service, Server]]]
+"""What each real server serves, by its address."""
+
+_AT_ONCE = 256
+"""So many addresses are asked for together: a wire and its hosts take as many frames in a row."""
 _PATIENCE = 0.3
 """Seconds to wait for answers of neighbours, who take a millisecond if they are not busy."""
 
 
 class CannotLook(Exception):
     """A check can't be done here; says why."""
+
+
+class Unanswered(CannotLook):
+    """A director runs here and does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,11 @@ class Case:
         trouble: why no table can be looked at, empty if one can.
         knocks: what was found so far, by host, address and port tried.
         spares: addresses nobody has, by interface.
+        claims: who answers for VIPs, by interface and VIP, as far as they were asked for together.
+        macs: who has which MAC, by interface and IP version.
+        pace: the time that each check has; those that look at many things go through them by it.
+        ask: asks the director that runs here.
+        killed: the process of a director that ran here and has not stopped in order; None if none did.
     """
 
     host: Host
@@ -69,6 +88,25 @@ class Case:
     _places: dict[Address, Place | CannotLook] = field(default_factory=dict)
     _answers: dict[Address, list[bytes]] = field(default_factory=dict)
     spares: dict[str, IPv4Address | None] = field(default_factory=dict)
+    claims: dict[tuple[str, Address], list[bytes]] = field(default_factory=dict)
+    macs: dict[tuple[str, int], dict[bytes, Address]] = field(default_factory=dict)
+    pace: Pace = field(default_factory=Pace)
+    ask: Ask = nobody
+    killed: int | None = None
+    _vrrp: Vrrp | None = None
+    _servers: dict[ForwardingMethod | None, Served] = field(default_factory=dict)
+    _vips: tuple[tuple[Address, ...], frozenset[Address]] = ((), frozenset())
+    _own: dict[tuple[str, int], list[Carried]] = field(default_factory=dict)
+
+    @property
+    def vrrp(self) -> Vrrp:
+        """VRRP as it was when a check asked for it first; nothing where no director runs, or answers."""
+        if self._vrrp is None:
+            try:
+                self._vrrp = read_vrrp(self.ask)
+            except Unanswered:
+                self._vrrp = Vrrp()
+        return self._vrrp
 
     def close(self) -> None:
         """Give back what was opened."""
@@ -98,18 +136,40 @@ class Case:
         """Our MAC at an interface."""
         return self.host.links[interface].mac
 
+    def is_vip(self, address: Address) -> bool:
+        """Whether an address is one of the VIPs."""
+        if self._vips[0] is not self.vips:
+            self._vips = (self.vips, frozenset(self.vips))
+        return address in self._vips[1]
+
     def asking_address(self, interface: str, other: Address) -> Address | None:
         """An address of ours to ask from at an interface, never a VIP; None if there is none."""
-        fitting = [
-            carried
-            for carried in self.host.carried
-            if carried.interface == interface
-            and carried.address.version == other.version
-            and carried.address not in self.vips
-            and (carried.prefix < carried.address.max_prefixlen or carried.scope == "global")
-        ]
+        place = (interface, other.version)
+        if place not in self._own:
+            self._own[place] = [
+                carried
+                for carried in self.host.carried
+                if (carried.interface, carried.address.version) == place
+                and not self.is_vip(carried.address)
+                and (carried.prefix < carried.address.max_prefixlen or carried.scope == "global")
+            ]
+        fitting = list(self._own[place])
         fitting.sort(key=lambda carried: (not carried.reaches(other), carried.scope != "global"))
         return fitting[0].address if fitting else None
+
+    def packet(self, service: Service, interface: str, *, answer: bool = False) -> Packet:
+        """A packet for a service as the rules of this host see it, that of the client named if there is one."""
+        vip = service.vip
+        return Packet(
+            service.protocol.name.lower(),
+            vip,
+            service.port,
+            interface,
+            answer,
+            other=self.client if self.client is not None and self.client.version == vip.version else None,
+            local_on=frozenset(carried.interface for carried in self.host.has(vip)),
+            own=self.asking_address(interface, vip),
+        )
 
     def place_of(self, address: Address) -> Place:
         """Where another host of the segment is, asked for on the wire and not looked up.
@@ -125,6 +185,23 @@ class Case:
         if isinstance(found, CannotLook):
             raise found
         return found
+
+    def is_reached(self, address: Address) -> bool:
+        """Whether another host seems to be reached: on a segment of ours it must answer."""
+        way = self.host.way_to(address)
+        if way is None:
+            return False
+        try:
+            return way.local or way.gateway is not None or bool(self.place_of(address).mac)
+        except CannotLook:
+            return False
+
+    def has_another(self, service: Service, server: Server) -> bool:
+        """Whether another real server of a service gets connections and is reached."""
+        return any(
+            other.weight > 0 and other.address != server.address and self.is_reached(other.address)
+            for other in service.servers
+        )
 
     def way_of(self, address: Address) -> tuple[str, Address]:
         """The interface on whose wire another host is, and our address there to ask from.
@@ -170,14 +247,21 @@ class Case:
                 self._places[target] = Place(target, interface, source, macs[0]) if macs else silent
         return {address: self._answers[address] for address in wanted if address in self._answers}
 
-    def servers(self, method: ForwardingMethod | None = None) -> dict[Address, list[tuple[Service, Server]]]:
+    def servers(self, method: ForwardingMethod | None = None) -> Served:
         """Every real server by its address (RIP), with what it serves; of one forwarding method if it is given."""
-        found: dict[Address, list[tuple[Service, Server]]] = {}
-        for service in self.services:
-            for server in service.servers:
-                if method in (None, server.method):
-                    found.setdefault(server.address, []).append((service, server))
-        return found
+        if method not in self._servers:
+            found: dict[Address, list[tuple[Service, Server]]] = {}
+            for service in self.services:
+                for server in service.servers:
+                    if method in (None, server.method):
+                        found.setdefault(server.address, []).append((service, server))
+            self._servers[method] = found
+        return self._servers[method]
+
+    def uses(self, method: ForwardingMethod) -> list[tuple[Service, Server]]:
+        """Every real server of a forwarding method with every service: first each with one, then with another."""
+        turns = itertools.zip_longest(*self.servers(method).values())
+        return [use for turn in turns for use in turn if use is not None]
 
 
 def who_answers(case: Case, interface: str, source: Address, target: Address) -> list[bytes]:
@@ -195,9 +279,13 @@ def who_answer(case: Case, interface: str, source: Address, targets: Sequence[Ad
     Raises:
         CannotLook: it can't be asked on this interface.
     """
-    found = _ask(case, interface, source, targets, tries=1, enough=0)
-    silent = [target for target in targets if not found[target]]
-    return found | (_ask(case, interface, source, silent, tries=1, enough=0) if silent else {})
+    found: dict[Address, list[bytes]] = {}
+    for start in range(0, len(targets), _AT_ONCE):
+        part = targets[start : start + _AT_ONCE]
+        found |= _ask(case, interface, source, part, tries=1, enough=0)
+        silent = [target for target in part if not found[target]]
+        found |= _ask(case, interface, source, silent, tries=1, enough=0) if silent else {}
+    return found
 
 
 def _ask(
@@ -223,7 +311,7 @@ def _ask(
     return found
 
 
-def _told_of(heard: frames.Heard) -> Address | None:
+def _told_of(heard: Heard) -> Address | None:
     """The address an answer is about: in an ARP reply the sender's, in an advertisement its target."""
     return {"arp-reply": heard.source, "advertisement": heard.destination}.get(heard.kind)
 
@@ -252,6 +340,8 @@ def make_case(
     services: Sequence[Service] = (),
     interface: str = "",
     client: Address | None = None,
+    ask: Ask = nobody,
+    killed: int | None = None,
 ) -> Case:
     """Find out which host this is and what it is about; what is given overrides what is found.
 
@@ -262,7 +352,7 @@ def make_case(
         CommandFailed: the host can't be asked.
     """
     host = Host()
-    case = Case(host, role or Role.BYSTANDER, tuple(vips), tuple(services), interface, client)
+    case = Case(host, role or Role.BYSTANDER, tuple(vips), tuple(services), interface, client, ask=ask, killed=killed)
     if role in (None, Role.DIRECTOR):
         served = _ask_table(case)
         if served:
@@ -288,7 +378,7 @@ def _ask_table(case: Case) -> tuple[Service, ...]:
         if case.make == XDP:
             from directrix.table.xdp import director
 
-            case.status = director.status()
+            case.status = director.status(servers=False)
     except (TableUnavailable, TableError) as error:
         case.trouble = str(error)
         return ()
@@ -301,6 +391,6 @@ def _chosen(served: tuple[Service, ...], case: Case) -> tuple[Service, ...]:
     return tuple(
         service
         for service in served
-        if (not case.vips or service.vip in case.vips)
+        if (not case.vips or case.is_vip(service.vip))
         and (not wanted or (service.protocol, service.vip, service.port) in wanted)
     )

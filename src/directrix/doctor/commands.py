@@ -6,13 +6,18 @@ import shutil
 
 from directrix.doctor.finding import Remedy
 from directrix.doctor.served import Server, Service
-from directrix.lvs import Address, ForwardingMethod, Protocol
+from directrix.lvs import Address, ForwardingMethod, Protocol, Tunnel, TunnelFlags, TunnelType
 from directrix.lvs.addresses import endpoint
 
 QUIET = "sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2"
 """What keeps a real server from answering or asking in the VIP's name."""
 
 _TABLE = "directrix_doctor"
+
+
+def announce(*vips: Address, on: str = "") -> Remedy:
+    """Have the director tell everybody that it has VIPs: who knows them at another host keeps to that one otherwise."""
+    return Remedy(f"directrix director announce --vip {' '.join(map(str, vips))}", on, safe=True)
 
 
 def single(address: Address) -> str:
@@ -29,6 +34,11 @@ def carry_vip(vip: Address, on: str = "") -> list[Remedy]:
 def on_loopback(vip: Address) -> str:
     """A real server's VIP as `directrix realserver start` gives it to lo: never chosen for its own connections."""
     return f"{single(vip)} dev lo {'scope host' if vip.version == 4 else 'nodad preferred_lft 0'}"
+
+
+def on_director(vip: Address, interface: str) -> str:
+    """A director's VIP, on an interface: over IPv6 never chosen for its own connections, as IPv4 doesn't."""
+    return f"{single(vip)} dev {interface}" + (" preferred_lft 0" if vip.version == 6 else "")
 
 
 def redirect(service: Service, port: int | None = None, on: str = "") -> Remedy:
@@ -57,7 +67,31 @@ def real(server: Server) -> str:
 
 def method_option(server: Server) -> str:
     """A forwarding method as ipvsadm's option."""
-    return {ForwardingMethod.MASQUERADE: "-m", ForwardingMethod.TUNNEL: "-i"}.get(server.method, "-g")
+    if server.method is ForwardingMethod.TUNNEL:
+        return f"-i{_tunnel_options(server.tunnel)}"
+    return "-m" if server.method is ForwardingMethod.MASQUERADE else "-g"
+
+
+_CHECKSUMS = {TunnelFlags.CSUM: " --tun-csum", TunnelFlags.REMCSUM: " --tun-remcsum"}
+
+
+def _tunnel_options(tunnel: Tunnel) -> str:
+    """What says which tunnel; an edit without it means IPIP."""
+    if tunnel.type is TunnelType.IPIP:
+        return ""
+    port = f" --tun-port {tunnel.port}" if tunnel.type is TunnelType.GUE else ""
+    return f" --tun-type {tunnel.type.name.lower()}{port}{_CHECKSUMS.get(tunnel.checksum, '')}"
+
+
+def take_out(service: Service, server: Server) -> Remedy:
+    """Have a real server take packets for the VIP out of the tunnel it is sent."""
+    tunnel = server.tunnel
+    kind = tunnel.type.name.lower()
+    if tunnel.type is TunnelType.GUE:
+        kind += f":{tunnel.port}"
+    elif tunnel.type is TunnelType.GRE and tunnel.checksum:
+        kind += ":csum"
+    return Remedy(f"directrix realserver start --vip {service.vip} --tunnel {kind}", str(server.address))
 
 
 def examine(service: Service, on: Address, client: Address | None = None) -> Remedy:

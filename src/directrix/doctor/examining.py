@@ -37,14 +37,20 @@ def examine(case: Case, checks: Iterable[Check], progress: Progress = lambda _: 
     found = []
     for check in checks:
         progress(check)
+        case.pace.start()
         try:
             findings = list(check.look(case))
         except (CannotLook, CommandFailed) as reason:
             findings = [skip(check.title, str(reason))]
         except OSError as error:
             findings = [skip(check.title, error.strerror or str(error))]
+        findings += [skip(left, f"no time was left for them{_longer(case, check)}") for left in case.pace.left_out]
         found += [Found(check, finding) for finding in findings]
     return found
+
+
+def _longer(case: Case, check: Check) -> str:
+    return f" ({case.pace.seconds:g} s); `directrix doctor --only {check.name} --time 0` takes as long as it needs"
 
 
 def outcome(case: Case, found: Iterable[Found]) -> Outcome:

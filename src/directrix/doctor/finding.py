@@ -34,7 +34,7 @@ class Remedy:
 
     Attributes:
         command: for `sh`.
-        on: the address of the host it is for, empty for this one.
+        on: the address of the host it is for, or `the director` where that isn't known; empty for this one.
         safe: it takes nothing away from anybody and is easily undone, so `--fix` may run it.
     """
 
@@ -84,6 +84,9 @@ class Check:
 
 
 EVERYWHERE = frozenset(Role)
+
+THE_DIRECTOR = "the director"
+"""Where a remedy is for, if the director's address isn't known."""
 
 
 def ok(looked_at: str, said: str) -> Finding:

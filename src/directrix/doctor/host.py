@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,15 +17,16 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 from pathlib import Path
 from typing import Any
 
-from directrix.doctor.firewall import Ruleset, devices_told, read_ruleset
-from directrix.doctor.iptables import as_entries
 from directrix.lvs import Address
 from directrix.system import links, sysctl
+from directrix.system.addresses import addresses
 from directrix.system.commands import CommandFailed, run
 from directrix.system.links import Link
+from directrix.system.netfilter import listing
+from directrix.system.netfilter.ruleset import Ruleset
+from directrix.system.routes import route_to
 
 _LISTENING = {"tcp": "0A", "udp": "07"}
-_OF_DEVICES = ("ingress", "egress")
 _CONNECTING = {"01", "02"}
 _INODE = re.compile(r"\bino:(\d+)")
 _SOCKETS = Path("/proc/thread-self/net")
@@ -109,10 +110,8 @@ class Host:
             CommandFailed: `ip` is not there or failed.
         """
         return [
-            Carried(entry["ifname"], ip_address(info["local"]), info["prefixlen"], info.get("scope", "global"))
-            for entry in _json("ip", "-json", "address", "show")
-            for info in entry.get("addr_info", ())
-            if "local" in info
+            Carried(own.interface, own.address.ip, own.address.network.prefixlen, own.scope or "global")
+            for own in addresses()
         ]
 
     @cached_property
@@ -154,36 +153,20 @@ class Host:
         return [replace(each, both=False) if each.inode in alone else each for each in found]
 
     @cached_property
-    def connecting(self) -> list[tuple[Address, int]]:
+    def connecting(self) -> set[tuple[Address, int]]:
         """Where TCP connections of this host itself go or try to go: address and port."""
-        found = []
+        found = set()
         for family in ("", "6"):
             for fields in _sockets(f"tcp{family}"):
                 if fields[3] in _CONNECTING:
                     address, port = _endpoint(fields[2])
-                    found.append((_unmapped(address), port))
+                    found.add((_unmapped(address), port))
         return found
 
     @cached_property
-    def rulesets(self) -> list[Ruleset] | None:
-        """The rules of netfilter: nft's and iptables', of whatever make; None if they can't be listed."""
-        found = []
-        if shutil.which("nft"):
-            try:
-                entries = json.loads(run(["nft", "--json", "list", "ruleset"])).get("nftables", [])
-            except (CommandFailed, ValueError):
-                return None
-            found.append(read_ruleset(_with_devices_told(_with_extensions_told(entries))))
-        for program, family in (("iptables", "ip"), ("ip6tables", "ip6")):
-            # Without nft, whatever make of iptables there is. Beside it, the old one: but to list its tables would
-            # load modules where nobody uses them.
-            tool = f"{program}-legacy" if shutil.which("nft") else program
-            if shutil.which("nft") and not (_SOCKETS / f"{family}_tables_names").exists():
-                continue
-            if shutil.which(f"{tool}-save"):
-                with suppress(CommandFailed):
-                    found.append(read_ruleset(as_entries(run([f"{tool}-save"]), family), tool))
-        return found or None
+    def ruleset(self) -> Ruleset | None:
+        """The rules of netfilter; None if they can't be listed."""
+        return listing.ruleset_here()
 
     def program_of(self, listener: Listener) -> str:
         """The name of a program that has this socket; empty if it can't be found out."""
@@ -205,79 +188,58 @@ class Host:
 
     def has(self, address: Address) -> list[Carried]:
         """Where it has an address."""
-        return [carried for carried in self.carried if carried.address == address]
-
-    def way_to(self, address: Address, source: Address | None = None) -> Way | None:
-        """The route to an address; None if there is none."""
-        if (address, source) not in self._ways:
-            self._ways[(address, source)] = self._look_up(address, source)
-        return self._ways[(address, source)]
+        return self._by_address.get(address, [])
 
     @cached_property
-    def _ways(self) -> dict[tuple[Address, Address | None], Way | None]:
-        return {}
+    def _by_address(self) -> dict[Address, list[Carried]]:
+        found: dict[Address, list[Carried]] = {}
+        for carried in self.carried:
+            found.setdefault(carried.address, []).append(carried)
+        return found
 
-    def _look_up(self, address: Address, source: Address | None) -> Way | None:
-        words = ["ip", "-json", "route", "get", str(address), *(["from", str(source)] if source else [])]
-        try:
-            (entry, *_) = _json(*words)
-        except (CommandFailed, ValueError):
-            return None
-        if entry.get("type") in ("unreachable", "prohibit", "blackhole"):
-            return None
-        gateway, prefsrc = entry.get("gateway"), entry.get("prefsrc")
-        return Way(
-            entry["dev"],
-            ip_address(gateway) if gateway else None,
-            ip_address(prefsrc) if prefsrc else None,
-            entry.get("type") == "local",
-        )
+    def way_to(self, address: Address) -> Way | None:
+        """The route to an address; None if there is none."""
+        if address not in self._ways:
+            self._ways[address] = _look_up(address)
+        return self._ways[address]
+
+    @cached_property
+    def _ways(self) -> dict[Address, Way | None]:
+        return {}
 
     def default_way(self, version: int) -> Way | None:
         """The default route of a family; None if there is none."""
-        try:
-            entries = _json("ip", f"-{version}", "-json", "route", "show", "default")
-        except CommandFailed:
-            return None
-        for entry in sorted(entries, key=lambda entry: entry.get("metric", 0)):
-            if "dev" in entry:
-                gateway = entry.get("gateway")
-                return Way(entry["dev"], ip_address(gateway) if gateway else None)
+        if version not in self._defaults:
+            self._defaults[version] = _default(version)
+        return self._defaults[version]
+
+    @cached_property
+    def _defaults(self) -> dict[int, Way | None]:
+        return {}
+
+
+def _default(version: int) -> Way | None:
+    try:
+        entries = _json("ip", f"-{version}", "-json", "route", "show", "default")
+    except CommandFailed:
+        return None
+    for entry in sorted(entries, key=lambda entry: entry.get("metric", 0)):
+        if "dev" in entry:
+            gateway = entry.get("gateway")
+            return Way(entry["dev"], ip_address(gateway) if gateway else None)
+    return None
+
+
+def _look_up(address: Address) -> Way | None:
+    try:
+        route = route_to(address)
+        return Way(socket.if_indextoname(route.interface), route.gateway, route.source, route.local)
+    except OSError:
         return None
 
 
 def _json(*words: str) -> list[dict[str, Any]]:
     return [entry for entry in json.loads(run(words) or "[]") if entry]
-
-
-def _with_extensions_told(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The listing, with iptables' own words for the tables in which it uses what nft can't name."""
-    kept = entries
-    for program, family in (("iptables-nft", "ip"), ("ip6tables-nft", "ip6")):
-        opaque = any(entry.get("rule", {}).get("family") == family and '"xt"' in json.dumps(entry) for entry in entries)
-        if not opaque or not shutil.which(f"{program}-save"):
-            continue
-        with suppress(CommandFailed):
-            told = as_entries(run([f"{program}-save"]), family)
-            tables = {value["table"] for entry in told for value in entry.values()}
-            kept = [entry for entry in kept if not _is_of(entry, family, tables)] + told
-    return kept
-
-
-def _with_devices_told(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The listing, with the devices of chains that are of some alone."""
-    silent = [each["chain"] for each in entries if each.get("chain", {}).get("hook") in _OF_DEVICES]
-    if any("dev" not in chain for chain in silent):
-        with suppress(CommandFailed):
-            told = devices_told(run(["nft", "list", "ruleset"]))
-            for chain in silent:
-                chain.setdefault("dev", told.get((chain["family"], chain["table"], chain["name"])))
-    return entries
-
-
-def _is_of(entry: dict[str, Any], family: str, tables: set[str]) -> bool:
-    value = next(iter(entry.values()))
-    return value.get("family") == family and value.get("table") in tables
 
 
 def _sockets(name: str) -> Iterator[list[str]]:

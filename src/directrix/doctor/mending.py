@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from directrix.doctor.examining import Found
@@ -22,15 +22,26 @@ class Mended:
 def safe_remedies(found: Iterable[Found]) -> list[Remedy]:
     """The commands for this host that take nothing away from anybody, each once.
 
-    A finding whose remedy is partly not safe is left to people as a whole.
+    A finding whose remedy is partly not safe, or begins on another host, is left to people as a whole.
     """
     chosen: dict[str, Remedy] = {}
+    for remedy in _of_what_can_be_mended(found):
+        if not remedy.on:
+            chosen[remedy.command] = remedy
+    return list(chosen.values())
+
+
+def left_elsewhere(found: Iterable[Found]) -> list[Remedy]:
+    """What is to be done on other hosts once `safe_remedies` has been done here."""
+    return [*dict.fromkeys(remedy for remedy in _of_what_can_be_mended(found) if remedy.on)]
+
+
+def _of_what_can_be_mended(found: Iterable[Found]) -> Iterator[Remedy]:
     for each in found:
         remedies = each.finding.remedies
         wrong = each.finding.outcome in (Outcome.WARN, Outcome.FAIL)
-        if wrong and all(remedy.safe and not remedy.on for remedy in remedies):
-            chosen |= {remedy.command: remedy for remedy in remedies}
-    return list(chosen.values())
+        if wrong and remedies and not remedies[0].on and all(remedy.safe for remedy in remedies):
+            yield from remedies
 
 
 def mend(remedies: Iterable[Remedy], agreed: Callable[[Remedy], bool]) -> list[Mended]:

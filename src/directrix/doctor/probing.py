@@ -18,7 +18,8 @@ from ipaddress import IPv6Address
 from directrix.doctor.case import CannotLook, Case, Place
 from directrix.lvs import Address
 from directrix.system import frames
-from directrix.system.frames import RST, SYN, Heard, Route
+from directrix.system.frames import RST, SYN, Route
+from directrix.system.heard import Heard
 from directrix.system.wire import Wire
 
 _ALL_NODES = IPv6Address("ff02::1")

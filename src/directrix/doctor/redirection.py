@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from directrix.doctor.case import Case
-from directrix.doctor.firewall import Fate, Verdict
-from directrix.doctor.packet import Packet
 from directrix.lvs import Address
+from directrix.system.netfilter.packet import Packet
+from directrix.system.netfilter.ruleset import Fate, Verdict
 
 
 def redirection(case: Case, protocol: str, vip: Address, port: int) -> Verdict | None:
     """Where packets for a VIP's port are redirected by this host's rules; None if they are not."""
+    if case.host.ruleset is None:
+        return None
     for interface in _interfaces(case):
-        packet = Packet(protocol, vip, port, interface)
-        for ruleset in case.host.rulesets or ():
-            for verdict in ruleset.verdicts(packet, "prerouting", types="nat"):
-                if verdict.fate is Fate.REDIRECTED:
-                    return verdict
+        journey = case.host.ruleset.journey(Packet(protocol, vip, port, interface), "prerouting")
+        for verdict in journey.changes:
+            if verdict.fate is Fate.REDIRECTED:
+                return verdict
     return None
 
 

@@ -6,8 +6,10 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from directrix.lvs import Address, ForwardingMethod, MarkRule, Protocol, ServiceKey, ServiceState
+from directrix.lvs import Address, ForwardingMethod, MarkRule, Protocol, ServiceKey, ServiceState, Tunnel
 from directrix.lvs.addresses import endpoint
+
+_PLAIN = Tunnel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class Server:
     port: int
     method: ForwardingMethod
     weight: int
+    tunnel: Tunnel = _PLAIN
 
     @property
     def key(self) -> tuple[Address, int]:
@@ -64,7 +67,9 @@ def services_of(states: Iterable[ServiceState], marks: Sequence[MarkRule]) -> tu
     for state in states:
         key = state.service.key
         servers = tuple(
-            Server(known.server.address, known.server.port, known.server.method, known.server.weight)
+            Server(
+                known.server.address, known.server.port, known.server.method, known.server.weight, known.server.tunnel
+            )
             for known in reversed(state.servers)
         )
         if key.protocol is not None and key.address is not None:

@@ -7,8 +7,8 @@ has decided about the server meanwhile.
 from __future__ import annotations
 
 import enum
-from collections import deque
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 _WINDOW = 30.0
@@ -48,6 +48,21 @@ class Seen:
     def left(self) -> int:
         """All connections."""
         return self.active + self.inactive
+
+
+def together(seen: Iterable[Seen]) -> Seen:
+    """One look at a real server that stands in several services; one that it has left adds nothing."""
+    there = [each for each in seen if each.weight is not None]
+    counts: Counter[str] = Counter()
+    for each in there:
+        counts.update(each.by_protocol)
+    return Seen(
+        sum(each.active for each in there),
+        sum(each.inactive for each in there),
+        dict(counts),
+        sum(each.templates for each in there),
+        max((each.weight or 0 for each in there), default=None),
+    )
 
 
 @dataclass(frozen=True, slots=True)

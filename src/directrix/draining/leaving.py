@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from directrix.draining.connections import ConnectionsOf
 from directrix.draining.course import Course, Progress, Stage
 from directrix.draining.looking import look, state_of
 from directrix.draining.remembering import Weights
-from directrix.lvs import Address, Protocol, ServiceKey, TableError
-from directrix.lvs.errors import NoSuchServer, NoSuchService, UnknownToIpvs
+from directrix.lvs import Address, ServiceKey, TableError
 from directrix.table.interface import Table
 
 LOOK_SECONDS = 1.0
@@ -47,34 +47,10 @@ class Leaver:
             self.weights.forget(self.key, self.address, self.port)
             raise
 
-    def release_clients(self) -> bool:
-        """Have new connections of clients that persistence keeps at it go elsewhere; False: they go on coming here.
-
-        The kernel's IPVS does it for all servers of weight 0 or for none, by the sysctl expire_quiescent_template.
-        """
-        try:
-            self.table.forget_clients(self.key, self.address, self.port)
-        except UnknownToIpvs:
-            return bool(self.table.sysctls()["expire_quiescent_template"])
-        return True
-
-    def check_ending(self) -> None:
-        """Refuse to end connections where that can't be done, before anything is changed.
-
-        Raises:
-            UnknownToIpvs: this make of the table can't.
-            NoSuchService, NoSuchServer: it is not there.
-        """
-        # a make that can't tell the connections of one server can't end them
-        self.table.count_connections(self.key, self.address, self.port)
-
-    def end(self, protocol: Protocol | None = None) -> int:
-        """End its connections, of a protocol or all; answers how many.
-
-        Raises:
-            TableError: as Table.end_connections.
-        """
-        return self.table.end_connections(self.key, self.address, self.port, protocol)
+    @property
+    def connections(self) -> ConnectionsOf:
+        """Its connections, and its clients."""
+        return ConnectionsOf(self.table, self.key, self.address, self.port)
 
     def watch(
         self,
@@ -98,20 +74,13 @@ class Leaver:
         while True:
             seen = look(self.table, self.key, self.address, self.port)
             if seen.templates and seen.weight == 0:
-                # a packet that was being scheduled while the weight changed may have left one more
-                self._release_stragglers()
+                self.connections.release_stragglers()
             progress = course.look(seen, clock())
             tell(progress)
             if progress.stage is not Stage.GOING:
                 return progress
             left = LOOK_SECONDS if deadline is None else deadline - progress.elapsed
             sleep(min(LOOK_SECONDS, max(left, 0.0)))
-
-    def _release_stragglers(self) -> None:
-        try:
-            self.table.forget_clients(self.key, self.address, self.port)
-        except (UnknownToIpvs, NoSuchService, NoSuchServer):
-            return
 
     def undo(self) -> int:
         """Give it the weight it had; answers that.

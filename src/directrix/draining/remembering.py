@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +76,16 @@ class Weights:
         name = (str(key), endpoint(address, port))
         with self._changing() as entries:
             entries[:] = [one for one in entries if (one.service, one.server) != name]
+
+    def forget_services(self, services: Container[str]) -> None:
+        """Remember nothing of the real servers of these services, named as listings do: somebody weighs them anew.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        if any(entry.service in services for entry in self.all()):
+            with self._changing() as entries:
+                entries[:] = [one for one in entries if one.service not in services]
 
     @contextmanager
     def _changing(self) -> Iterator[list[Remembered]]:

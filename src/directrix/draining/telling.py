@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from directrix.draining.course import Progress
+from directrix.draining.course import Progress, Seen, Stage
 from directrix.draining.durations import write_duration
 
 
@@ -44,3 +44,13 @@ def as_object(progress: Progress) -> dict[str, Any]:
         "rate": None if progress.rate is None else round(progress.rate, 3),
         "remaining": None if progress.remaining is None else round(progress.remaining, 1),
     }
+
+
+def from_object(told: dict[str, Any]) -> Progress:
+    """One look again, from what `as_object` made of it.
+
+    Raises:
+        KeyError, TypeError, ValueError: it isn't one.
+    """
+    seen = Seen(told["active"], told["inactive"], dict(told["by_protocol"]), told["persistent"], 0)
+    return Progress(Stage(told["stage"]), told["elapsed"], seen, told["rate"], told["remaining"])

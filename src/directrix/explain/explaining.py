@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from directrix.explain import guards
 from directrix.explain.choice import Memory, Standing, reason, standings
 from directrix.explain.surroundings import Surroundings, Way
 from directrix.explain.view import View
@@ -28,6 +29,7 @@ from directrix.table.xdp.verdicts import VERDICTS
 MEANINGS = {verdict.name: verdict for verdict in VERDICTS}
 _FTP_DATA = 20
 _PASSED = (VerdictName.NOT_OURS, VerdictName.NO_SERVICE, VerdictName.NO_CONNECTION)
+_DROPPED = (VerdictName.NO_SERVER, VerdictName.SERVER_GONE, VerdictName.OVER_BUDGET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +97,15 @@ def explain(view: View, packet: Packet, surroundings: Surroundings) -> Explanati
     if opens and _barred(told, view, packet):
         return told
     choice = _tell_service(told, view, packet) if opens else None
+    if opens and _guarded(told, view, packet, surroundings, known=before is not None):
+        return told
     try:
         verdict = view.table.packet(packet, view.now)
     except NotSupportedYet as error:
         told.end("unsupported", error.reason)
         return told
     after = view.table.connection_of(packet)
-    if verdict.name in _PASSED or verdict.name in (VerdictName.NO_SERVER, VerdictName.SERVER_GONE):
+    if verdict.name in _PASSED or verdict.name in _DROPPED:
         if choice is not None and choice.asked and verdict.name is VerdictName.NO_SERVER:
             told.tell("choice", f"{choice.reason}: there is nobody to be had")
         told.end(_named(view, verdict.name))
@@ -210,6 +214,37 @@ def _is_martian(address: Address) -> bool:
         first = int(address) >> 24
         return first in (0, 127) or first >= 224
     return address.is_multicast or int(address) in (0, 1)
+
+
+def _guarded(told: Explanation, view: View, packet: Packet, surroundings: Surroundings, *, known: bool) -> bool:
+    """Whether a budget or the defence against floods settles what becomes of a packet that would make a connection."""
+    service = told.service
+    if service is None or packet.client_port == _FTP_DATA:
+        return False
+    flooded = None if known else guards.flooded(view, packet, service)
+    first = flooded is None or not flooded.entered
+    budgeted = guards.budgeted(view, packet, service) if first and view.table.opens(packet) else None
+    if budgeted is not None:
+        told.tell("budget", budgeted.says)
+        if budgeted.over:
+            told.end("over_budget")
+            return True
+    if flooded is None or flooded.server is None:
+        return False
+    told.candidates = []
+    told.tell("flood", flooded.says)
+    told.tell("choice", guards.chosen_text(flooded))
+    if not flooded.room:
+        told.end("table_full")
+        return True
+    told.server, told.new = flooded.server, flooded.entered
+    told.state, told.expires = flooded.state, flooded.expires
+    if flooded.entered:
+        told.tell("connection after", f"made, in state {told.state}, for {told.expires:.0f} s")
+    else:
+        told.tell("connection after", "none before the client's next packet")
+    _forward(told, flooded.owner, surroundings)
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any
 from directrix.ipvsadm.listing import IPVS_VERSION
 from directrix.ipvsadm.sorting import sorted_servers, sorted_services
 from directrix.lvs import Connection, Counters, Protocol, Rates, ServerState, ServiceState, Timeouts
+from directrix.lvs.daemon import SyncDaemon
 from directrix.lvs.objects import server_object, service_object
 
 
@@ -35,6 +36,23 @@ def timeouts_as_json(timeouts: Timeouts) -> str:
 def connections_as_json(entries: Iterable[Connection]) -> str:
     """Connection entries in the order given."""
     return _text({"connections": [_connection(entry) for entry in entries]})
+
+
+def daemons_as_json(daemons: Iterable[SyncDaemon]) -> str:
+    """The synchronisation daemons."""
+    return _text({"daemons": [_daemon(daemon) for daemon in daemons]})
+
+
+def _daemon(daemon: SyncDaemon) -> dict[str, Any]:
+    return {
+        "role": daemon.role.name.lower(),
+        "interface": daemon.interface,
+        "sync_id": daemon.sync_id,
+        "max_length": daemon.max_length,
+        "group": None if daemon.group is None else str(daemon.group),
+        "port": daemon.port,
+        "ttl": daemon.ttl,
+    }
 
 
 def _service(state: ServiceState, sort: bool) -> dict[str, Any]:

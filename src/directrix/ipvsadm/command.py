@@ -195,6 +195,8 @@ def _as_json(table: Table, request: Request) -> str:
         return as_json.connections_as_json(table.connections())
     if request.has("timeout"):
         return as_json.timeouts_as_json(table.timeouts())
+    if request.has("daemon"):
+        return as_json.daemons_as_json(table.daemons())
     states = (table.service(request.key()),) if request.has("service-address") else table.services()
     return as_json.table_as_json(states, table.size, sort=not request.has("nosort"))
 

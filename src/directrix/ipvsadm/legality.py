@@ -111,5 +111,3 @@ def check_listing(given: int) -> None:
         given & (BIT["timeout"] | BIT["daemon"]) and given & BIT["persistent-conn"]
     ):
         raise Refusal("options conflicts in the list command")
-    if given & BIT["json"] and given & BIT["daemon"]:
-        raise Refusal("options conflicts in the list command")

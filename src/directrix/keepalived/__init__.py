@@ -7,8 +7,9 @@ comments, conditions, parameters, repetitions and includes are worked out, `line
 goes back, by the same tables and the same defaults (`inheritance`).
 """
 
+from directrix.keepalived.blocks import Statement
 from directrix.keepalived.faults import Fault, FaultyConfiguration, Place, Severity
-from directrix.keepalived.loading import USUAL_PATH, Loaded, load, load_from, loads
+from directrix.keepalived.loading import USUAL_PATH, Loaded, load, load_from, loads, statements
 from directrix.keepalived.writing import written
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "Loaded",
     "Place",
     "Severity",
+    "Statement",
     "load",
     "load_from",
     "loads",
+    "statements",
     "written",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from directrix.keepalived.blocks import parse
+from directrix.keepalived.blocks import Statement, parse
 from directrix.keepalived.building.configuration import build
 from directrix.keepalived.expanding import Expander
 from directrix.keepalived.faults import Fault, Faults, FaultyConfiguration
@@ -56,6 +56,16 @@ def loads(text: str | bytes, source: str = "keepalived.conf", config_id: str | N
 def load_from(files: Files, path: str, config_id: str | None = None) -> Loaded:
     """The same as `load`, from other files than those of this machine."""
     return _load(files, path, config_id)
+
+
+def statements(path: str, config_id: str | None = None) -> list[Statement]:
+    """What a file says, statement by statement, each word with its place; mistakes are left out.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    faults = Faults()
+    return parse(Expander(Disk(), usual_config_id() if config_id is None else config_id, faults).lines(path), faults)
 
 
 @contextmanager

@@ -102,6 +102,7 @@ class Section(Shape):
         block: what can stand in it.
         header: None if no words stand before the `{`.
         inline: its fields are those of the block around it.
+        telling: that it stands there says something, though it is empty.
         makes: whether a value was written by this section, where several fill the same field.
     """
 
@@ -112,11 +113,13 @@ class Section(Shape):
         *,
         inline: bool = False,
         merged: bool = False,
+        telling: bool = False,
         makes: Callable[[Any], bool] = lambda value: True,
     ) -> None:
         self._block = block
         self.header = header
         self.inline = inline
+        self.telling = telling
         self.makes = makes
         self.repeat = Repeat.COMBINE if merged or inline else Repeat.APPEND
         if inline:

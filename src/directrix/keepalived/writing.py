@@ -92,7 +92,7 @@ class _Writer:
                 if not section.makes(each):
                     continue
                 lines = list(self.block(section.block, each, indent + INDENT, (value, *around)))
-                if not lines and section.repeat is Repeat.COMBINE:
+                if not lines and section.repeat is Repeat.COMBINE and not section.telling:
                     break
                 header = f" {_words(section.header, each)}" if section.header else ""
                 if not indent:

@@ -47,9 +47,10 @@ class Broken:
 class Scene:
     """A lab while something in it is being broken, and the host it is about."""
 
-    def __init__(self, lab: LabState, host: HostState, done: Callable[[Undo], None]) -> None:
+    def __init__(self, lab: LabState, host: HostState, kind: str, done: Callable[[Undo], None]) -> None:
         self.lab = lab
         self.host = host
+        self.kind = kind
         self._done = done
 
     @property
@@ -99,6 +100,10 @@ class Scene:
         self._done(Undo(where.name, undo))
         run_there(where, command)
 
+    def note(self, undo: str) -> None:
+        """Know how to change something back that is going to be changed by other means."""
+        self._done(Undo(self.host.name, undo))
+
     def set_sysctl(self, key: str, value: str) -> None:
         """Set a kernel parameter of the host, if it has it."""
         with namespaces.inside(self.host.namespace):
@@ -135,6 +140,7 @@ class Break:
         seen: what a client sees of it.
         role: the role of a host it is done to; of these the first, if none is named.
         make: does it.
+        last: of these the last, if none is named.
     """
 
     name: str
@@ -142,6 +148,7 @@ class Break:
     seen: str
     role: str
     make: Callable[[Scene], None]
+    last: bool = False
 
 
 def run_there(host: HostState, command: str) -> str:
@@ -165,7 +172,7 @@ def break_lab(lab: LabState, kind: Break, host_name: str | None = None) -> Broke
     """
     with state.locked(lab.name):
         there = broken(lab.name)
-        host = choose_host(lab, host_name) if host_name else _first(lab, kind)
+        host = choose_host(lab, host_name) if host_name else _usual(lab, kind)
         if any((each.name, each.host) == (kind.name, host.name) for each in there):
             raise LabError(f"{kind.name} is in force on {host.name} already", "`directrix lab heal` undoes it")
         made = Broken(kind.name, host.name)
@@ -176,7 +183,7 @@ def break_lab(lab: LabState, kind: Break, host_name: str | None = None) -> Broke
             _write(lab.name, (*there, made))
 
         try:
-            kind.make(Scene(lab, host, done))
+            kind.make(Scene(lab, host, kind.name, done))
         except (CommandFailed, LabError, OSError) as error:
             _undo(lab, made)
             _write(lab.name, there)
@@ -242,8 +249,8 @@ def _undo(lab: LabState, made: Broken) -> list[str]:
     return troubles
 
 
-def _first(lab: LabState, kind: Break) -> HostState:
-    for host in lab.hosts:
+def _usual(lab: LabState, kind: Break) -> HostState:
+    for host in reversed(lab.hosts) if kind.last else lab.hosts:
         if host.role == kind.role:
             return host
     raise LabError(f"lab {lab.name!r} has no {kind.role}, which {kind.name} is for", "name a host with --host")

@@ -6,11 +6,15 @@ import json
 import random
 from ipaddress import IPv4Address
 
-from directrix.lab import state
+from directrix.lab import directing, state
 from directrix.lab.breaking import Break, Scene
 from directrix.lab.definition import Role
 from directrix.lab.errors import LabError
+from directrix.lab.plumbing import as_director
+from directrix.lab.vrrp_breaks import VRRP_BREAKS
 from directrix.lvs import Address
+from directrix.realserver import preparing
+from directrix.realserver.decapsulating import TUNNELS
 from directrix.system import frames, namespaces
 from directrix.system.facts.address import OwnAddress
 from directrix.system.wire import Wire
@@ -116,6 +120,21 @@ def _mtu(scene: Scene) -> None:
         scene.do(f"ip link set {name} mtu 1400", f"ip link set {name} mtu {before}")
 
 
+def _no_decapsulation(scene: Scene) -> None:
+    """What takes packets out is gone, of whatever make it was; the VIP stays."""
+    with namespaces.inside(scene.host.namespace):
+        known = preparing.book().read()
+    if not any(notes.get("tunnels") for notes in known.holders.values()):
+        raise LabError(f"packets for {scene.host.name} come in no tunnel", "use a lab like tunnel")
+    vips = " ".join(str(vip) for vip in scene.vips)
+    programs = "; ".join(
+        f"tc qdisc del dev {device['ifname']} clsact 2>/dev/null"
+        for device in json.loads(scene.ask("ip -json link show type veth"))
+    )
+    devices = "; ".join(f"ip link set {name} down 2>/dev/null" for name in sorted(TUNNELS))
+    scene.do(f"{programs}; {devices}; true", f"directrix realserver start --vip {vips}")
+
+
 def _wrong_gateway(scene: Scene) -> None:
     director = scene.of_role(Role.DIRECTOR)
     for version in (4, 6):
@@ -142,14 +161,22 @@ def _no_neighbour(scene: Scene) -> None:
             )
 
 
+def _without_daemon(scene: Scene) -> None:
+    """Take care that no daemon looks after the director, and would put right or be confused by what is broken."""
+    if directing.has_daemon(scene.lab.name, scene.host.name):
+        raise LabError(f"{scene.host.name} is looked after by `directrix run`", "use a lab like one-segment")
+
+
 def _director_no_vip(scene: Scene) -> None:
+    _without_daemon(scene)
     for vip in scene.vips:
         device = scene.device_of(vip)
-        scene.do(f"ip address del {_single(vip)} dev {device}", f"ip address replace {_single(vip)} dev {device}")
+        scene.do(f"ip address del {_single(vip)} dev {device}", f"ip address replace {as_director(vip, device)}")
 
 
 def _only_vip(scene: Scene) -> None:
     """The VIP, with the network's prefix, in place of the director's own address."""
+    _without_daemon(scene)
     vip = _vip(scene, 4)
     own = next((each for each in scene.addresses() if vip in each.network), None)
     if own is None:
@@ -170,6 +197,7 @@ def _detached(scene: Scene) -> None:
 
 def _table_full(scene: Scene) -> None:
     """A table with little room, and as many connections in it as it takes."""
+    _without_daemon(scene)
     made_anew = (
         "services=$(directrix ipvsadm -S -n) && directrix down --quiet; "
         'directrix up --quiet --connections {size} && echo "$services" | directrix ipvsadm -R'
@@ -264,6 +292,13 @@ BREAKS = {
             _firewall,
         ),
         Break(
+            "no-decapsulation",
+            "a real server takes packets out of its tunnel no more",
+            "its connections are refused or time out, though the real server answers for itself",
+            Role.REALSERVER,
+            _no_decapsulation,
+        ),
+        Break(
             "wrong-gateway",
             "a real server's default route leads to the director",
             "clients beyond the segment get no answers from it",
@@ -319,6 +354,7 @@ BREAKS = {
             Role.DIRECTOR,
             _table_full,
         ),
+        *VRRP_BREAKS,
     )
 }
 """By the name `directrix lab break` takes."""

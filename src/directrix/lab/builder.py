@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from directrix.lab import nginx, plumbing, state
+from directrix.lab import directing, nginx, plumbing, state
 from directrix.lab.definition import SWITCH, Host, Lab, Role
 from directrix.lab.errors import LabError
 from directrix.lab.inside import run_own
@@ -32,7 +32,12 @@ def build(lab: Lab, name: str, source: str, progress: Progress = lambda _: None)
         LabError: there is a lab of this name, a program is missing, or a step failed.
     """
     require_root()
-    require_programs({"ip": "iproute2", **({"nginx": "nginx-light"} if any(host.nginx for host in lab.hosts) else {})})
+    needed = {"ip": "iproute2"}
+    if any(host.nginx for host in lab.hosts):
+        needed["nginx"] = "nginx-light"
+    if lab.keepalived:
+        needed["setsid"] = "util-linux"
+    require_programs(needed)
     with state.locked(name) as lock:
         try:
             _refuse_if_taken(name)
@@ -105,7 +110,8 @@ def _make(lab: Lab, plan: LabState, lock: int, progress: Progress) -> None:
         with _at(host.name, plan):
             ip(plumbing.host_commands(host))
             if host.role is Role.REALSERVER and host.vips:
-                wish = preparing.Wish(interfaces=tuple(interface.name for interface in host.interfaces))
+                interfaces = tuple(interface.name for interface in host.interfaces)
+                wish = preparing.Wish(interfaces=interfaces, tunnels=host.tunnels)
                 preparing.start(host.vips, wish)
             _set_sysctls(plumbing.host_sysctls(host))
     for host in lab.hosts:
@@ -118,6 +124,11 @@ def _make(lab: Lab, plan: LabState, lock: int, progress: Progress) -> None:
             progress(f"virtual services on {host.name}")
             with _at(host.name, plan):
                 run_own(["directrix", "ipvsadm", "-R"], text="".join(f"{line}\n" for line in host.ipvsadm))
+    for host in lab.hosts:
+        if lab.keepalived and host.role is Role.DIRECTOR:
+            progress(f"director on {host.name}")
+            directing.prepare(plan.name, host.name, lab.keepalived)
+            directing.start(plan.name, plan.host(host.name))
     for host in lab.hosts:
         for words in host.run:
             progress(f"{words[0]} on {host.name}")

@@ -50,6 +50,7 @@ class Host:
         interfaces: its interfaces beside `lo`, in the order of the file.
         routes: beside those its addresses bring.
         vips: the virtual addresses it carries; where, its role decides.
+        tunnels: of a real server, the kinds of tunnel in which packets for them come; empty if they come as they are.
         sysctls: kernel parameters, set after its role's own.
         nginx: the ports on which an nginx answers with the host's name; empty for no nginx.
         ipvsadm: lines for `directrix ipvsadm -R`.
@@ -61,6 +62,7 @@ class Host:
     interfaces: tuple[Interface, ...]
     routes: tuple[Route, ...] = ()
     vips: tuple[Address, ...] = ()
+    tunnels: tuple[str, ...] = ()
     sysctls: tuple[tuple[str, str], ...] = ()
     nginx: tuple[int, ...] = ()
     ipvsadm: tuple[str, ...] = ()
@@ -81,12 +83,15 @@ class Lab:
         segments: the names of its layer-2 segments; each is a bridge.
         vips: the virtual addresses of the cluster.
         hosts: in the order of the file.
+        keepalived: the keepalived.conf that every director runs, with its own name as the configuration's id; empty
+            for directors without a daemon.
     """
 
     title: str
     segments: tuple[str, ...]
     vips: tuple[Address, ...]
     hosts: tuple[Host, ...]
+    keepalived: str = ""
 
     def host(self, name: str) -> Host:
         """The host of this name.

@@ -7,30 +7,21 @@ from __future__ import annotations
 
 import re
 import resource
-import socket
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
-from directrix.lab import state
-from directrix.lab.builder import build, require_programs
-from directrix.lab.choosing import choose_host
-from directrix.lab.errors import LabError
+from directrix.lab.builder import require_programs
 from directrix.lab.kept_connection import kept_connection
-from directrix.lab.language import read_lab
+from directrix.lab.performing import NAME, build_lab, perform
 from directrix.lab.privilege import require_root
-from directrix.lab.ready_made import find
-from directrix.lab.stage import Stage, standard_stage
-from directrix.lab.state import HostState, LabState
-from directrix.lab.teardown import end_processes, take_down
+from directrix.lab.stage import Stage
+from directrix.lab.state import HostState
+from directrix.lab.teardown import end_processes
 from directrix.system import namespaces
 from directrix.system.commands import CommandFailed
-from directrix.system.signals import uninterrupted
 
-NAME = "demo"
-_SOURCE = "directrix lab demo"
 _VIP, _CLIENT = "10.0.0.100", "10.0.0.50"
 _SERVICE, _URL = f"{_VIP}:80", f"http://{_VIP}/"
 _ADDRESSES = {"rs1": "10.0.0.11:80", "rs2": "10.0.0.12:80"}
@@ -46,7 +37,7 @@ class _Cluster:
     director: HostState
 
 
-def demo() -> bool:
+def demo(stage: Stage) -> bool:
     """Build the one-segment cluster, show what it does, take it down; True if all was as shown.
 
     Raises:
@@ -55,33 +46,17 @@ def demo() -> bool:
     require_root()
     require_programs({"curl": "curl", "ab": "apache2-utils"})
     _raise_file_limit()
-    stage = standard_stage()
-    with _only_one():
-        _clear_remains()
-        stage.title("A direct-routing cluster on this machine, in network namespaces")
-        try:
-            _show(stage, _build(stage))
-            _take_down(stage)
-        finally:
-            with uninterrupted():
-                if NAME in state.names():
-                    take_down(NAME)
-        stage.end()
-    return stage.differences == 0
+    title = "A direct-routing cluster on this machine, in network namespaces"
+    return perform(stage, title, lambda stage: _show(stage, _build(stage)))
 
 
 def _build(stage: Stage) -> _Cluster:
     stage.step("Four hosts on one wire")
     stage.say("A client, a director and two real servers with nginx, each in a network namespace of its own.")
-    stage.show_command("", ["directrix", "lab", "up", "one-segment", "--name", NAME])
-    path = find("one-segment")
-    lab = build(read_lab(path), NAME, _SOURCE)
-    for host in lab.hosts:
-        if host.addresses:
-            stage.show_output(f"{host.name:<9} {host.role:<11} {host.addresses[0]}")
+    lab = build_lab(stage, "one-segment")
     stage.say(f"`director$` is a shell one gets with `directrix lab exec --lab {NAME} director`.")
     stage.say(f"Clients ask the virtual address, {_VIP}. The director holds it, and the real servers too, silently.")
-    return _Cluster(choose_host(lab, "client"), choose_host(lab, "director"))
+    return _Cluster(lab.host("client"), lab.host("director"))
 
 
 def _show(stage: Stage, cluster: _Cluster) -> None:
@@ -188,15 +163,6 @@ def _no_process(stage: Stage, cluster: _Cluster) -> None:
     stage.check(answers == {"rs1": 3, "rs2": 6}, "and traffic goes on: rs1 answered three, rs2 six", _tally(answers))
 
 
-def _take_down(stage: Stage) -> None:
-    stage.step("Away with it")
-    stage.show_command("", ["directrix", "lab", "down", NAME])
-    known = state.read(NAME)
-    take_down(NAME)
-    left = [name for name in known.namespaces if namespaces.exists(name)] if known else []
-    stage.check(NAME not in state.names() and not left, "nothing of it is left", f"still there: {left}")
-
-
 def _ipvsadm(stage: Stage, cluster: _Cluster, *options: str) -> str:
     return stage.run(cluster.director, ["directrix", "ipvsadm", *options], _shorten)
 
@@ -217,29 +183,6 @@ def _shorten(text: str) -> str:
     open_ones = [line for line in lines[_SHOWN_LINES:] if " ESTABLISHED " in line]
     shown = lines[: max(_SHOWN_LINES - len(open_ones), 0)] + open_ones
     return "\n".join([*shown, f"… and {len(lines) - len(shown)} lines more"])
-
-
-@contextmanager
-def _only_one() -> Iterator[None]:
-    """Hold the right to show the demo. The kernel takes the name back when we end, in whatever way.
-
-    Raises:
-        LabError: another one is running.
-    """
-    with socket.socket(socket.AF_UNIX) as right:
-        try:
-            right.bind(f"\0directrix lab {NAME}")
-        except OSError:
-            raise LabError("the demo is being shown already", "wait for it to end") from None
-        yield
-
-
-def _clear_remains() -> None:
-    """Take down what a demo left that was killed; anybody else's lab of this name stays."""
-    if NAME in state.names():
-        known: LabState | None = state.read(NAME)
-        if known is None or known.source == _SOURCE:
-            take_down(NAME)
 
 
 def _raise_file_limit() -> None:

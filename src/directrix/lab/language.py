@@ -3,12 +3,14 @@
     title = "One line saying what the lab shows"
     segments = ["lan"]                          # layer-2 segments; each becomes a bridge
     vips = ["10.0.0.100", "fd00::100"]          # the cluster's virtual addresses
+    keepalived = '''…'''                      # the keepalived.conf its directors run; `@d1` in it is host d1's alone
 
     [hosts.rs1]                                 # a host; `rs1` is its name
     role = "realserver"                         # client, director, realserver or router
     interfaces.eth0 = { segment = "lan", addresses = ["10.0.0.11/24", "fd00::11/64"] }
     routes = ["default via 10.0.0.1"]
     vips = []                                   # which VIPs it carries; all, if left out
+    tunnels = ["ipip"]                          # real servers: in what packets for them come; as they are, if left out
     sysctl = { "net.ipv4.tcp_tw_reuse" = 1 }
     nginx = [80]                                # ports on which nginx answers with the host's name
     ipvsadm = ["-A -t 10.0.0.100:80 -s rr"]     # directors: lines as `ipvsadm -S` prints them
@@ -25,6 +27,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 
+from directrix.keepalived import FaultyConfiguration, Severity, loads
 from directrix.lab.definition import (
     SWITCH,
     Host,
@@ -36,9 +39,11 @@ from directrix.lab.definition import (
 )
 from directrix.lab.reading import Document, Node, load, suggest
 from directrix.lvs import Address
+from directrix.realserver.encapsulation import read_encapsulation
+from directrix.system.host_error import HostError
 
-_LAB_KEYS = ("title", "segments", "vips", "hosts")
-_HOST_KEYS = ("role", "interfaces", "routes", "vips", "sysctl", "nginx", "ipvsadm", "run")
+_LAB_KEYS = ("title", "segments", "vips", "keepalived", "hosts")
+_HOST_KEYS = ("role", "interfaces", "routes", "vips", "tunnels", "sysctl", "nginx", "ipvsadm", "run")
 _INTERFACE_KEYS = ("segment", "addresses")
 
 _NAME = re.compile(r"[a-z][a-z0-9]*")
@@ -74,16 +79,35 @@ def _lab(root: Node) -> Lab:
     title = (entries["title"].text() or "") if "title" in entries else ""
     segments = _segments(entries.get("segments"), root)
     vips = _vips(entries.get("vips"))
+    keepalived = (entries["keepalived"].text() or "") if "keepalived" in entries else ""
     hosts: list[Host] = []
     if "hosts" in entries:
         used: dict[Address, str] = dict.fromkeys(vips, "a VIP")
         for node in entries["hosts"].table().values():
-            hosts.append(_host(node, segments, vips, used))
+            hosts.append(_host(node, segments, vips, used, daemon=bool(keepalived)))
         if not hosts and isinstance(entries["hosts"].value, dict):
             entries["hosts"].key_fault("there are no hosts; add a table [hosts.NAME] for each")
     else:
         root.key_fault("there are no hosts; add a table [hosts.NAME] for each")
-    return Lab(title, segments, vips, tuple(hosts))
+    if keepalived:
+        _check_keepalived(
+            entries["keepalived"], keepalived, [host.name for host in hosts if host.role is Role.DIRECTOR]
+        )
+    return Lab(title, segments, vips, tuple(hosts), keepalived)
+
+
+def _check_keepalived(node: Node, text: str, directors: list[str]) -> None:
+    """Read the configuration as each director will; its mistakes are the lab file's."""
+    if not directors:
+        node.key_fault('no host has role = "director", and nobody else runs it')
+    found = set()
+    for name in directors:
+        try:
+            loads(text, "keepalived.conf", name)
+        except FaultyConfiguration as faulty:
+            found |= {fault for fault in faulty.faults if fault.severity is Severity.ERROR}
+    for fault in found:
+        node.fault_inside(fault.place.line, fault.place.column, fault.reason)
 
 
 def _segments(node: Node | None, root: Node) -> tuple[str, ...]:
@@ -129,7 +153,9 @@ def _vips(node: Node | None, known: tuple[Address, ...] | None = None) -> tuple[
     return tuple(vips)
 
 
-def _host(node: Node, segments: tuple[str, ...], vips: tuple[Address, ...], used: dict[Address, str]) -> Host:
+def _host(
+    node: Node, segments: tuple[str, ...], vips: tuple[Address, ...], used: dict[Address, str], *, daemon: bool
+) -> Host:
     if not _NAME.fullmatch(node.name):
         node.key_fault(f"{node.name!r} can't name a host; {_NAME_RULE}")
     elif node.name == SWITCH:
@@ -139,7 +165,12 @@ def _host(node: Node, segments: tuple[str, ...], vips: tuple[Address, ...], used
     role = _role(entries.get("role"), node)
     if "ipvsadm" in entries and role not in (None, Role.DIRECTOR):
         entries["ipvsadm"].key_fault(f'{node.name!r} is a {role}; only a host with role = "director" has `ipvsadm`')
-    carried = vips if role in (Role.DIRECTOR, Role.REALSERVER) else ()
+    elif "ipvsadm" in entries and daemon:
+        entries["ipvsadm"].key_fault(
+            "the table is made by what `keepalived` at the top of the file says; leave this out"
+        )
+    # Which director carries VIPs is for VRRP to say, where a daemon runs.
+    carried = vips if role is Role.REALSERVER or (role is Role.DIRECTOR and not daemon) else ()
     if "vips" in entries:
         carried = _vips(entries["vips"], vips)
         if role in (Role.CLIENT, Role.ROUTER):
@@ -150,11 +181,27 @@ def _host(node: Node, segments: tuple[str, ...], vips: tuple[Address, ...], used
         interfaces=interfaces,
         routes=_routes(entries.get("routes"), interfaces),
         vips=carried,
+        tunnels=_tunnels(entries.get("tunnels"), node.name, role),
         sysctls=_sysctls(entries.get("sysctl")),
         nginx=_ports(entries.get("nginx")),
         ipvsadm=_rules(entries.get("ipvsadm")),
         run=_commands(entries.get("run")),
     )
+
+
+def _tunnels(node: Node | None, host: str, role: Role | None) -> tuple[str, ...]:
+    if node is not None and role not in (None, Role.REALSERVER):
+        node.key_fault(f'{host!r} is a {role}; only a host with role = "realserver" gets packets in tunnels')
+    tunnels = []
+    for item in node.items() if node else []:
+        text = item.text()
+        if text is None:
+            continue
+        try:
+            tunnels.append(str(read_encapsulation(text)))
+        except HostError as error:
+            item.fault(str(error))
+    return tuple(tunnels)
 
 
 def _role(node: Node | None, host: Node) -> Role | None:

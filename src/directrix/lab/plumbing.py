@@ -8,8 +8,8 @@ it along when it goes.
 What a role does:
 
 - *director*: carries the VIPs on the interface whose network they belong to (else on its first).
-- *realserver*: carries the VIPs on `lo` and keeps quiet about them. `directrix realserver start`
-  does it, so what is there can be looked at and undone by the same command.
+- *realserver*: carries the VIPs on `lo`, keeps quiet about them, and takes packets for them out of tunnels if they come
+  in some. `directrix realserver start` does it, so what is there can be looked at and undone by the same command.
 - *router*: forwards.
 - *client*: nothing.
 """
@@ -82,10 +82,15 @@ def host_commands(host: Host) -> list[str]:
     for interface in host.interfaces:
         commands += [f"address add {address} dev {interface.name}" for address in interface.addresses]
     if host.role is Role.DIRECTOR:
-        commands += [f"address add {vip}/{vip.max_prefixlen} dev {vip_device(host, vip)}" for vip in host.vips]
+        commands += [f"address add {as_director(vip, vip_device(host, vip))}" for vip in host.vips]
     commands += [f"link set dev {interface.name} up" for interface in host.interfaces]
     commands += [f"route add {route.destination} via {route.gateway}" for route in host.routes]
     return commands
+
+
+def as_director(vip: Address, device: str) -> str:
+    """A VIP as a director carries it, for `ip address`; over IPv6 it must be told not to begin connections with it."""
+    return f"{vip}/{vip.max_prefixlen} dev {device}" + (" preferred_lft 0" if vip.version == 6 else "")
 
 
 def host_sysctls(host: Host) -> list[tuple[str, str]]:

@@ -52,6 +52,7 @@ class Document:
         except tomllib.TOMLDecodeError as error:
             raise FaultyFile(source, [_syntax_fault(str(error), text)]) from None
         self._mentions: dict[KeyPath, Mention] = positions(text)
+        self._lines = text.replace("\r\n", "\n").split("\n")
         self.root = Node(self, (), data)
 
     def fault(self, place: Place, message: str) -> None:
@@ -70,6 +71,15 @@ class Document:
     def mention(self, path: KeyPath) -> Mention:
         """Where a value stands; the document as a whole stands at its beginning."""
         return self._mentions.get(path) or Mention(Place(1, 1), Place(1, 1))
+
+    def inside(self, path: KeyPath, line: int, column: int) -> Place:
+        """Where a line and column of a text value stand, as exactly as its escapes let one tell."""
+        begin = self.mention(path).value
+        rest = self._lines[begin.line - 1][begin.column - 1 :]
+        quotes = 3 if rest.startswith(("'''", '"""')) else 1
+        if rest[quotes:]:
+            return Place(begin.line + line - 1, column + (begin.column - 1 + quotes) * (line == 1))
+        return Place(begin.line + line, column)  # a line's end right behind the quotes is no part of the text
 
 
 class Node:
@@ -92,6 +102,10 @@ class Node:
     def key_fault(self, message: str) -> None:
         """Note a mistake in the key, or that something is missing from the table it names."""
         self.document.fault(self.document.mention(self.path).key, message)
+
+    def fault_inside(self, line: int, column: int, message: str) -> None:
+        """Note a mistake at a place of the text it is; both count from 1."""
+        self.document.fault(self.document.inside(self.path, line, column), message)
 
     def table(self, keys: Collection[str] | None = None) -> dict[str, Node]:
         """Its entries, for a table; `keys` are the ones that may be there (None: any)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
@@ -96,8 +95,8 @@ def _typed(words: Sequence[str]) -> str:
     return words[2] if tuple(words[:2]) == _SHELL else shlex.join(words)
 
 
-def standard_stage() -> Stage:
-    """A stage on stdout, whatever characters it knows."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")
-    return Stage(sys.stdout)
+def standard_stage(out: TextIO) -> Stage:
+    """A stage on one of the standard streams, whatever characters that knows."""
+    if hasattr(out, "reconfigure"):
+        out.reconfigure(errors="replace")
+    return Stage(out)

@@ -59,6 +59,17 @@ class LabState:
         """The names of all its network namespaces."""
         return tuple(host.namespace for host in self.hosts)
 
+    def host(self, name: str) -> HostState:
+        """The host of this name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for host in self.hosts:
+            if host.name == name:
+                return host
+        raise KeyError(name)
+
     def finished(self) -> LabState:
         """The same, made to the end."""
         return replace(self, complete=True)

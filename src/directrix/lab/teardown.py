@@ -10,9 +10,10 @@ between can be followed by another try.
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
-from directrix.lab import state
+from directrix.lab import directing, state
 from directrix.lab.choosing import no_such_lab
 from directrix.lab.errors import LabError
 from directrix.lab.inside import run_own
@@ -96,10 +97,11 @@ def end_processes(namespace: NamespaceId, patience: float = 2.0) -> None:
 
 
 def _take_down_table(name: str) -> None:
-    """Give up the virtual server table of a namespace, and what is noted of it: both lie outside and would stay."""
+    """Give up the virtual server table of a namespace, and what is noted of it: they lie outside and would stay."""
     try:
         with namespaces.inside(name):
             ledger.forget()
+            shutil.rmtree(directing.runtime_directory(), ignore_errors=True)
             if any(Path(f"{root}/run/directrix/bpf/{namespaces.cookie()}").exists() for root in ("/", "/proc/1/root")):
                 run_own(["directrix", "down", "--quiet"])
     except OSError:

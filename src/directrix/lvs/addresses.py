@@ -40,3 +40,13 @@ def parse_address(text: str) -> Address:
 def endpoint(address: Address, port: int) -> str:
     """`address:port` as every listing prints it: IPv6 in brackets."""
     return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+
+
+def read_endpoint(text: str) -> tuple[Address, int]:
+    """Address and port of what `endpoint` writes.
+
+    Raises:
+        ValueError: it is neither `A:PORT` nor `[A]:PORT`.
+    """
+    address, _, port = text.rpartition(":")
+    return parse_address(address.removeprefix("[").removesuffix("]")), int(port)

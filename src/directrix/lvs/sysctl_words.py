@@ -6,7 +6,7 @@ import errno
 from dataclasses import dataclass
 
 from directrix.lvs.errors import InvalidRequest, TableError
-from directrix.lvs.sysctls import DIRECTORY, SysctlValue, bare_name, find
+from directrix.lvs.sysctls import DIRECTORY, OUR_DIRECTORY, SysctlValue, bare_name, find
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def read_file(text: str, source: str) -> Reading:
         line = line.removeprefix("-")
         name, equals, value = (part.strip() for part in line.partition("="))
         # Bare names are the command line's alone: in a file of all sysctls they would be something else.
-        if not name.replace("/", ".").startswith(DIRECTORY):
+        if not name.replace("/", ".").startswith((DIRECTORY, OUR_DIRECTORY)):
             others.append((number, line))
             continue
         try:

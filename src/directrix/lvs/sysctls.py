@@ -2,7 +2,8 @@
 
 The list, the defaults and the checks are those of Linux 6.1. A value is a number, as the kernel's
 file shows it; `sync_threshold` alone is two. What has no meaning for directrix's own table is kept
-like the rest, so that scripts and configuration files go on working, and `inert` says why.
+like the rest, so that scripts and configuration files go on working, and `inert` says why. What
+IPVS does not have stands among them under a directory of its own (`net.directrix.*`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ SysctlValue = int | tuple[int, int]
 
 DIRECTORY = "net.ipv4.vs."
 """What sysctl(8) puts before every name; with slashes instead of dots it means the same."""
+
+OUR_DIRECTORY = "net.directrix."
+"""The same before those that only directrix's own table has."""
 
 _INT = 1 << 31
 _MOST_SECONDS = (_INT - 1) // 100
@@ -42,6 +46,7 @@ class Sysctl:
         takes: the values it takes, for people.
         fits: whether it takes a value.
         inert: why it has no effect on directrix's own table; empty if it has one.
+        directory: what stands before its name: OUR_DIRECTORY if IPVS does not have it.
     """
 
     name: str
@@ -50,11 +55,12 @@ class Sysctl:
     takes: str
     fits: Callable[[SysctlValue], bool]
     inert: str = ""
+    directory: str = DIRECTORY
 
     @property
     def full_name(self) -> str:
         """As sysctl(8) shows it."""
-        return DIRECTORY + self.name
+        return self.directory + self.name
 
     def parse(self, text: str) -> SysctlValue:
         """The value a text means, with the kernel's notations: decimal, 0x and 0 for hexadecimal and octal.
@@ -112,10 +118,13 @@ def _threshold(value: SysctlValue) -> bool:
     return isinstance(value, tuple) and 0 <= value[0] < _INT and (value[0] < value[1] < _INT or value[1] == 0)
 
 
-_ANY = ("a number", _between(-_INT, _INT - 1))
+_ANY = (f"a number from {-_INT} to {_INT - 1}", _between(-_INT, _INT - 1))
 _SWITCH = ("0 or 1", _between(-_INT, _INT - 1))
 _MODE = ("0 (off), 1 or 2 (automatic) or 3 (always)", _between(0, 3))
-_SECONDS = ("a number of seconds", _between(0, _MOST_SECONDS))
+_SECONDS = (f"a number of seconds from 0 to {_MOST_SECONDS}", _between(0, _MOST_SECONDS))
+_COUNT = (f"a number from 0 to {_INT - 1}", _between(0, _INT - 1))
+_POWER_OF_TWO = (f"a power of two from 1 to {_INT // 2}", _power_of_two)
+_THRESHOLD = (f"two numbers from 0 to {_INT - 1}, the first less than the second, or the second 0", _threshold)
 
 _NOT_SYNCHRONISED = "connections are not synchronised to another director yet"
 
@@ -146,6 +155,8 @@ _ALL = (
     Sysctl("expire_nodest_conn", 0, "end connections of a removed real server at once and schedule their packets anew",
            *_SWITCH),
     Sysctl("expire_quiescent_template", 0, "templates of a real server of weight 0 keep no client any more", *_SWITCH),
+    Sysctl("flood_defence", 1, "defence: in a flood a SYN gets no entry, the client's next packet does", *_MODE,
+           directory=OUR_DIRECTORY),
     Sysctl("ignore_tunneled", 0, "do not direct what comes out of a tunnel that IPVS has let pass", *_SWITCH,
            inert="a packet is met at the device it comes in by, inside or outside of a tunnel, and never twice"),
     Sysctl("lblc_expiration", 86400, "seconds after which the scheduler lblc forgets an address unused", *_SECONDS),
@@ -153,7 +164,7 @@ _ALL = (
            *_SECONDS),
     Sysctl("nat_icmp_send", 0, "answer port unreachable to a masqueraded server's packet without a connection",
            *_SWITCH, inert="what a masqueraded server sends without a connection is left to the host"),
-    Sysctl("pmtu_disc", 1, "heed and copy DF in tunnels", *_SWITCH, inert="direct routing sends packets as they are"),
+    Sysctl("pmtu_disc", 1, "heed and copy DF in tunnels; 0 cuts what is too large instead", *_SWITCH),
     Sysctl("run_estimation", 1, "0 freezes rates, and the counters that --stats shows", *_SWITCH),
     Sysctl("schedule_icmp", 0, "an ICMP error may start a connection", *_SWITCH,
            inert="ICMP errors about no connection belong to the host"),
@@ -164,9 +175,8 @@ _ALL = (
            *_SWITCH),
     Sysctl("sync_persist_mode", 0, "synchronise only templates of persistent services", *_SWITCH,
            inert=_NOT_SYNCHRONISED),
-    Sysctl("sync_ports", 1, "threads and ports to synchronise by", "a power of two", _power_of_two,
-           inert=_NOT_SYNCHRONISED),
-    Sysctl("sync_qlen_max", 4096, "synchronisation messages that may wait", "a number", _between(0, _INT - 1),
+    Sysctl("sync_ports", 1, "threads and ports to synchronise by", *_POWER_OF_TWO, inert=_NOT_SYNCHRONISED),
+    Sysctl("sync_qlen_max", 4096, "synchronisation messages that may wait", *_COUNT,
            inert=_NOT_SYNCHRONISED),
     Sysctl("sync_refresh_period", 0, "seconds after which a connection is told of again", *_SECONDS,
            inert=_NOT_SYNCHRONISED),
@@ -175,13 +185,18 @@ _ALL = (
     Sysctl("sync_sock_size", 0, "bytes of the synchronisation sockets' buffers, 0 for the system's", *_ANY,
            inert=_NOT_SYNCHRONISED),
     Sysctl("sync_threshold", (3, 50), "packet of a connection it is first told of at, and then each so many",
-           "two numbers, the first less than the second, or the second 0", _threshold, inert=_NOT_SYNCHRONISED),
+           *_THRESHOLD, inert=_NOT_SYNCHRONISED),
     Sysctl("sync_version", 1, "format of the synchronisation messages", "0 or 1", _between(0, 1),
            inert=_NOT_SYNCHRONISED),
 )  # fmt: skip
 
 SYSCTLS: Mapping[str, Sysctl] = MappingProxyType({sysctl.name: sysctl for sysctl in _ALL})
 """By name, in the order in which `sysctl -a` shows them."""
+
+OF_IPVS: Mapping[str, Sysctl] = MappingProxyType(
+    {name: sysctl for name, sysctl in SYSCTLS.items() if sysctl.directory == DIRECTORY}
+)
+"""Those that the kernel's IPVS has."""
 
 DEFAULTS: Mapping[str, SysctlValue] = MappingProxyType({sysctl.name: sysctl.default for sysctl in _ALL})
 
@@ -192,8 +207,11 @@ INERT: Mapping[str, str] = MappingProxyType({sysctl.name: sysctl.inert for sysct
 def bare_name(text: str) -> str | None:
     """The name without its directory, written with dots or slashes; None if it is of another directory."""
     name = text.replace("/", ".")
-    if name.startswith(DIRECTORY):
-        return name.removeprefix(DIRECTORY)
+    for directory in (DIRECTORY, OUR_DIRECTORY):
+        bare = name.removeprefix(directory)
+        if bare != name:
+            known = SYSCTLS.get(bare)
+            return bare if known is None or known.directory == directory else None
     return None if "." in name else name
 
 

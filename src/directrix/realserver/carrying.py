@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from directrix.realserver.decapsulating import TUNNELS
 from directrix.realserver.task import Task
 from directrix.system.host_error import HostError
 from directrix.system.whereabouts import Vip, Whereabouts
@@ -31,8 +32,14 @@ def check_nowhere_else(vip: Vip, host: Whereabouts) -> None:
         HostError: it is.
     """
     for own in host.carriers(vip):
-        if own.interface == "lo":
+        if own.interface == "lo" or own.interface in TUNNELS:
             continue
+        if any(link.name == own.interface and link.kind == "dummy" for link in host.links):
+            raise HostError(
+                f"{vip} stands on the dummy device {own.interface}, as some real servers have it; here it goes on lo",
+                f"remove it with `ip address del {own.address} dev {own.interface}`, then start again; or leave it "
+                "there, and see with `directrix doctor` whether this host is quiet about it",
+            )
         others = [
             other
             for other in host.addresses

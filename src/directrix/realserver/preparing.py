@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from ipaddress import ip_address
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from directrix.realserver import encapsulation, segment_size
 from directrix.realserver.carrying import check_nowhere_else
-from directrix.realserver.methods import DEFAULT, METHODS
+from directrix.realserver.encapsulation import read_encapsulation
+from directrix.realserver.methods import DEFAULT, METHODS, TUNNEL
+from directrix.realserver.methods.tunnel import arrival
 from directrix.realserver.persistence import Lasting, lasting_facts
 from directrix.realserver.task import Task
 from directrix.system.facts import keeping, ledger
-from directrix.system.facts.fact import Fact, FactStatus
+from directrix.system.facts.fact import Fact
 from directrix.system.facts.keeping import Done, Holding
 from directrix.system.facts.ledger import Book, Ledger
+from directrix.system.facts.vip_holders import HeldVip, held_vips
+from directrix.system.host_error import HostError
 from directrix.system.whereabouts import Vip, Whereabouts, look
 
 KEPT = Path("/var/lib/directrix/realserver")
@@ -31,36 +35,31 @@ class Wish:
     Attributes:
         method: a name of `METHODS`.
         interfaces: those at which packets for the VIP arrive.
+        tunnels: the kinds of tunnel they come in, as `encapsulation` writes them; only with the method `tunnel`, which
+            they mean if no method is named.
+        clamp_mss: the largest TCP segment clients shall be told to send: a number, `auto` for what fits, `off`;
+            likewise.
     """
 
     method: str = ""
     interfaces: tuple[str, ...] = ()
+    tunnels: tuple[str, ...] = ()
+    clamp_mss: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class VipStatus:
+class VipStatus(HeldVip):
     """A VIP held against this host.
 
     Attributes:
-        vip: the virtual address.
-        method: by which this host is or would be a real server for it.
         interfaces: those at which packets for it arrive.
-        started: whether `start` was called for it, and not `stop`.
+        tunnels: the kinds of tunnel they come in, if the method is `tunnel`.
         persist: what keeps it over boots (`systemd`, `netplan` …); empty if nothing.
-        facts: all that must be so.
     """
 
-    vip: Vip
-    method: str
     interfaces: tuple[str, ...]
-    started: bool
+    tunnels: tuple[str, ...]
     persist: str
-    facts: tuple[FactStatus, ...]
-
-    @property
-    def missing(self) -> tuple[FactStatus, ...]:
-        """What must be so and isn't."""
-        return tuple(fact for fact in self.facts if not fact.holds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +70,15 @@ class Plan:
     method: str
     interfaces: tuple[str, ...]
     facts: tuple[Fact, ...] = field(repr=False)
+    tunnels: tuple[str, ...] = ()
+    clamp_mss: str = ""
 
     @property
     def holding(self) -> Holding:
         """The same for the ledger."""
         notes = {"method": self.method, "interfaces": " ".join(self.interfaces)}
+        if self.tunnels:
+            notes |= {"tunnels": " ".join(self.tunnels), "clamp_mss": self.clamp_mss}
         return Holding(f"{_HOLDER}{self.vip}", self.facts, notes)
 
 
@@ -92,14 +95,25 @@ def plan(vip: Vip, wish: Wish, host: Whereabouts) -> Plan:
     """
     check_nowhere_else(vip, host)
     host.check_unicast(vip)
-    method = wish.method or DEFAULT
+    method = wish.method or (TUNNEL if wish.tunnels or wish.clamp_mss else DEFAULT)
     if wish.interfaces:
         interfaces = tuple(host.check_interface(name) for name in dict.fromkeys(wish.interfaces))
+    elif method == TUNNEL:
+        interfaces = (arrival(vip, host),)
     elif vip.version == 6 and method != "redirect":
         interfaces = ()  # nothing depends on it: see the methods
     else:
         interfaces = (host.interface_of(vip),)
-    return Plan(vip, method, interfaces, tuple(METHODS[method](Task(vip, interfaces, host))))
+    if method != TUNNEL:
+        if wish.tunnels or wish.clamp_mss:
+            raise HostError(
+                f"by {method} packets come in no tunnel", f"say --method {TUNNEL}, or leave its options out"
+            )
+        return Plan(vip, method, interfaces, tuple(METHODS[method](Task(vip, interfaces, host))))
+    tunnels = tuple(dict.fromkeys(read_encapsulation(word) for word in wish.tunnels)) or (encapsulation.DEFAULT,)
+    task = Task(vip, interfaces, host, tunnels=tunnels, clamp=segment_size.read_clamp(wish.clamp_mss))
+    words = tuple(str(tunnel) for tunnel in tunnels)
+    return Plan(vip, method, interfaces, tuple(METHODS[method](task)), words, wish.clamp_mss)
 
 
 def start(vips: Sequence[Vip], wish: Wish, persist: str = "", *, rehearse: bool = False) -> Done:
@@ -129,7 +143,7 @@ def start(vips: Sequence[Vip], wish: Wish, persist: str = "", *, rehearse: bool 
 def stop(vips: Sequence[Vip], *, persist: bool = False, rehearse: bool = False) -> Done:
     """Put back what was there before; with `persist`, take away what would start it at the next boot, too.
 
-    Without VIPs, for all that were started. One that was not started is none's business.
+    Without VIPs, for all that were started. One that was not started is told in `Done.unknown`.
 
     Raises:
         HostError: something could not be put back.
@@ -138,7 +152,10 @@ def stop(vips: Sequence[Vip], *, persist: bool = False, rehearse: bool = False) 
     records = book()
     chosen = list(vips) or started_vips(records.read())
     kinds = (_HOLDER, _LASTING) if persist else (_HOLDER,)
-    return keeping.stop(records, [f"{kind}{vip}" for vip in reversed(chosen) for kind in kinds], rehearse=rehearse)
+    done = keeping.stop(records, [f"{kind}{vip}" for vip in reversed(chosen) for kind in kinds], rehearse=rehearse)
+    # What lasts over boots and what is there now may each be without the other.
+    nothing = [f"{_HOLDER}{vip}" for vip in chosen if all(f"{kind}{vip}" in done.unknown for kind in kinds)]
+    return replace(done, unknown=tuple(nothing))
 
 
 def status(vips: Sequence[Vip] = (), wish: Wish | None = None) -> tuple[VipStatus, ...]:
@@ -159,20 +176,21 @@ def status(vips: Sequence[Vip] = (), wish: Wish | None = None) -> tuple[VipStatu
         if notes is not None and (wish is None or wish == Wish()):
             facts = [entry.fact for entry in known.held_by(f"{_HOLDER}{vip}")]
             method, interfaces = notes["method"], tuple(notes["interfaces"].split())
+            tunnels = tuple(notes.get("tunnels", "").split())
         else:
             planned = plan(vip, _remembered(known, vip, wish or Wish()), look())
             facts, method, interfaces = list(planned.facts), planned.method, planned.interfaces
+            tunnels = planned.tunnels
         lasting = [entry.fact for entry in known.held_by(f"{_LASTING}{vip}")]
         persist = known.holders.get(f"{_LASTING}{vip}", {}).get("persist", "")
         held = keeping.status([*facts, *lasting])
-        found.append(VipStatus(vip, method, interfaces, notes is not None, persist, held))
+        found.append(VipStatus(vip, method, notes is not None, held, interfaces, tunnels, persist))
     return tuple(found)
 
 
 def started_vips(known: Ledger) -> list[Vip]:
     """The VIPs a ledger knows of, in their order."""
-    words = [name.removeprefix(kind) for kind in (_HOLDER, _LASTING) for name in known.holders if name.startswith(kind)]
-    return [ip_address(word) for word in dict.fromkeys(words)]
+    return held_vips(known, _HOLDER, _LASTING)
 
 
 def _remembered(known: Ledger, vip: Vip, wish: Wish) -> Wish:
@@ -180,7 +198,12 @@ def _remembered(known: Ledger, vip: Vip, wish: Wish) -> Wish:
     notes = known.holders.get(f"{_HOLDER}{vip}") or known.holders.get(f"{_LASTING}{vip}")
     if notes is None:
         return wish
-    return Wish(wish.method or notes["method"], wish.interfaces or tuple(notes["interfaces"].split()))
+    method = wish.method or (TUNNEL if wish.tunnels or wish.clamp_mss else notes["method"])
+    interfaces = wish.interfaces or tuple(notes["interfaces"].split())
+    if method != TUNNEL:
+        return Wish(method, interfaces, wish.tunnels, wish.clamp_mss)
+    tunnels = wish.tunnels or tuple(notes.get("tunnels", "").split())
+    return Wish(method, interfaces, tunnels, wish.clamp_mss or notes.get("clamp_mss", ""))
 
 
 def _to_last(planned: Plan, persist: str, known: Ledger) -> Holding:

@@ -19,7 +19,7 @@ from pathlib import Path
 from directrix.system.host_error import HostError
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-_SENT = ("*.py", "cli/*.py", "lvs/*.py", "realserver/**/*.py", "system/**/*.py")
+_SENT = ("*.py", "cli/*.py", "lvs/*.py", "realserver/**/*.py", "realserver/*.o", "system/**/*.py")
 
 _RECEIVER = """
 import os, sys

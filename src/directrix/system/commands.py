@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
-import tempfile
 from collections.abc import Sequence
 
 
@@ -31,13 +31,14 @@ class CommandFailed(Exception):
 def run(argv: Sequence[str], *, text: str = "", keep: Sequence[int] = ()) -> str:
     """Run a command with `text` on its stdin and give back what it said (stdout and stderr).
 
-    Output goes through a file, not a pipe, so that a daemon the command leaves behind can't
-    make us wait. `keep` are file descriptors the command shall hold open as long as it lives.
+    Output goes through a file, not a pipe, so that a daemon the command leaves behind can't make us wait; and the file
+    is in memory, so that it works with a full disk. `keep` are file descriptors the command shall hold open as long as
+    it lives.
 
     Raises:
         CommandFailed: it could not be started, or ended with another status than 0.
     """
-    with tempfile.TemporaryFile("w+", errors="replace") as said, tempfile.TemporaryFile("w+") as given:
+    with open(os.memfd_create("said"), "w+", errors="replace") as said, open(os.memfd_create("given"), "w+") as given:
         given.write(text)
         given.seek(0)
         try:

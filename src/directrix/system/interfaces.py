@@ -1,29 +1,26 @@
 """Devices and addresses of this network namespace over rtnetlink(7): ask, change, and hear of every change.
 
-Requests are answered by the kernel before `send` is back, so a line is synchronous and takes microseconds. Events
-come over a second socket, for an event loop to read.
+Events come over a socket of their own, for an event loop to read.
 """
 
 from __future__ import annotations
 
 import enum
 import errno
-import os
 import socket
 import struct
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_interface
 
-from directrix.system.netlink import Flag, Kind, Message, attribute, attributes, message, messages, nest, number, text
-
-Address = IPv4Address | IPv6Address
+from directrix.system.address import Address
+from directrix.system.netlink import Flag, Message, attribute, attributes, messages, nest, number, text
+from directrix.system.rtnetlink import LARGEST, Requests, family_of
 
 NEWLINK, DELLINK, GETLINK = 16, 17, 18
 NEWADDR, DELADDR, GETADDR = 20, 21, 22
 
-_LARGEST = 1 << 18
 _EVENT_BUFFER = 1 << 21
 _GROUPS = 1 << 0 | 1 << 4 | 1 << 8
 """RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR."""
@@ -103,26 +100,17 @@ class Change:
     gone: bool
 
 
-class Line:
-    """A line to the kernel for requests, in the network namespace of the thread that opens it."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-        self._socket.bind((0, 0))
-        self._sequence = 0
-
-    def close(self) -> None:
-        """Close the line."""
-        self._socket.close()
+class Line(Requests):
+    """A line to the kernel for requests about devices and addresses."""
 
     def links(self) -> list[LinkState]:
         """All devices."""
-        found = [_change(answer) for answer in self._exchange(GETLINK, Flag.DUMP, _LINK.pack(0, 0, 0, 0, 0))]
+        found = [_change(answer) for answer in self.ask(GETLINK, Flag.DUMP, _LINK.pack(0, 0, 0, 0, 0))]
         return [change.thing for change in found if change is not None and isinstance(change.thing, LinkState)]
 
     def addresses(self) -> list[InterfaceAddress]:
         """All addresses, of each device in the order the kernel chooses source addresses by."""
-        found = [_change(answer) for answer in self._exchange(GETADDR, Flag.DUMP, _ADDRESS.pack(0, 0, 0, 0, 0))]
+        found = [_change(answer) for answer in self.ask(GETADDR, Flag.DUMP, _ADDRESS.pack(0, 0, 0, 0, 0))]
         return [change.thing for change in found if change is not None and isinstance(change.thing, InterfaceAddress)]
 
     def add_address(
@@ -152,9 +140,9 @@ class Line:
             content += number(_IFA_FLAGS, flags, 4)
         if deprecated:
             content += attribute(_IFA_CACHEINFO, _CACHE.pack(0, _FOREVER, 0, 0))
-        head = _ADDRESS.pack(_family(address), prefix_length, 0, scope, index)
+        head = _ADDRESS.pack(family_of(address), prefix_length, 0, scope, index)
         try:
-            self._exchange(NEWADDR, Flag.ACK | Flag.CREATE | Flag.EXCLUSIVE, head + content)
+            self.ask(NEWADDR, Flag.ACK | Flag.CREATE | Flag.EXCLUSIVE, head + content)
         except FileExistsError:
             return False
         return True
@@ -165,9 +153,9 @@ class Line:
         Raises:
             OSError: the kernel refuses it.
         """
-        head = _ADDRESS.pack(_family(address), prefix_length, 0, 0, index)
+        head = _ADDRESS.pack(family_of(address), prefix_length, 0, 0, index)
         try:
-            self._exchange(DELADDR, Flag.ACK, head + attribute(_IFA_LOCAL, address.packed))
+            self.ask(DELADDR, Flag.ACK, head + attribute(_IFA_LOCAL, address.packed))
         except OSError as error:
             if error.errno in (errno.EADDRNOTAVAIL, errno.ENODEV):
                 return False
@@ -184,12 +172,12 @@ class Line:
         content = text(_IFLA_IFNAME, name) + number(_IFLA_LINK, parent, 4) + attribute(_IFLA_ADDRESS, mac)
         content += nest(_IFLA_LINKINFO, attribute(_INFO_KIND, b"macvlan") + data)
         head = _LINK.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
-        self._exchange(NEWLINK, Flag.ACK | Flag.CREATE | Flag.EXCLUSIVE, head + content)
+        self.ask(NEWLINK, Flag.ACK | Flag.CREATE | Flag.EXCLUSIVE, head + content)
         if not link_local:
             none = nest(socket.AF_INET6, number(_INET6_ADDR_GEN_MODE, 1, 1))
             index = socket.if_nametoindex(name)
             head = _LINK.pack(socket.AF_UNSPEC, 0, index, 0, 0)
-            self._exchange(NEWLINK, Flag.ACK, head + nest(_IFLA_AF_SPEC, none))
+            self.ask(NEWLINK, Flag.ACK, head + nest(_IFLA_AF_SPEC, none))
 
     def set_up(self, index: int) -> None:
         """Set a device up.
@@ -197,7 +185,7 @@ class Line:
         Raises:
             OSError: the kernel refuses it.
         """
-        self._exchange(NEWLINK, Flag.ACK, _LINK.pack(socket.AF_UNSPEC, 0, index, _UP, _UP))
+        self.ask(NEWLINK, Flag.ACK, _LINK.pack(socket.AF_UNSPEC, 0, index, _UP, _UP))
 
     def remove_link(self, index: int) -> bool:
         """Remove a device; False if there is none.
@@ -206,27 +194,12 @@ class Line:
             OSError: the kernel refuses it.
         """
         try:
-            self._exchange(DELLINK, Flag.ACK, _LINK.pack(socket.AF_UNSPEC, 0, index, 0, 0))
+            self.ask(DELLINK, Flag.ACK, _LINK.pack(socket.AF_UNSPEC, 0, index, 0, 0))
         except OSError as error:
             if error.errno == errno.ENODEV:
                 return False
             raise
         return True
-
-    def _exchange(self, kind: int, flags: Flag, payload: bytes) -> list[Message]:
-        self._sequence += 1
-        self._socket.send(message(kind, flags, self._sequence, payload))
-        answers: list[Message] = []
-        while True:
-            for answer in messages(self._socket.recv(_LARGEST)):
-                if answer.sequence != self._sequence:
-                    continue
-                if answer.type not in (Kind.ERROR, Kind.DONE):
-                    answers.append(answer)
-                elif answer.error:
-                    raise OSError(answer.error, os.strerror(answer.error))
-                else:
-                    return answers
 
 
 class Events:
@@ -254,17 +227,13 @@ class Events:
         """
         while True:
             try:
-                data = self._socket.recv(_LARGEST)
+                data = self._socket.recv(LARGEST)
             except BlockingIOError:
                 return
             for news in messages(data):
                 change = _change(news)
                 if change is not None:
                     yield change
-
-
-def _family(address: Address) -> int:
-    return socket.AF_INET if address.version == 4 else socket.AF_INET6
 
 
 def _change(told: Message) -> Change | None:
@@ -310,3 +279,13 @@ def _address(told: Message) -> Change | None:
         deprecated=bool(flags & _DEPRECATED),
     )
     return Change(address, told.type == DELADDR)
+
+
+def addresses_of(interface: int, version: int) -> list[IPv4Interface | IPv6Interface]:
+    """The addresses of an interface, of IP version 4 or 6, that can be used, with their prefixes."""
+    with Line() as line:
+        return [
+            ip_interface((each.address, each.prefix_length))
+            for each in line.addresses()
+            if each.index == interface and each.address.version == version and each.usable
+        ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from directrix.system.commands import run
 
@@ -19,6 +19,8 @@ class Link:
         mac: its MAC address as six bytes, empty where there is none.
         up: whether it is set up.
         enslaved: kind of master it is a port of (`bridge`, `bond` …), empty if none.
+        master: name of that master.
+        wired: whether frames come to it from wires: hardware, or a bond of hardware whose MAC address stays.
         parent: name of the device below (VLAN), empty if none or in another namespace.
         vlan: VLAN id, if it is a VLAN device.
         mtu: in bytes.
@@ -36,6 +38,8 @@ class Link:
     vlan: int = 0
     mtu: int = 1500
     carrier: bool = True
+    master: str = ""
+    wired: bool = False
 
 
 def _mac(text: str) -> bytes:
@@ -49,7 +53,7 @@ def links() -> list[Link]:
     Raises:
         CommandFailed: `ip` is not there or failed.
     """
-    found = []
+    found: list[Link] = []
     for entry in json.loads(run(["ip", "-json", "-details", "link", "show"]) or "[]"):
         if "ifname" not in entry:
             continue
@@ -67,6 +71,11 @@ def links() -> list[Link]:
                 vlan=info.get("info_data", {}).get("id", 0) if info.get("info_kind") == "vlan" else 0,
                 mtu=entry.get("mtu", 1500),
                 carrier="LOWER_UP" in entry.get("flags", ()),
+                master=entry.get("master", ""),
+                wired=not info.get("info_kind") or info.get("info_data", {}).get("fail_over_mac") == "none",
             )
         )
+    virtual_ports = {link.master for link in found if link.kind}
+    bonds = [link for link in found if link.kind == "bond" and link.name in virtual_ports]
+    found = [replace(link, wired=False) if link in bonds else link for link in found]
     return sorted(found, key=lambda link: link.index)

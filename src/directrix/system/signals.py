@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_AGAIN = 0.01
+"""Seconds after which a signal is sent once more that came where nothing can be raised."""
 
 
 class Terminated(BaseException):
@@ -32,6 +37,14 @@ def ending_in_order() -> Iterator[None]:
     def end(number: int, frame: object) -> None:
         raise Terminated(number)
 
+    def not_raised(ignored: sys.UnraisableHookArgs) -> None:
+        # Nothing comes out of a finalizer or of a weak reference's callback; after it, it will.
+        if isinstance(ignored.exc_value, Terminated):
+            threading.Timer(_AGAIN, os.kill, (os.getpid(), ignored.exc_value.number)).start()
+        else:
+            told(ignored)
+
+    told, sys.unraisablehook = sys.unraisablehook, not_raised
     before = {number: signal.getsignal(number) for number in _ENDING}
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:
@@ -39,6 +52,7 @@ def ending_in_order() -> Iterator[None]:
     try:
         yield
     finally:
+        sys.unraisablehook = told
         for number, handler in before.items():
             signal.signal(number, handler)
 

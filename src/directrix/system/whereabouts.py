@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address
 
 from directrix.system import addresses, sysctl
+from directrix.system.address import Address
 from directrix.system.addresses import AddressHere
 from directrix.system.host_error import HostError
 from directrix.system.links import Link, links
 
-Vip = IPv4Address | IPv6Address
+Vip = Address
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,15 @@ import struct
 import time
 from collections.abc import Callable, Sequence
 
-from directrix.system.frames import Heard, parse
+from directrix.system.heard import Heard, parse
 
 _ETH_P_ALL = 3
 _SO_ATTACH_FILTER = 26
-_SOL_PACKET, _PACKET_AUXDATA = 263, 8
+SOL_PACKET, PACKET_AUXDATA = 263, 8
 _AUXDATA = struct.Struct("=IIIHHHH")
 _VLAN_VALID = 1 << 4
 _OUTGOING = 4
+_LARGEST = 1 << 16
 _FIRST_PORT, _PORTS = 42000, 20000
 
 # Classic BPF: which frames are handed to us. A jump names the label it goes to, or goes on to the next line.
@@ -73,7 +74,7 @@ class Wire:
             buffer = ctypes.create_string_buffer(program, len(program))
             head = struct.pack("@HP", len(program) // 8, ctypes.addressof(buffer))
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, head)
-            self._socket.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
+            self._socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
             self._socket.bind((interface, _ETH_P_ALL))
         except BaseException:
             self._socket.close()
@@ -135,10 +136,10 @@ class Wire:
         if not select.select([self._socket], [], [], seconds)[0]:
             return None
         try:
-            data, extra, _, place = self._socket.recvmsg(2048, 128)
+            data, extra, _, place = self._socket.recvmsg(_LARGEST, 128)
         except OSError:
             return None  # The interface went down; what is asked on it stays unanswered.
-        if place[2] == _OUTGOING or _is_tagged(extra):
+        if place[2] == _OUTGOING or is_tagged(extra):
             return None
         return parse(data)
 
@@ -156,9 +157,9 @@ def _program(port: int) -> bytes:
     )
 
 
-def _is_tagged(extra: list[tuple[int, int, bytes]]) -> bool:
-    """Whether the frame had a VLAN tag that the kernel took off: it belongs to another wire then."""
+def is_tagged(extra: list[tuple[int, int, bytes]]) -> bool:
+    """Whether a frame had a VLAN tag that the kernel took off: it belongs to another wire then. From PACKET_AUXDATA."""
     for level, kind, data in extra:
-        if level == _SOL_PACKET and kind == _PACKET_AUXDATA and len(data) >= _AUXDATA.size:
+        if level == SOL_PACKET and kind == PACKET_AUXDATA and len(data) >= _AUXDATA.size:
             return bool(_AUXDATA.unpack_from(data)[0] & _VLAN_VALID)
     return False

@@ -29,8 +29,10 @@ from directrix.lvs import (
     TunnelType,
     VirtualService,
 )
+from directrix.lvs.budget import Budget, BudgetState
 from directrix.lvs.daemon import DaemonRole, SyncDaemon
 from directrix.lvs.errors import InvalidRequest, NotSupportedYet, UnknownToIpvs
+from directrix.lvs.flood import Flood
 from directrix.lvs.handshakes import Handshakes
 from directrix.lvs.sysctls import INERT, SysctlValue
 
@@ -131,6 +133,35 @@ class Table(abc.ABC):
         None: this make does not watch them (the kernel's IPVS).
         """
         return None
+
+    def flood(self) -> Flood | None:
+        """Whether the table is under flood, and what floods did to each service.
+
+        None: this make does not watch for them (the kernel's IPVS, a table in memory).
+        """
+        return None
+
+    def budgets(self) -> dict[ServiceKey, BudgetState]:
+        """The services that have a budget of new connections. A budget goes with its service."""
+        return {}
+
+    def set_budget(self, key: ServiceKey, budget: Budget | None) -> None:
+        """Give a service a budget of new connections, as a whole; None takes it away.
+
+        Raises:
+            NoSuchService: there is none with this key.
+            InvalidRequest: the budget makes no sense.
+            UnknownToIpvs: this make can't.
+        """
+        raise UnknownToIpvs("a budget of new connections")
+
+    def set_budgets(self, budgets: Mapping[ServiceKey, Budget]) -> None:
+        """Have these budgets in place of all others: all of them or, if one is refused, none.
+
+        Raises:
+            NoSuchService, InvalidRequest, UnknownToIpvs: as `set_budget`.
+        """
+        raise UnknownToIpvs("a budget of new connections")
 
     @abc.abstractmethod
     def timeouts(self) -> Timeouts:

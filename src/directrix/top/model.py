@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from directrix.lvs import Rates, ServiceKey, endpoint
 from directrix.top.sample import RowKey, Sample, ServerRow, ServiceRow
@@ -91,34 +92,48 @@ _ORDER: Mapping[Sort, Callable[[Row], float]] = {
 }
 
 
-def rows(model: Model, sample: Sample) -> list[tuple[RowKey, Row]]:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The rows to be shown, in their order.
+
+    Attributes:
+        rows: each with its key.
+        places: where each key is among them.
+    """
+
+    rows: tuple[tuple[RowKey, Row], ...]
+    places: Mapping[RowKey, int]
+
+    def place(self, selected: RowKey | None) -> int:
+        """Where the selection is; a row that went leaves it at its service, or at the top."""
+        if selected is None:
+            return 0
+        return self.places.get(selected, self.places.get((selected[0], None), 0))
+
+
+def shown(model: Model, sample: Sample) -> Shown:
     """The rows to be shown: services and, where not collapsed, their servers; sorted, most first, and filtered.
 
     A filter keeps services and servers whose name holds it, servers of a service that does, and the service of a
     server that does.
     """
-    order = _ORDER[model.sort]
-    shown: list[tuple[RowKey, Row]] = []
-    wanted = model.filter.lower()
+    return _shown(model.sort, model.filter.lower(), model.collapsed, sample)
+
+
+@lru_cache(maxsize=1)  # most keys change nothing of it
+def _shown(sort: Sort, wanted: str, collapsed: frozenset[ServiceKey], sample: Sample) -> Shown:
+    order = _ORDER[sort]
+    rows: list[tuple[RowKey, Row]] = []
     for service in sorted(sample.services, key=order, reverse=True):
         key = service.state.service.key
-        whole = wanted in str(key).lower()
+        whole = not wanted or wanted in str(key).lower()
         servers = [row for row in service.servers if whole or wanted in endpoint(*row.state.server.key)]
         if not whole and not servers:
             continue
-        shown.append(((key, None), service))
-        if key not in model.collapsed:
-            shown += [((key, row.state.server.key), row) for row in sorted(servers, key=order, reverse=True)]
-    return shown
-
-
-def selected_index(model: Model, keys: list[RowKey]) -> int:
-    """Where the selection is; a row that went leaves it at its service, or at the top."""
-    if model.selected in keys:
-        return keys.index(model.selected)
-    if model.selected is not None and (model.selected[0], None) in keys:
-        return keys.index((model.selected[0], None))
-    return 0
+        rows.append(((key, None), service))
+        if key not in collapsed:
+            rows += [((key, row.state.server.key), row) for row in sorted(servers, key=order, reverse=True)]
+    return Shown(tuple(rows), {row_key: place for place, (row_key, _) in enumerate(rows)})
 
 
 _SORT_KEYS = {"t": Sort.TABLE, "a": Sort.ACTIVE, "c": Sort.CONNECTIONS, "p": Sort.PACKETS, "b": Sort.BYTES}
@@ -133,8 +148,11 @@ HELP = (
     "w                bring it back with the weight it had",
     "r                draw again       h ?          this help          q  quit",
     "",
-    "STATE  ok; quiet: weight 0 by hand; out, trial: taken out by `directrix health`,",
-    "       and back on trial; POOR: its share is far below its peers'",
+    "STATE  ok; quiet: weight 0 by hand; out, trial: taken out by passive health, and",
+    "       back on trial; POOR: its share is far below its peers'; by the director:",
+    "       DOWN: its checks fail; drain; away: the sorry server serves instead; FLOOD: a",
+    "       service whose handshakes mostly come to nothing while the table is under flood",
+    "CHECK  results of its checks: + success, - failure, . could not be made",
     "DONE   share of recent connections that completed     TIME  median, SYN to ACK",
 )
 
@@ -148,11 +166,11 @@ def press(model: Model, key: str, sample: Sample) -> tuple[Model, Action | None]
         return _answer(model, key)
     if model.help:
         return replace(model, help=False), (Action(Do.QUIT) if key in ("q", "ctrl-c") else None)
-    keys = [row_key for row_key, _ in rows(model, sample)]
-    at = selected_index(model, keys)
-    here = keys[at] if keys else None
-    if key in _MOVES and keys:
-        return replace(model, selected=keys[min(max(at + _MOVES[key], 0), len(keys) - 1)]), None
+    rows = shown(model, sample).rows
+    at = shown(model, sample).place(model.selected)
+    here = rows[at][0] if rows else None
+    if key in _MOVES and rows:
+        return replace(model, selected=rows[min(max(at + _MOVES[key], 0), len(rows) - 1)][0]), None
     if key in _SORT_KEYS:
         return replace(model, sort=_SORT_KEYS[key]), None
     if key in ("enter", " ") and here:
@@ -193,10 +211,13 @@ def _answer(model: Model, key: str) -> tuple[Model, Action | None]:
 
 
 def _ask(model: Model, here: RowKey | None, sample: Sample, *, quiesce: bool) -> Model:
-    row = next((row for key, row in rows(model, sample) if key == here), None)
-    if here is None or not isinstance(row, ServerRow):
+    found = shown(model, sample)
+    row = found.rows[found.places[here]][1] if here is not None else None
+    if not isinstance(row, ServerRow):
         return replace(model, message="choose a real server first: move with the arrow keys")
     weight = row.state.server.weight
+    if row.checked is not None and row.checked.failing and (quiesce or not row.checked.passive):
+        return replace(model, message=f"its checks have taken it out: {row.checked.failing}")
     if quiesce and not weight:
         return replace(model, message="it has weight 0 already")
     if not quiesce and weight:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 from directrix.health.rule import By, Standing
 from directrix.lvs import Rates, endpoint
 from directrix.lvs.handshakes import Handshakes, together
-from directrix.top.model import HELP, Asking, Model, Row, Sort, rows, selected_index
-from directrix.top.sample import History, RowKey, Sample, ServerRow, ServiceRow
+from directrix.top.model import HELP, Asking, Model, Row, Sort, shown
+from directrix.top.routers import line
+from directrix.top.sample import History, Sample, ServerRow, ServiceRow
 from directrix.top.text import duration, fit, percent, short, sparkline
 
 
@@ -46,7 +49,9 @@ _COLUMNS: Final = (
     ("DONE", 5),
     ("TIME", 6),
 )
-_FIXED: Final = sum(width for _, width in _COLUMNS)
+_CHECKED: Final = (_COLUMNS[0], ("CHECK", 8), *_COLUMNS[1:])
+"""With a column for what checks found, where a director looks after the table."""
+_RESULTS: Final = {True: "+", False: "-", None: "."}
 _SORTED: Final = {
     Sort.ACTIVE: "ACTIV",
     Sort.CONNECTIONS: "CON/S",
@@ -55,14 +60,18 @@ _SORTED: Final = {
     Sort.SHARE: "DONE",
 }
 _LEAST_NAME, _LEAST_SPARK = 14, 5
-_AROUND: Final = 4
-"""Lines that are no rows: two of figures, the heads, and the last one."""
 
 _KEYS = "q quit  h help  / filter  enter open  tacpbd sort  z quiesce  w back"
 
 
 def state_word(row: ServerRow) -> str:
     """How a real server stands, in five letters or less."""
+    if row.checked is not None and not row.checked.alive:
+        return "out" if row.checked.passive else "DOWN"
+    if row.checked is not None and row.checked.ordered == "drain":
+        return "drain"
+    if not row.in_table:
+        return "away"
     if row.state.server.weight == 0:
         return "out" if row.absence and row.absence.by is By.RULE and not row.absence.trial else "quiet"
     if row.standing in (Standing.POOR, Standing.SPARED):
@@ -81,27 +90,30 @@ def frame(
     interval: float | None = None,
 ) -> list[Line]:
     """The whole view in so many columns and lines; without a height all rows, and no last line for keys."""
-    shown = rows(model, sample)
-    lines = [*_summary(model, sample, history, columns, unicode=unicode, interval=interval)]
+    found = shown(model, sample)
+    lines = [*_summary(model, sample, history, columns, unicode=unicode, interval=interval), *_routers(sample)]
     if model.help:
         lines += [Line(text) for text in HELP]
         if height is not None:
             lines = [*_filled(lines, height - 1), Line("any key goes back", Style.DIM)]
         return _cut(lines, columns)
-    width = _name_width(shown, columns)
-    spark = max(columns - _FIXED - width - 1, 0)
-    lines.append(Line(_heads(model, width, spark), Style.HEAD))
-    at = selected_index(model, [key for key, _ in shown])
-    first, last = _window(len(shown), at, None if height is None else max(height - _AROUND, 1))
+    cells = _CHECKED if sample.checked else _COLUMNS
+    fixed = sum(width for _, width in cells)
+    # Beside what checks found, names are worth more than bars.
+    width = _name_width(_longest_name(sample), columns - fixed - (1 if sample.checked else 1 + _LEAST_SPARK))
+    spark = max(columns - fixed - width - 1, 0)
+    lines.append(Line(_heads(model, width, spark, cells), Style.HEAD))
+    at = found.place(model.selected)
+    first, last = _window(len(found.rows), at, None if height is None else max(height - 1 - len(lines), 1))
     for place in range(first, last):
-        key, row = shown[place]
-        text = _row_text(row, width, model) + " " + sparkline(history.of(key), spark, unicode=unicode)
+        key, row = found.rows[place]
+        text = _row_text(row, width, model, cells) + " " + sparkline(history.of(key), spark, unicode=unicode)
         selected = height is not None and place == at
         lines.append(Line(text, Style.SELECTED if selected else _row_style(row)))
-    if not shown:
+    if not found.rows:
         lines.append(Line("  nothing fits the filter" if sample.services else "  no virtual services", Style.DIM))
     if height is not None:
-        lines = [*_filled(lines, height - 1), _last(model, len(shown), last)]
+        lines = [*_filled(lines, height - 1), _last(model, len(found.rows), last)]
     return _cut(lines, columns)
 
 
@@ -125,59 +137,102 @@ def _window(count: int, at: int, room: int | None) -> tuple[int, int]:
 def _summary(
     model: Model, sample: Sample, history: History, columns: int, *, unicode: bool, interval: float | None
 ) -> list[Line]:
-    servers = [row for service in sample.services for row in service.servers]
-    title = f"directrix top  {sample.clock}  {len(sample.services)} services, {len(servers)} real servers"
+    figures_of_all = _together(sample)
+    title = f"directrix top  {sample.clock}  {len(sample.services)} services, {figures_of_all.servers} real servers"
     if interval is not None:
         title += f"  every {interval:g} s"
+    if sample.flood:
+        unfinished = sum(max(row.flood.unentered_rate - row.flood.admitted_rate, 0) for row in sample.services)
+        title += f"  UNDER FLOOD: {short(unfinished)}/s"
     if model.filter:
         title += f"  filter: {model.filter}"
     rates = sample.totals[1]
-    seen = [service.handshakes for service in sample.services if service.handshakes is not None]
     figures = [
-        f"active {short(sum(row.state.active for row in servers))}",
-        f"inactive {short(sum(row.state.inactive for row in servers))}",
+        f"active {short(figures_of_all.active)}",
+        f"inactive {short(figures_of_all.inactive)}",
         f"conn/s {short(rates.connections)}",
         f"pkt/s {short(rates.in_packets)}",
         f"bytes/s {short(rates.in_bytes)}",
-        f"done {percent(together(seen).recent_share)}",
+        f"done {percent(figures_of_all.share)}",
     ]
     text = "  ".join(figures) + " "
     return [
-        Line(title[:columns].ljust(columns) if columns else "", Style.TITLE),
+        Line(title[:columns].ljust(columns) if columns else "", Style.BAD if sample.flood else Style.TITLE),
         Line(text + sparkline(history.of(None), max(columns - len(text), 0), unicode=unicode)),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Together:
+    """Figures of all real servers of a sample; `share` of their recent handshakes."""
+
+    servers: int
+    active: int
+    inactive: int
+    share: float | None
+
+
+@lru_cache(maxsize=1)
+def _together(sample: Sample) -> _Together:
+    servers = [row for service in sample.services for row in service.servers]
+    seen = [row.handshakes for row in servers if row.handshakes is not None and row.handshakes.recent_begun]
+    active, inactive = (sum(getattr(row.state, name) for row in servers) for name in ("active", "inactive"))
+    return _Together(len(servers), active, inactive, together(seen).recent_share)
+
+
+def _routers(sample: Sample) -> list[Line]:
+    bad = any(router.is_bad for router in sample.routers)
+    return [Line(line(sample.routers), Style.BAD if bad else Style.PLAIN)] if sample.routers else []
 
 
 def _name(row: Row) -> str:
     return str(row.state.service.key) if isinstance(row, ServiceRow) else endpoint(*row.state.server.key)
 
 
-def _name_width(shown: Sequence[tuple[RowKey, Row]], columns: int) -> int:
-    longest = max((len(_name(row)) + 2 for _, row in shown), default=0)
-    most = columns - _FIXED - 1 - _LEAST_SPARK
-    return max(min(longest, most), _LEAST_NAME)
+@lru_cache(maxsize=1)
+def _longest_name(sample: Sample) -> int:
+    servers = (len(_name(row)) for service in sample.services for row in service.servers)
+    return max(chain((len(_name(service)) for service in sample.services), servers), default=0)
 
 
-def _heads(model: Model, width: int, spark: int) -> str:
+def _name_width(longest: int, most: int) -> int:
+    return max(min(longest + 2, most), _LEAST_NAME)
+
+
+def _fit_service(name: str, width: int) -> str:
+    """A service's name in so many columns; of its protocol at least the first letter stays: `T~0.0.0.1:80`."""
+    return fit(name, width) if len(name) <= width or width < _LEAST_NAME - 2 else name[0] + fit(name[1:], width - 1)
+
+
+def _heads(model: Model, width: int, spark: int, cells: Sequence[tuple[str, int]]) -> str:
     marked = _SORTED.get(model.sort)
-    heads = "".join((f">{head}" if head == marked else head).rjust(columns) for head, columns in _COLUMNS)
+    heads = "".join((f">{head}" if head == marked else head).rjust(columns) for head, columns in cells)
     over_sparks = "PKT/S".rjust(spark) if spark >= _LEAST_SPARK else ""
     return f"{fit('SERVER', width)}{heads} {over_sparks}"
 
 
-def _row_text(row: Row, width: int, model: Model) -> str:
+def _row_text(row: Row, width: int, model: Model, columns_of: Sequence[tuple[str, int]]) -> str:
     if isinstance(row, ServiceRow):
         mark = "+" if row.state.service.key in model.collapsed else "-"
-        name = f"{mark} " + fit(_name(row), width - 2)
+        name = f"{mark} " + _fit_service(_name(row), width - 2)
         active = sum(one.state.active for one in row.servers)
         inactive = sum(one.state.inactive for one in row.servers)
-        state, weight = row.state.service.scheduler[:5], ""
+        state, weight = "FLOOD" if row.flood.flooded else row.state.service.scheduler[:5], ""
     else:
         name = "  " + fit(_name(row), width - 2)
         active, inactive = row.state.active, row.state.inactive
         state, weight = state_word(row), short(row.state.server.weight)
     cells = [state, weight, short(active), short(inactive), *_figures(row.state.rates, row.handshakes)]
-    return name + "".join(cell.rjust(columns) for cell, (_, columns) in zip(cells, _COLUMNS, strict=True))
+    if columns_of is _CHECKED:
+        cells.insert(1, _results(row))
+    return name + "".join(cell.rjust(columns) for cell, (_, columns) in zip(cells, columns_of, strict=True))
+
+
+def _results(row: Row) -> str:
+    """The last results of a check, the newest on the right."""
+    if isinstance(row, ServiceRow) or row.checked is None:
+        return ""
+    return "".join(_RESULTS[result] for result in row.checked.recent[-7:])
 
 
 def _figures(rates: Rates, handshakes: Handshakes | None) -> list[str]:
@@ -188,9 +243,12 @@ def _figures(rates: Rates, handshakes: Handshakes | None) -> list[str]:
 
 def _row_style(row: Row) -> Style:
     if isinstance(row, ServiceRow):
-        return Style.SERVICE
+        return Style.BAD if row.flood.flooded else Style.SERVICE
     word = state_word(row)
-    return Style.BAD if word in ("POOR", "out") else Style.DIM if word == "quiet" else Style.PLAIN
+    return Style.BAD if word in ("POOR", "out", "DOWN") else Style.DIM if word in _CALM else Style.PLAIN
+
+
+_CALM: Final = ("quiet", "drain", "away")
 
 
 def _last(model: Model, count: int, last: int) -> Line:

@@ -57,6 +57,8 @@ def explained(packet: Traced) -> str:
 
 def _connection(packet: Traced) -> str:
     if not packet.after:
+        if packet.new and packet.tcp_flags & TcpFlags.SYN:
+            return "without an entry: under flood"
         return "one packet" if packet.new else "no connection any more" if packet.before else "no connection"
     moved = packet.before and packet.before != packet.after
     state = f"{packet.before}>{packet.after}" if moved else packet.after

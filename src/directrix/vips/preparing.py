@@ -17,18 +17,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
 
-from directrix.system.announcing import announcement
 from directrix.system.facts import keeping, ledger
 from directrix.system.facts.address import OwnAddress
-from directrix.system.facts.fact import Command, Fact, FactStatus
+from directrix.system.facts.fact import Fact
 from directrix.system.facts.forwarding import Forwarding
 from directrix.system.facts.keeping import Done, Holding
 from directrix.system.facts.ledger import Book, Ledger
 from directrix.system.facts.setting import Setting, of_interface
+from directrix.system.facts.vip_holders import HeldVip, held_vips
 from directrix.system.host_error import HostError
 from directrix.system.whereabouts import Vip, Whereabouts, look
+from directrix.vips.wires import announcements, taken
 
 METHODS = ("direct", "tunnel", "masquerade")
 DEFAULT = "direct"
@@ -50,24 +50,10 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class VipStatus:
-    """A VIP held against this host.
+class VipStatus(HeldVip):
+    """A VIP held against this host; `interface` is the one that carries it."""
 
-    Attributes:
-        started: whether `start` was called for it, and not `stop`.
-        facts: all that must be so.
-    """
-
-    vip: Vip
-    method: str
     interface: str
-    started: bool
-    facts: tuple[FactStatus, ...]
-
-    @property
-    def missing(self) -> tuple[FactStatus, ...]:
-        """What must be so and isn't."""
-        return tuple(fact for fact in self.facts if not fact.holds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +129,10 @@ def _check_elsewhere(vip: Vip, interface: str, host: Whereabouts) -> None:
             )
 
 
-def start(vips: Sequence[Vip], wish: Wish, *, rehearse: bool = False) -> Done:
+def start(vips: Sequence[Vip], wish: Wish, *, take_over: bool = False, rehearse: bool = False) -> Done:
     """Make this host a director for some VIPs: for all, or, if that fails, for none more than before.
+
+    A VIP that another host on the wire answers for is refused, unless we `take_over`.
 
     Raises:
         HostError: it can't be done; all is as it was.
@@ -153,22 +141,41 @@ def start(vips: Sequence[Vip], wish: Wish, *, rehearse: bool = False) -> Done:
     host, records = look(), book()
     known = records.read()
     plans = [plan(vip, _remembered(known, vip, wish), host) for vip in vips]
-    announcements = [command for planned in plans for command in _announcements(planned, host)]
+    coming = {planned.vip: planned.interface for planned in plans if not host.carriers(planned.vip)}
+    for vip, mac in taken(coming, host).items() if not take_over else ():
+        raise HostError(
+            f"{vip} is taken: the host with the MAC {mac.hex(':')} answers for it on {coming[vip]}",
+            "stop it there first, or say --take-over to have it here nevertheless",
+        )
+    telling = [command for vip, interface in coming.items() for command in announcements(vip, interface, host)]
     done = keeping.start(records, [planned.holding for planned in plans], rehearse=rehearse)
     if not rehearse:
-        for command in announcements:
+        for command in telling:
             # Who misses it asks again in a while: no reason to take anything back.
             with suppress(OSError):
                 command.do(())
-    return replace(done, commands=(*done.commands, *(command.text for command in announcements)))
+    return replace(done, commands=(*done.commands, *(command.text for command in telling)))
 
 
-def _announcements(planned: Plan, host: Whereabouts) -> list[Command]:
-    """A VIP that comes tells its neighbours, who may know it at another director; where there are MACs."""
-    if host.carriers(planned.vip):
-        return []
-    macs = [link.mac for link in host.links if link.name == planned.interface and link.mac]
-    return [announcement(planned.vip, planned.interface, mac) for mac in macs]
+def announce(vips: Sequence[Vip], *, rehearse: bool = False) -> Done:
+    """Tell all neighbours that some VIPs are here: those who know them at another host learn it.
+
+    Without VIPs, all that were started.
+
+    Raises:
+        HostError: this host doesn't carry one where others could ask for it.
+        CommandFailed, OSError: the system could not be asked, or takes no frames.
+    """
+    host = look()
+    commands = []
+    for vip in list(vips) or started_vips(book().read()):
+        telling = [command for own in host.carriers(vip) for command in announcements(vip, own.interface, host)]
+        if not telling:
+            raise HostError(f"no interface that leads to others carries {vip} here", "announce it where it is carried")
+        commands += telling
+    for command in commands if not rehearse else ():
+        command.do(())
+    return Done(tuple(command.text for command in commands))
 
 
 def stop(vips: Sequence[Vip], *, rehearse: bool = False) -> Done:
@@ -204,13 +211,13 @@ def status(vips: Sequence[Vip] = (), wish: Wish | None = None) -> tuple[VipStatu
         else:
             planned = plan(vip, wish or Wish(), look())
             facts, method, interface = list(planned.facts), planned.method, planned.interface
-        found.append(VipStatus(vip, method, interface, notes is not None, keeping.status(facts)))
+        found.append(VipStatus(vip, method, notes is not None, keeping.status(facts), interface))
     return tuple(found)
 
 
 def started_vips(known: Ledger) -> list[Vip]:
     """The VIPs a ledger has a director for, in their order."""
-    return [ip_address(name.removeprefix(_HOLDER)) for name in known.holders if name.startswith(_HOLDER)]
+    return held_vips(known, _HOLDER)
 
 
 def _remembered(known: Ledger, vip: Vip, wish: Wish) -> Wish:

@@ -8,7 +8,7 @@ from collections import deque
 
 from directrix.lvs.addresses import Address
 from directrix.system import sysctl
-from directrix.system.announcing import frame
+from directrix.system.frames import announcement
 from directrix.vrrp.addresses import Belongings
 from directrix.vrrp.channels import Ethernet
 from directrix.vrrp.configuration import Instance
@@ -73,6 +73,6 @@ class Announcer:
             return
         router = address.version == 6 and sysctl.read(f"net/ipv6/conf/{device}/forwarding") == "1"
         try:
-            self._ethernet.send(frame(address, link.mac, router=router), device)
+            self._ethernet.send(announcement(address, link.mac, router=router), device)
         except OSError as error:
             _log.warning("can't announce %s on %s: %s", address, device, error.strerror)

@@ -15,7 +15,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from directrix.lvs.addresses import Address, Family
 from directrix.vrrp.bad_packet import BadPacket, Cause
-from directrix.vrrp.checksum import VRRP
+from directrix.vrrp.packet import VRRP
 
 AH = 51
 """The protocol number of the Authentication Header."""

@@ -181,6 +181,10 @@ class Notifier:
             task = asyncio.create_task(_run(command, LONGEST))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
+        self.repeat(effect)
+
+    def repeat(self, effect: Effect) -> None:
+        """Tell the pipes alone."""
         text = line(effect)
         if text is not None:
             for pipe in self._pipes:

@@ -22,8 +22,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from directrix.lvs.addresses import Address, Family
+from directrix.system.checksum import checksum, pseudo_header
 from directrix.vrrp.bad_packet import BadPacket, Cause
-from directrix.vrrp.checksum import checksum, pseudo_header
+
+VRRP = 112
+"""VRRP's protocol number."""
 
 _HEADER = struct.Struct("!BBBBHH")
 _CHECKSUM = slice(6, 8)
@@ -122,4 +125,4 @@ def is_intact(message: bytes, source: Address, destination: Address) -> bool:
 def _covered(message: bytes, version: int, source: Address, destination: Address) -> bytes:
     if version == 2 and source.version == 4:
         return message
-    return pseudo_header(source, destination, len(message)) + message
+    return pseudo_header(source, destination, len(message), VRRP) + message

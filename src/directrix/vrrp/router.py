@@ -51,7 +51,8 @@ class VirtualRouter:
         state: where it stands in the table.
         priority: effective, which adverts carry.
         wants_master: it is backup, and nothing it heard speaks against its mastership.
-        master, master_priority: who was heard as master last; None and 0 if nobody was since it is master itself.
+        master, master_priority: who was heard as master last; None and 0 if it is master itself, and nobody else was
+            heard as master for as long as would make one.
         deadlines: when its timers end.
         deleted: a reload has taken it away.
     """
@@ -68,6 +69,7 @@ class VirtualRouter:
         self._base = instance.priority
         self._master_interval = instance.interval
         self._preempt_at: float | None = None
+        self._heard_at = 0.0
 
     @property
     def deadline(self) -> float | None:
@@ -127,6 +129,9 @@ class VirtualRouter:
             return effects
         if advertisement.priority:
             self.master, self.master_priority = source, advertisement.priority
+            self._heard_at = now
+        elif self.state is State.MASTER and source == self.master:
+            self.master, self.master_priority = None, 0
         if event is Event.STRONGER:
             self.wants_master = False
             if self.state is State.MASTER and self.instance.higher_prio_send_advert:
@@ -152,6 +157,8 @@ class VirtualRouter:
                 if gratuitous.refresh:
                     self.deadlines[Timer.REFRESH] = now + gratuitous.refresh
                 return [Announce(self.instance, gratuitous.refresh_repeat)]
+        if timer is Timer.ADVERTISE and now - self._heard_at > self.timing.master_down:
+            self.master, self.master_priority = None, 0
         return self.handle(Event(timer.value), now)
 
     def handle(self, event: Event, now: float, advertisement: Advertisement | None = None) -> list[Effect]:

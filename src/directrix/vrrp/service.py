@@ -22,6 +22,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from directrix.lvs.addresses import Address, Family
@@ -33,6 +34,7 @@ from directrix.vrrp.configuration import Configuration, Instance
 from directrix.vrrp.effects import (
     Announce,
     Effect,
+    GroupChanged,
     Note,
     ReleaseAddresses,
     SendAdvertisement,
@@ -47,7 +49,7 @@ from directrix.vrrp.router import VirtualRouter
 from directrix.vrrp.routers import Routers
 from directrix.vrrp.speaker import Speaker
 from directrix.vrrp.states import State
-from directrix.vrrp.status import InstanceStatus, Statistics, Stranger
+from directrix.vrrp.status import InstanceStatus, Statistics, Stranger, TrackedStatus
 from directrix.vrrp.steady_links import SteadyLinks
 from directrix.vrrp.virtual_macs import VirtualMacs
 from directrix.vrrp.watchers import Watchers
@@ -87,6 +89,7 @@ class VrrpService:
         self._memory = Memory(memory) if memory is not None else None
         self._since: dict[str, float] = {}
         self._heard: dict[str, float] = {}
+        self._tracked_since: dict[tuple[str, str], float] = {}
         self._leftovers: set[tuple[str, Family, int]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._beginning: asyncio.TimerHandle | None = None
@@ -176,6 +179,27 @@ class VrrpService:
         groups = {member: group.name for group in self._configuration.groups for member in group.members}
         return tuple(self._status(router, groups.get(router.instance.name, "")) for router in self._routers)
 
+    def repeat_states(self) -> None:
+        """Tell the named pipes of all states once more (`fifo_write_vrrp_states_on_reload`)."""
+        for router in [router for router in self._routers if router.state is not State.LEAVING]:
+            self._notifier.repeat(StateChanged(router.instance, router.state, router.priority))
+        for unit in self._routers.units:
+            if unit.group is not None:
+                self._notifier.repeat(GroupChanged(unit.group, unit.state))
+
+    def tracked(self) -> tuple[TrackedStatus, ...]:
+        """All that is followed: scripts, processes, files; from `start` to `stop`."""
+        conditions, running = self._routers.conditions, self._watchers.scripts
+        found = [
+            TrackedStatus("script", name, conditions.scripts[name].well, watch.said, running=watch.running)
+            for name, watch in running.items()
+            if name in conditions.scripts
+        ]
+        found += [TrackedStatus("process", name, well) for name, well in conditions.processes.items()]
+        found += [TrackedStatus("file", name, None, str(number)) for name, number in conditions.files.items()]
+        since = self._tracked_since
+        return tuple(replace(one, since=since.get((one.kind, one.name), 0.0)) for one in found)
+
     def strangers(self) -> tuple[Stranger, ...]:
         """Virtual routers of others that were heard on our interfaces; from `start` to `stop`."""
         return tuple(self._speaker.strangers.values())
@@ -211,13 +235,17 @@ class VrrpService:
 
     def _script_ended(self, name: str, succeeded: bool) -> None:
         if self._routers.conditions.script_ended(name, succeeded):
+            self._tracked_since["script", name] = time.time()
             self._do(self._routers.reassess(self._loop.time()))
 
     def _file_says(self, name: str, number: int) -> None:
+        if self._routers.conditions.files.get(name) != number:
+            self._tracked_since["file", name] = time.time()
         self._routers.conditions.files[name] = number
         self._do(self._routers.reassess(self._loop.time()))
 
     def _process_is(self, name: str, well: bool) -> None:
+        self._tracked_since["process", name] = time.time()
         self._routers.conditions.processes[name] = well
         self._do(self._routers.reassess(self._loop.time()))
 
@@ -329,5 +357,6 @@ class VrrpService:
             faults=assessment.faults,
             waiting=assessment.undecided,
             addresses=tuple(str(virtual) for virtual in (*instance.addresses, *instance.excluded)),
+            garp_delay=instance.gratuitous.master_delay,
             statistics=copy.deepcopy(port.statistics) if port is not None else Statistics(),
         )

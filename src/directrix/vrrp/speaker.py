@@ -16,11 +16,10 @@ from directrix.lvs.addresses import Address, Family
 from directrix.vrrp.admission import Admission
 from directrix.vrrp.bad_packet import BadPacket, Cause
 from directrix.vrrp.channels import Listener, Sender
-from directrix.vrrp.checksum import VRRP
 from directrix.vrrp.configuration import Instance
 from directrix.vrrp.datagram import AH, Datagram, build_inet, build_inet6
 from directrix.vrrp.interfaces import Interfaces
-from directrix.vrrp.packet import Advertisement, encode, vrid_of
+from directrix.vrrp.packet import VRRP, Advertisement, encode, vrid_of
 from directrix.vrrp.router import VirtualRouter
 from directrix.vrrp.states import State
 from directrix.vrrp.status import Rejected, Statistics, Stranger

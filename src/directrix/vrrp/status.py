@@ -33,6 +33,26 @@ class Stranger:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class TrackedStatus:
+    """Something tracked, as it is.
+
+    Attributes:
+        kind: `script`, `process` or `file`.
+        well: whether it counts as well; None while that is not known, and for files, whose number counts.
+        says: what was found last, in words.
+        since: when `well`, or a file's number, last changed, seconds since 1970; 0 for never.
+        running: of a script: it is being run just now.
+    """
+
+    kind: str
+    name: str
+    well: bool | None
+    says: str = ""
+    since: float = 0.0
+    running: bool = False
+
+
 @dataclass(slots=True)
 class Statistics:
     """What was counted since the instance began. The names are those that metrics have.
@@ -63,12 +83,13 @@ class InstanceStatus:
         since: when it came into this state, seconds since 1970.
         base_priority, priority: as configured, and as adverts carry it.
         source: where adverts come from; None while there is no address.
-        master, master_priority: heard last; None and 0 if nobody was. In MASTER: another who was heard since, so that
+        master, master_priority: heard last; None and 0 if nobody was. In MASTER: another who is heard, too, so that
             there are two.
         master_heard: when the last advert was heard, seconds since 1970; 0 for never.
         faults: why it is in FAULT; what its first start waits for is in `waiting`.
         addresses: all that go with the mastership, excluded ones too, with prefix length.
         interval: of adverts, seconds.
+        garp_delay: seconds after becoming master until neighbours are told again; 0 for never.
         statistics: a copy.
     """
 
@@ -90,4 +111,5 @@ class InstanceStatus:
     faults: tuple[str, ...]
     waiting: tuple[str, ...]
     addresses: tuple[str, ...]
+    garp_delay: float
     statistics: Statistics

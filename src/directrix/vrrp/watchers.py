@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from directrix.vrrp.configuration import Configuration
 from directrix.vrrp.watching import FileWatch, ProcessWatch, ScriptWatch
@@ -25,6 +25,11 @@ class Watchers:
         self._files: dict[str, FileWatch] = {}
         self._processes: ProcessWatch | None = None
         self._configuration = Configuration()
+
+    @property
+    def scripts(self) -> Mapping[str, ScriptWatch]:
+        """The scripts that are run, by name."""
+        return self._scripts
 
     async def configure(self, configuration: Configuration) -> None:
         """Follow what this configuration tracks. What stays the same is followed on."""

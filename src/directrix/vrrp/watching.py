@@ -34,8 +34,10 @@ class ScriptWatch:
 
     def __init__(self, script: Script, tell: Callable[[str, bool], None]) -> None:
         self.script = script
+        self.said = ""
+        """What the last run came to, in words."""
+        self.running = False
         self._tell = tell
-        self._status: int | str | None = None
         self._task = asyncio.create_task(self._follow())
 
     async def close(self) -> None:
@@ -48,10 +50,12 @@ class ScriptWatch:
         loop = asyncio.get_running_loop()
         while True:
             started = loop.time()
-            succeeded, status = await self._run()
-            if status != self._status:
-                _log.info("script %s now %s", script.name, status)
-                self._status = status
+            self.running = True
+            succeeded, said = await self._run()
+            self.running = False
+            if said != self.said:
+                _log.info("script %s now %s", script.name, said)
+                self.said = said
             self._tell(script.name, succeeded)
             # One that takes longer than its interval is begun at the next full interval, never twice at a time.
             late = (loop.time() - started) // script.interval

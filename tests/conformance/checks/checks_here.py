@@ -16,7 +16,8 @@ from directrix.checks.misc_check import MiscCheck
 from directrix.checks.misc_check import judge as judge_misc
 from directrix.checks.outcome import Outcome
 from directrix.checks.ping_check import PingChecker
-from directrix.checks.pool import CheckerSettings, Pool, PoolSettings, ServerSettings, SorryServer
+from directrix.checks.pool import Pool
+from directrix.checks.pool_values import CheckerSettings, PoolSettings, ServerSettings, SorryServer
 from directrix.checks.settings import Timing
 from directrix.checks.smtp_check import SmtpChecker
 from directrix.checks.tcp_check import TcpChecker

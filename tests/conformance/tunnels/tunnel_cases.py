@@ -108,3 +108,37 @@ def cases() -> Iterator[Case]:
                 ):
                     if inner == 4 or what != "without df":
                         yield Case(kind, outer, inner, what, protocol, packet(inner, protocol, port, **values))  # type: ignore[arg-type]
+
+
+def large_cases() -> Iterator[tuple[Case, int]]:
+    """Packets that IPVS cuts, each with the value of pmtu_disc that makes it."""
+    port = 3000
+    for kind in KINDS:
+        for outer in (4, 6):
+            for df in (False, True):
+                port += 1
+                what = "cut in spite of df" if df else "cut"
+                yield Case(kind, outer, 4, what, UDP, packet(4, UDP, port, 1500, df=df)), 0 if df else 1
+
+
+ERRORS = {"too big": (3, 4, 1400), "host unreachable": (3, 1, 0), "protocol unreachable": (3, 2, 0), "late": (11, 0, 0)}
+"""What a router in a tunnel may say: type, code, value. IPVS tells the client, of IPv4 in IPv4 alone."""
+
+
+def error_cases() -> Iterator[Case]:
+    """SYNs about whose outer packet a router will say each of ERRORS."""
+    port = 4000
+    for kind in KINDS:
+        for what in ERRORS:
+            port += 1
+            yield Case(kind, 4, 4, what, TCP, packet(4, TCP, port))
+
+
+def error(outer: bytes, what: str) -> bytes:
+    """What a router says to the director about an outer packet."""
+    kind, code, value = ERRORS[what]
+    message = struct.pack(">BBHI", kind, code, 0, value) + outer
+    message = message[:2] + struct.pack(">H", checksum(message)) + message[4:]
+    router = ip_address("10.0.0.50").packed
+    ip = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(message), 7, 0, 64, 1, 0) + router + DIRECTORS[4].packed
+    return ip[:10] + struct.pack(">H", checksum(ip)) + ip[12:] + message

@@ -5,12 +5,15 @@ from __future__ import annotations
 import select
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 from guest import ENVIRONMENT, isolate
-from tunnel_cases import CLIENTS, KINDS, SERVERS, VIPS, Case, cases
+from tunnel_cases import CLIENTS, KINDS, SERVERS, VIPS, Case, cases, error, error_cases, large_cases
 
 PATIENCE = 1.0
+QUIET = 0.1
+ICMP = 1
 WIRE, GATEWAY, SERVER = "02:00:00:00:00:01", "02:00:00:00:00:fe", "02:00:00:00:01:01"
 _ETH_P_ALL = 3
 _SETTINGS = {
@@ -55,30 +58,75 @@ class Wire:
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
         self._socket.bind(("far", _ETH_P_ALL))
 
-    def answer(self, case: Case) -> str:
-        """Who gets what for a packet: `server` or `client`, and the packet from its IP header on."""
+    def send(self, packet: bytes) -> None:
+        """A packet from the gateway to the director."""
         macs = bytes.fromhex((WIRE + GATEWAY).replace(":", ""))
-        self._socket.send(macs + {4: b"\x08\x00", 6: b"\x86\xdd"}[case.inner] + case.packet)
-        while select.select([self._socket], [], [], PATIENCE)[0]:
+        self._socket.send(macs + {4: b"\x08\x00", 6: b"\x86\xdd"}[packet[0] >> 4] + packet)
+
+    def heard(self, patience: float = PATIENCE) -> Iterator[tuple[str, bytes]]:
+        """Who gets what, `server` or `client`, and the packet from its IP header on, until there is silence."""
+        while select.select([self._socket], [], [], patience)[0]:
             seen, (_, _, kind, *_) = self._socket.recvfrom(4000)
-            if kind != socket.PACKET_OUTGOING and CLIENTS[case.inner].packed in seen:
-                return f"{'server' if seen[:6].hex(':') == SERVER else 'client'} {seen[14:].hex()}"
+            if kind != socket.PACKET_OUTGOING and seen[6:12].hex(":") == WIRE:
+                yield "server" if seen[:6].hex(":") == SERVER else "client", seen[14:]
+
+    def answer(self, case: Case) -> str:
+        """The first answer to a packet."""
+        self.send(case.packet)
+        for to, packet in self.heard():
+            if CLIENTS[case.inner].packed in packet:
+                return f"{to} {packet.hex()}"
         return "nobody"
+
+    def pieces(self, case: Case, pmtu_disc: int) -> str:
+        """All that the real server gets for a packet that is cut."""
+        (Path("/proc/sys/net/ipv4/vs") / "pmtu_disc").write_text(str(pmtu_disc))
+        self.send(case.packet)
+        got = [packet.hex() for to, packet in self.heard(QUIET) if to == "server"]
+        (Path("/proc/sys/net/ipv4/vs") / "pmtu_disc").write_text("1")
+        return " ".join(got)
+
+    def told(self, case: Case) -> str:
+        """What the client is told when a router says something about the packet in the tunnel."""
+        outer = bytes.fromhex(self.answer(case).partition(" ")[2])
+        self.send(error(outer, case.what))
+        answers = [packet.hex() for to, packet in self.heard(QUIET) if to == "client" and packet[9] == ICMP]
+        subprocess.run(["ip", "route", "flush", "cache"], check=True, env=ENVIRONMENT)
+        return " ".join(answers)
+
+
+_served = ""
+
+
+def serve(case: Case) -> None:
+    """Services and a real server for a case."""
+    global _served
+    vip = f"[{VIPS[6]}]" if case.inner == 6 else str(VIPS[4])
+    rip = f"[{SERVERS[6]}]" if case.outer == 6 else str(SERVERS[4])
+    rules = f"{vip} {rip} {KINDS[case.kind]}"
+    if rules != _served:
+        ipvsadm("-C")
+        for option, port in (("-t", 80), ("-u", 53)):
+            ipvsadm(f"-A {option} {vip}:{port} -s rr")
+            ipvsadm(f"-a {option} {vip}:{port} -r {rip}:{port} -i {KINDS[case.kind]}")
+        _served = rules
 
 
 def main(output: Path) -> None:
     isolate()
-    wire, before = Wire(), ""
+    wire = Wire()
     lines = []
     for case in cases():
-        vip = f"[{VIPS[6]}]" if case.inner == 6 else str(VIPS[4])
-        rip = f"[{SERVERS[6]}]" if case.outer == 6 else str(SERVERS[4])
-        rules = f"{vip} {rip} {KINDS[case.kind]}"
-        if rules != before:
-            ipvsadm("-C")
-            for option, port in (("-t", 80), ("-u", 53)):
-                ipvsadm(f"-A {option} {vip}:{port} -s rr")
-                ipvsadm(f"-a {option} {vip}:{port} -r {rip}:{port} -i {KINDS[case.kind]}")
-            before = rules
+        serve(case)
         lines.append(f"{case.name}: {wire.answer(case)}\n")
         (output / "transcript.txt").write_text("".join(lines))
+    lines = []
+    for case, pmtu_disc in large_cases():
+        serve(case)
+        lines.append(f"{case.name}: {wire.pieces(case, pmtu_disc)}\n")
+    (output / "cut.txt").write_text("".join(lines))
+    lines = []
+    for case in error_cases():
+        serve(case)
+        lines.append(f"{case.name}: {wire.told(case)}\n")
+    (output / "errors.txt").write_text("".join(lines))

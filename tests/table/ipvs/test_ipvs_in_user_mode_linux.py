@@ -19,7 +19,13 @@ def parts() -> dict[str, kernel_table.Part]:
 
 @pytest.mark.parametrize(
     ("name", "least"),
-    [("keeps_the_contract", 100), ("answers_as_recorded", 20), ("beside_ipvsadm", 9), ("by_our_names", 8)],
+    [
+        ("keeps_the_contract", 100),
+        ("answers_as_recorded", 20),
+        ("beside_ipvsadm", 9),
+        ("by_our_names", 8),
+        ("directs", 1),
+    ],
     ids=lambda value: str(value),
 )
 def test_over_the_kernels_own_ipvs_the_table(name: str, least: int, parts: dict[str, kernel_table.Part]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -28,3 +29,12 @@ def plane(_world: tuple[str, DataPlane]) -> Iterator[DataPlane]:
     with namespaces.inside(name):
         plane.reset()
         yield plane
+
+
+@pytest.fixture
+def far(plane: DataPlane) -> Iterator[socket.socket]:
+    """What arrives at the real servers' end of the wire."""
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as heard:
+        heard.bind(("wire-far", 0))
+        heard.settimeout(5)
+        yield heard

@@ -7,7 +7,8 @@ memory is wiped, which takes a millisecond; making it anew takes half a second.
 Neither the look-up of next hops nor its refresh is left to chance: `freeze_hops` looks them up,
 and puts their next look-up some 250 ms off. Nor is the estimator: the table's clock leaves it alone
 here (`run_estimation` is 0), and `estimate` has its turn; whoever asks the plane's table for
-figures has it first.
+figures has it first. A table that a test fills is not under flood unless it says so (`flood_defence`
+is 0).
 """
 
 from __future__ import annotations
@@ -277,6 +278,10 @@ class DataPlane:
         servers, services = self.front("server_top"), self.front("service_top")
         _wipe(maps.service_stats.bytes, 0, (layout.MAX_SERVICES + 1) * layout.STATISTICS.size)
         _wipe(maps.services.bytes, 0, services * layout.SERVICE.size)
+        _wipe(maps.floods.bytes, 0, services * layout.FLOOD.size)
+        _wipe(maps.budgets.bytes, 0, services * layout.BUDGET.size)
+        epoch = layout.FLOODING.get(maps.flooding.bytes, 0, "epoch") + 4  # by which the sketch is forgotten
+        layout.FLOODING.pack_into(maps.flooding.bytes, 0, epoch=epoch & 0xFFFFFFFF, floods=0)
         _wipe(maps.buckets.bytes, 0, len(maps.buckets.bytes))
         _wipe(self.heads, 0, len(self.heads))
         _wipe(maps.servers.bytes, 0, servers * layout.SERVER.size)
@@ -288,11 +293,11 @@ class DataPlane:
             _wipe(maps.reply_stats.bytes, row, servers * layout.SERVER_COUNT.size)
         changes = self.front("changes")
         keep = {"lo": 1, "layout": layout.LAYOUT_VERSION, "set_cursor": 1, "changes": (changes + 1) & 0xFFFFFFFF}
-        for name in ("up", "generation"):
+        for name in ("up", "generation", "widest"):
             keep[name] = self.front(name)
         fresh = memoryview(bytearray(front.size))
         front.pack_into(fresh, 0, timeout=loader.timeout_ticks(Timeouts(), self.ticks), **keep)
-        sysctls.write(fresh, {**DEFAULTS, "run_estimation": 0}, self.ticks)
+        sysctls.write(fresh, {**DEFAULTS, "run_estimation": 0, "flood_defence": 0}, self.ticks)
         maps.front.bytes[: front.size] = fresh
         layout.FRONT.pack_into(maps.front.bytes, 0, now=self.tick(), now_ns=time.monotonic_ns())
         maps.fwmarks.words[layout.FWMARKS.offsets["in_force"] // 4] = 0

@@ -21,6 +21,7 @@ from directrix.explain.explaining import Explanation, explain
 from directrix.explain.surroundings import Surroundings
 from directrix.explain.view import our_table
 from directrix.lvs import Address, MarkRule, Protocol, ServiceKey, TableError
+from directrix.lvs.budget import Budget, Rate
 from directrix.lvs.tcp import TcpFlags
 from directrix.table.memory import Packet
 from directrix.table.memory.connections import Key
@@ -163,6 +164,41 @@ def test_a_full_table_is_foretold(plane: DataPlane) -> None:
     plane.serve(HTTP, 1)
     plane.maps.front.words[layout.FRONT.offsets["connections"] // 4] = plane.maps.parameter("max_connections")
     assert hold(plane, tcp(1024)).verdict == "table_full"
+
+
+@pytest.mark.parametrize("persistence", [0, 100])
+@pytest.mark.parametrize("scheduler", ["wlc", "mh"])
+@pytest.mark.parametrize("key", [HTTP, HTTP6], ids=str)
+def test_what_a_flood_makes_of_packets_is_foretold(
+    plane: DataPlane, key: ServiceKey, scheduler: str, persistence: int
+) -> None:
+    plane.serve(key, 3, 1, 0, 2, scheduler=scheduler, persistence=persistence)
+    plane.table.set_sysctls({"flood_defence": 3})
+    plane.wait_for(lambda: plane.front("flood") == layout.FLOOD_ON)
+    client = CLIENT if key is HTTP else real(90, 6)
+    for number in range(20):
+        told = hold(plane, tcp(2000 + number, client=client + number % 7, key=key))
+        assert (told.new, told.state) == (False, "")
+        assert "under flood" in " ".join(step.says for step in told.steps)
+        told = hold(plane, tcp(2000 + number, ACK, client=client + number % 7, key=key))
+        assert (told.new, told.state) == (True, "ESTABLISHED")
+    told = hold(plane, tcp(3000, client=client, key=key))
+    plane.table.set_sysctls({"flood_defence": 0})
+    plane.wait_for(lambda: plane.front("flood") == layout.FLOOD_ENDING)
+    assert hold(plane, tcp(3000, client=client, key=key)).state == "SYN_RECV"
+    assert hold(plane, tcp(3001, client=client, key=key)).state == "SYN_RECV"
+
+
+def test_budgets_are_foretold_to_the_last_connection(plane: DataPlane) -> None:
+    for key in (HTTP, HTTP6):
+        plane.serve(key, 1)
+        plane.table.set_budget(key, Budget(Rate(1, 3600, 6), Rate(1, 3600, 4), 24, 64))
+    for key, client in ((HTTP, CLIENT), (HTTP6, CLIENT6)):
+        ends = [hold(plane, tcp(2000 + number, client=client + number, key=key)).verdict for number in range(6)]
+        assert ends == ["forwarded"] * 4 + ["over_budget"] * 2
+        other = client + (1 << (8 if key is HTTP else 64))
+        ends = [hold(plane, tcp(3000 + number, client=other, key=key)).verdict for number in range(4)]
+        assert ends == ["forwarded"] * 2 + ["over_budget"] * 2
 
 
 def test_addresses_that_no_packet_comes_from_are_foretold(plane: DataPlane) -> None:

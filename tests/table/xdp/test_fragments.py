@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import socket
 import struct
-from collections.abc import Iterator
 
 import pytest
 from data_plane import (
@@ -223,15 +222,6 @@ def test_fragments_of_a_ping_are_the_hosts(dns: DataPlane, hook: str) -> None:
 
 
 # -- copies, sent in again where the kernel has them
-
-
-@pytest.fixture
-def far(plane: DataPlane) -> Iterator[socket.socket]:
-    """What arrives at the real servers' end of the wire."""
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3)) as heard:
-        heard.bind(("wire-far", 0))
-        heard.settimeout(5)
-        yield heard
 
 
 def behind(plane: DataPlane) -> Runner:

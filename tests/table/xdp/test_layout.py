@@ -113,7 +113,7 @@ def test_every_record_of_python_is_known_here() -> None:
         "service_key", "parameters", "front", "service", "server_set", "set_entry", "hop", "server", "server_count",
         "statistics", "connection", "device", "vlan_key", "summary", "locality_key", "locality", "replicas",
         "fwmarks", "fwmark_rule", "fwmark_prefix", "fwmark_run", "fwmark_range",
-        "sysctls", "defence", "handshakes",
+        "sysctls", "defence", "handshakes", "flood", "flooding", "budget", "source_line",
     }  # fmt: skip
 
 
@@ -173,6 +173,7 @@ def test_what_connections_change_does_not_share_a_cache_line_with_anything_else(
         "SLOT_CLAIMED", "STATE_MASK", "STATE_COUNTED", "TODROP_MOST", "INDEX_PRIME", "INDEX_SHIFT", "MARK_SHIFT",
         "INDEX_GHOST", "ADDRESS_MARKS", "TICK_SHIFT", "ALL_SERVERS",
         "MAX_FWMARK_RULES", "MAX_FWMARK_PREFIXES", "MAX_FWMARK_RANGES", "FWMARK_HEAD_BITS",
+        "SKETCH_BITS", "BUDGET_SHIFT", "BUDGET_WAYS", "BUDGET_LINE_BITS",
     ],
 )  # fmt: skip
 def test_a_number_that_headers_define_is_pythons(name: str) -> None:
@@ -191,7 +192,7 @@ def test_the_state_of_udp_is_pythons() -> None:
         "DEVICE_REDIRECT", "CONNECTION_ACTIVE", "CONNECTION_TEMPLATE", "CONNECTION_ASSURED", "CONNECTION_DEAD",
         "CONNECTION_PACKET", "HOP_UNKNOWN", "HOP_RESOLVED", "HOP_UNRESOLVED", "HOP_NO_ROUTE", "HOP_LOCAL",
         "HOP_TUNNEL",
-        "FWMARK_RULE", "FWMARK_GHOST",
+        "FWMARK_RULE", "FWMARK_GHOST", "GUARD_DROP_PACKET", "GUARD_BUDGETS", "FLOOD_OFF", "FLOOD_ENDING", "FLOOD_ON",
     ],
 )  # fmt: skip
 def test_a_number_of_an_enumeration_is_pythons(name: str) -> None:

@@ -520,6 +520,55 @@ def test_a_known_connection_is_no_way_in_for_frames_to_other_hosts(plane: DataPl
     assert (plane.table.totals()[0], next(iter(plane.table.connections())).state) == before
 
 
+# -- frames of several buffers
+
+PAGE = 4096
+
+
+@pytest.mark.parametrize("size", [1100, PAGE - 600, PAGE, 9000, 60000])
+@pytest.mark.parametrize("kind", ["TCP", "UDP over IPv6", "options", "a VLAN", "a first fragment"])
+def test_xdp_forwards_a_frame_of_any_size_whole(plane: DataPlane, size: int, kind: str) -> None:
+    (know_vlan(5) if kind == "a VLAN" else serve_all)(plane)
+    data = bytes(size)
+    frame = {
+        "TCP": four(tcp(1024, 80, data=data)),
+        "UDP over IPv6": ethernet(ipv6(udp(1024, 53, data), UDP, CLIENT6, VIP6), 6),
+        "options": four(tcp(1024, 80, data=data), options=bytes([1] * 8)),
+        "a VLAN": tagged(four(tcp(1024, 80, data=data)), 5),
+        "a first fragment": four(udp(1024, 53, data), UDP, fragment=0x2000),
+    }[kind]
+    assert plane.verdict_of(plane.xdp, frame) == ("forwarded", XDP_TX, macs_rewritten(frame))
+
+
+def test_a_length_that_says_more_than_all_buffers_hold_is_malformed(plane: DataPlane) -> None:
+    serve_all(plane)
+    frame = four(tcp(1024, 80, data=bytes(9000)))
+    assert plane.verdict_of(plane.xdp, frame[:-1]) == ("malformed", XDP_PASS, frame[:-1])
+
+
+# -- bonds
+
+
+def test_xdp_at_a_port_of_a_bond_forwards_by_the_bond(plane: DataPlane) -> None:
+    """The bond is `arm`; `wire` is its port, where the program runs."""
+    wire, arm = plane.ifindex["wire"], plane.ifindex["arm"]
+    devices = plane.maps.devices.bytes
+    before = bytes(devices)
+    port, bond = (index % layout.MAX_DEVICES * layout.DEVICE.size for index in (wire, arm))
+    try:
+        layout.DEVICE.pack_into(devices, port, mac=int.from_bytes(ARM_MAC, "little"), arrives=arm)
+        layout.DEVICE.pack_into(devices, bond, flags=layout.DEVICE_REDIRECT)
+        plane.serve(HTTP)
+        plane.add(HTTP, 10)
+        frame = ARM_MAC + SYN4[6:]
+        assert plane.verdict_of(plane.xdp, frame) == ("forwarded", XDP_REDIRECT, macs_rewritten(frame, 10, ARM_MAC))
+        layout.DEVICE.pack_into(devices, bond, flags=0)
+        name, _, handed = plane.verdict_of(plane.xdp, frame)
+        assert (name, int.from_bytes(handed[:4], "little")) == ("handed_up", arm)
+    finally:
+        devices[:] = before
+
+
 # -- next hops
 
 

@@ -22,6 +22,8 @@ from data_plane import (
     service,
 )
 from frames import ACK, CLIENT, SYN, TCP, UDP, ethernet, ipv4, packet, tcp, udp
+from test_fragments import ask
+from test_quotes import UNREACHABLE, from_vip, icmp4
 
 from directrix.lvs import Address, ForwardingMethod, RealServer, ServiceKey, Tunnel, TunnelFlags, TunnelType
 from directrix.table.xdp import layout
@@ -181,3 +183,28 @@ def test_ipv6_goes_through_ipv4(plane: DataPlane, hook: str) -> None:
     name, after = plane.deliver(hook, frame)
     assert (name, after[IP_AT + 9]) == ("forwarded", 41)
     assert after[INNER_AT + 40 :] == frame[IP_AT + 40 :]
+
+
+@HOOKS
+@pytest.mark.parametrize("tunnel", [Tunnel(), Tunnel(TunnelType.GRE), Tunnel(TunnelType.GUE, 6080)], ids=str)
+def test_a_datagram_in_fragments_counts_once_through_a_tunnel(plane: DataPlane, hook: str, tunnel: Tunnel) -> None:
+    plane.table.add_service(service(DNS))
+    plane.table.add_server(DNS, tunnelled(real(1), 53, tunnel))
+    plane.freeze_hops()
+    frames = ask(VIP)
+    assert [plane.deliver(hook, frame)[0] for frame in frames] == ["forwarded", *["later_fragment"] * (len(frames) - 1)]
+    counters = plane.state(DNS, 1).counters
+    assert (counters.in_packets, counters.in_bytes) == (1, 20 + 8 + 1000)
+
+
+@HOOKS
+@pytest.mark.parametrize("tunnel", [Tunnel(), Tunnel(TunnelType.GRE), Tunnel(TunnelType.GUE, 6080)], ids=str)
+def test_an_error_about_a_connection_goes_through_its_tunnel(plane: DataPlane, hook: str, tunnel: Tunnel) -> None:
+    plane.table.add_service(service(HTTP))
+    plane.table.add_server(HTTP, tunnelled(real(1), tunnel=tunnel))
+    plane.freeze_hops()
+    plane.deliver(hook, packet(TCP, VIP, 80))
+    error = icmp4(UNREACHABLE, 4, from_vip())
+    name, after = plane.deliver(hook, error)
+    assert (name, after[:12]) == ("forwarded", real_mac(1) + WIRE_MAC)
+    assert after.endswith(error[IP_AT + 12 :])

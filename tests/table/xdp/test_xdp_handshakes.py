@@ -44,7 +44,7 @@ def test_a_client_that_answers_completes_the_handshake(plane: DataPlane) -> None
     assert counts(plane) == (1, 1, 0)
 
 
-@pytest.mark.parametrize("seconds", [0.003, 0.1, 1.2, 50.0])
+@pytest.mark.parametrize("seconds", [0.05, 0.2, 1.2, 50.0])
 def test_the_time_from_syn_to_ack_is_kept_by_octave(plane: DataPlane, seconds: float) -> None:
     least, most = bounds(octave(seconds))
     plane.serve(HTTP, 1)

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 from data_plane import DNS, HTTP, DataPlane
 
-from directrix.table.xdp import table
-from directrix.table.xdp.table import XdpTable
+from directrix.table.xdp import numbers
+from directrix.table.xdp.numbers import Numbers
 
 pytestmark = pytest.mark.root
 
@@ -19,15 +19,15 @@ def test_many_kept_aside_do_not_make_every_new_server_dear_and_lend_their_number
     plane: DataPlane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(now=1000.0)
-    monkeypatch.setattr(table, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(numbers, "time", SimpleNamespace(monotonic=lambda: clock.now))
     looked_at: list[int] = []
-    expired = XdpTable._expired
+    expired = Numbers._expired
 
-    def counted(self: XdpTable, number: int) -> bool:
+    def counted(self: Numbers, number: int) -> bool:
         looked_at.append(number)
         return expired(self, number)
 
-    monkeypatch.setattr(XdpTable, "_expired", counted)
+    monkeypatch.setattr(Numbers, "_expired", counted)
     plane.serve(HTTP, *[1] * SERVERS)
     plane.table.flush()
     clock.now += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from directrix.doctor.case import CannotLook, Case
-from directrix.doctor.commands import QUIET
+from directrix.doctor.commands import QUIET, announce
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip
 from directrix.doctor.probing import foreign_syn
 from directrix.doctor.spare import spare_address
@@ -21,7 +21,7 @@ def look(case: Case) -> Iterator[Finding]:
     served = case.servers(ForwardingMethod.DIRECT)
     if not served:
         yield skip("real servers", "none is reached by direct routing")
-    for address, uses in served.items():
+    for address, uses in case.pace.each(served.items(), "real servers"):
         service = next((each for each, _ in uses if each.protocol is Protocol.TCP), None)
         if address.version == 6:
             continue  # Neighbour discovery asks from an address of the interface.
@@ -60,7 +60,7 @@ def _try(case: Case, address: Address, vip: Address, port: int) -> Finding:
         return fail(
             looked_at,
             f"it asks in the name of {vip}: who hears that believes the VIP is at this real server",
-            [Remedy(QUIET, str(address))],
+            [Remedy(QUIET, str(address)), announce(vip)],
         )
     return ok(looked_at, f"it asks in the name of {heard[0].source}")
 

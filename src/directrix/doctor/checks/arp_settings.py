@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from directrix.doctor.case import LOOPBACK, Case
-from directrix.doctor.commands import QUIET
-from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip
-from directrix.doctor.firewall import Fate
-from directrix.doctor.packet import Packet
+from directrix.doctor.commands import QUIET, announce
+from directrix.doctor.finding import THE_DIRECTOR, Check, Finding, Remedy, Role, fail, ok, skip
 from directrix.lvs import Address
+from directrix.system.netfilter.packet import Packet
+from directrix.system.netfilter.ruleset import Fate
 
 _IGNORES = (1, 2, 8)
 """Values of arp_ignore under which an address of lo is not told on another interface."""
@@ -30,18 +30,19 @@ def look(case: Case) -> Iterator[Finding]:
 
 def _on_interface(case: Case, name: str, vips: Sequence[Address]) -> Iterator[Finding]:
     # The kernel takes the greater of what is set for the interface and for all.
-    ignore, announce = effective(case, name, "arp_ignore"), effective(case, name, "arp_announce")
-    where = f"{name}: arp_ignore {ignore}, arp_announce {announce}"
+    ignore, restriction = effective(case, name, "arp_ignore"), effective(case, name, "arp_announce")
+    where = f"{name}: arp_ignore {ignore}, arp_announce {restriction}"
     filtered = all(_has_rule(case, name, vip, "input") for vip in vips)
     masked = all(_has_rule(case, name, vip, "output") for vip in vips)
     wrong = []
     if ignore not in _IGNORES and not filtered:
         wrong.append(f"it answers for {vips[0]} when anybody on {name} asks, and takes clients from the director")
-    if announce < 2 and not masked:
+    if restriction < 2 and not masked:
         wrong.append("it asks for its neighbours in the VIP's name, which puts its MAC into their memory")
     if wrong:
-        loud = announce > 2 or ignore > 2
-        yield fail(where, " and ".join(wrong), [Remedy(_quiet_on(name) if loud else QUIET, safe=True)])
+        loud = restriction > 2 or ignore > 2
+        quiet = Remedy(_quiet_on(name) if loud else QUIET, safe=True)
+        yield fail(where, " and ".join(wrong), [quiet, announce(*vips, on=THE_DIRECTOR)])
     else:
         yield ok(where, "rules keep ARP for the VIP back" if filtered else "it keeps quiet about addresses of lo")
 
@@ -59,9 +60,10 @@ def effective(case: Case, name: str, key: str) -> int:
 
 def _has_rule(case: Case, name: str, vip: Address, hook: str) -> bool:
     """Whether rules (arptables, or nftables' arp family) drop requests for a VIP, or keep it out of our own."""
-    seen = Packet("arp", vip, 0, name, answer=hook == "output")
-    verdicts = [found for rules in case.host.rulesets or () for found in rules.verdicts(seen, hook, ("arp",))]
-    return any(verdict.fate in (Fate.DROPPED, Fate.REWRITTEN) for verdict in verdicts)
+    if case.host.ruleset is None:
+        return False
+    journey = case.host.ruleset.journey(Packet("arp", vip, None, name, answer=hook == "output"), hook)
+    return any(verdict.fate in (Fate.DROPPED, Fate.REWRITTEN) for verdict in (*journey.stops, *journey.changes))
 
 
 CHECK = Check(

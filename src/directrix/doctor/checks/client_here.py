@@ -23,7 +23,7 @@ def look(case: Case) -> Iterator[Finding]:
     ]
     if not direct:
         yield skip("connections of this host", "no service is known that is reached by direct routing")
-    for service in direct:
+    for service in case.pace.each(direct, "services"):
         if case.host.has(service.vip) and (service.vip, service.port) in case.host.connecting:
             yield warn(
                 str(service),

@@ -32,15 +32,17 @@ def look(case: Case) -> Iterator[Finding]:
         yield skip(f"the client {client}", "it is this host")
         return
     found = []
-    for address, uses in case.servers(ForwardingMethod.DIRECT).items():
-        for service in (
-            each for each, _ in uses if each.protocol is Protocol.TCP and each.vip.version == client.version
-        ):
-            try:
-                place = case.place_of(address)
-                found.append((service, place, _comes_round(case, place, service, client)))
-            except CannotLook as reason:
-                yield skip(f"{service} → {address}", str(reason))
+    fitting = [
+        (service, server.address)
+        for service, server in case.uses(ForwardingMethod.DIRECT)
+        if service.protocol is Protocol.TCP and service.vip.version == client.version
+    ]
+    for service, address in case.pace.each(fitting, "services at a real server"):
+        try:
+            place = case.place_of(address)
+            found.append((service, place, _comes_round(case, place, service, client)))
+        except CannotLook as reason:
+            yield skip(f"{service} → {address}", str(reason))
     any_came = any(came for _, _, came in found)
     for service, place, came in found:
         looked_at = f"{service} → {place.host}, answering {client}"

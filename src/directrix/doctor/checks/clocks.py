@@ -13,6 +13,7 @@ from directrix.system import frames
 from directrix.system.frames import Route
 
 _DAY = 86_400_000
+_TOGETHER = 128
 _TOLERATED = 2_000
 """Milliseconds: a host that keeps time by NTP is far closer, and a slow answer is not that late."""
 
@@ -31,7 +32,8 @@ def look(case: Case) -> Iterator[Finding]:
     if not asked:
         yield skip("clocks", "there is no real server that could be asked")
     for interface, places in asked.items():
-        yield from _compare(case, interface, places)
+        for part in case.pace.in_parts(places, _TOGETHER, "real servers"):
+            yield from _compare(case, interface, part)
 
 
 def _compare(case: Case, interface: str, places: list[Place]) -> Iterator[Finding]:

@@ -20,17 +20,20 @@ def look(case: Case) -> Iterator[Finding]:
     served = case.servers(ForwardingMethod.DIRECT)
     if not served:
         yield skip("real servers", "none is reached by direct routing")
-    for address, uses in served.items():
-        try:
-            place = case.place_of(address)
-        except CannotLook as reason:
-            yield skip(str(address), str(reason))
+    missing: set[Address] = set()
+    for service, server in case.pace.each(case.uses(ForwardingMethod.DIRECT), "services at a real server"):
+        if server.address in missing:
             continue
-        for service, server in uses:
-            try:
-                yield _try(case, place, service, server)
-            except CannotLook as reason:
-                yield skip(_looked_at(service, server), str(reason))
+        try:
+            place = case.place_of(server.address)
+        except CannotLook as reason:
+            missing.add(server.address)
+            yield skip(str(server.address), str(reason))
+            continue
+        try:
+            yield _try(case, place, service, server)
+        except CannotLook as reason:
+            yield skip(_looked_at(service, server), str(reason))
 
 
 def _try(case: Case, place: Place, service: Service, server: Server) -> Finding:
@@ -43,7 +46,7 @@ def _try(case: Case, place: Place, service: Service, server: Server) -> Finding:
         return _refused(case, place, service, server)
     if reach is Reach.REJECTED:
         said = "it answers a SYN for the VIP with an ICMP error: a firewall there rejects it"
-        return _wrong(service, server, said, [examine(service, server.address)])
+        return _wrong(service, server, said, [examine(service, server.address, place.source)])
     if reach is Reach.BOUNCED:
         said = "it sends the packet on: it does not carry the VIP, and forwards what is not for itself"
         return _wrong(service, server, said, carry_vip(service.vip, str(server.address)))
@@ -69,20 +72,22 @@ def _refused(case: Case, place: Place, service: Service, server: Server) -> Find
                     f"port as it is: let it listen at {service.port}, or have packets redirected to it"
                 )
                 return _wrong(service, server, said, [redirect(service, port, on)])
-    said = f"it has the VIP, but nobody listens at port {service.port}: start the service; until then, take it out"
-    return _wrong(service, server, said, [quiesce(service, server)])
+    taken_out = server.weight > 0 and case.has_another(service, server)
+    until = "; until then, take it out" if taken_out else ""
+    said = f"it has the VIP, but nobody listens at port {service.port}: start the service{until}"
+    return _wrong(service, server, said, [quiesce(service, server)] if taken_out else [])
 
 
 def _silent(case: Case, place: Place, service: Service, server: Server) -> Finding:
     on = server.address
     if echoes(case, place, service.vip):
         said = f"it carries the VIP, but a SYN for port {service.port} gets no answer: a firewall there drops it"
-        return _wrong(service, server, said, [examine(service, on)])
+        return _wrong(service, server, said, [examine(service, on, place.source)])
     if _lives(case, place, service, on):
         said = "it takes nothing for the VIP, though it lives: it does not carry it (or its firewall drops all for it)"
-        return _wrong(service, server, said, [*carry_vip(service.vip, str(on)), examine(service, on)])
+        return _wrong(service, server, said, [*carry_vip(service.vip, str(on)), examine(service, on, place.source)])
     said = "it answers ARP, and nothing else: a firewall or rp_filter there drops whatever comes from this director"
-    return _wrong(service, server, said, [examine(service, on)])
+    return _wrong(service, server, said, [examine(service, on, place.source)])
 
 
 def _datagrams(case: Case, place: Place, service: Service, server: Server) -> Finding:
@@ -91,7 +96,8 @@ def _datagrams(case: Case, place: Place, service: Service, server: Server) -> Fi
     if service.protocol is Protocol.UDP and service.port and refuses_datagrams(case, place, service.vip, service.port):
         if refuses_datagrams(case, place, on, service.port):
             said = f"it has the VIP, but nobody takes UDP at port {service.port}: start the service"
-            return _wrong(service, server, said, [quiesce(service, server)])
+            taken_out = server.weight > 0 and case.has_another(service, server)
+            return _wrong(service, server, said, [quiesce(service, server)] if taken_out else [])
         said = f"it refuses UDP for the VIP at port {service.port}, though not for its own address {on}"
         return _wrong(service, server, said, [redirect(service, None, str(on))])
     if not echoes(case, place, service.vip):
@@ -109,8 +115,7 @@ def _lives(case: Case, place: Place, service: Service, address: Address) -> bool
 def _wrong(service: Service, server: Server, said: str, remedies: list[Remedy]) -> Finding:
     """What is wrong with a real server that gets no connections any more hurts no new client."""
     outcome = Outcome.FAIL if server.weight > 0 else Outcome.WARN
-    left = [each for each in remedies if server.weight > 0 or not each.command.endswith(" -w 0")]
-    return Finding(outcome, _looked_at(service, server), said, tuple(left))
+    return Finding(outcome, _looked_at(service, server), said, tuple(remedies))
 
 
 def _looked_at(service: Service, server: Server) -> str:

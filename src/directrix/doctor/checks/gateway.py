@@ -9,22 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address
 
 from directrix.doctor.case import CannotLook, Case, Place, who_answers
-from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip
+from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
+from directrix.doctor.gateways import FAR, default_route
+from directrix.doctor.host import Carried
 from directrix.doctor.probing import foreign_syn
 from directrix.doctor.served import Server, Service
 from directrix.lvs import Address, ForwardingMethod, Protocol
 
 _LOOKED_AT = (ForwardingMethod.DIRECT, ForwardingMethod.MASQUERADE)
 _PATIENCE = 0.4
+_TOGETHER = 128
 _WITHOUT_VIP = {
     True: "as masquerading needs it; for another method this host lacks the VIP",
     False: "right for direct routing and tunnels, for which this host lacks the VIP; with masquerading it has to be",
 }
 """What it means for a host without the VIP whether its gateway is the director."""
-_FAR = {4: ip_address("198.51.100.1"), 6: ip_address("2001:db8:ffff::1")}
 
 
 def look(case: Case) -> Iterator[Finding]:
@@ -45,7 +46,8 @@ def look(case: Case) -> Iterator[Finding]:
         else:
             tried.setdefault(place.interface, []).append(_Trial(place, *use))
     for interface, trials in tried.items():
-        yield from _from_director(case, interface, trials)
+        for part in case.pace.in_parts(trials, _TOGETHER, "real servers"):
+            yield from _from_director(case, interface, part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,10 @@ class _Trial:
 def _from_director(case: Case, interface: str, trials: list[_Trial]) -> Iterator[Finding]:
     """All real servers of a wire at once: nothing but the time tells that no answer comes."""
     wire, own = case.wire(interface), case.own_mac(interface)
-    tried = [foreign_syn(case, trial.place, _FAR[trial.target[0].version], *trial.target) for trial in trials]
+    tried = [foreign_syn(case, trial.place, FAR[trial.target[0].version], *trial.target) for trial in trials]
     heard = wire.ask(
         [each.syn for each in tried],
-        lambda heard: heard.kind == "tcp" and heard.to == own and heard.destination in _FAR.values(),
+        lambda heard: heard.kind == "tcp" and heard.to == own and heard.destination in FAR.values(),
         seconds=_PATIENCE,
         enough=0,
     )
@@ -85,13 +87,13 @@ def _from_director(case: Case, interface: str, trials: list[_Trial]) -> Iterator
 
 def _judged(case: Case, trial: _Trial, came_here: bool) -> Finding:
     address, interface = trial.place.host, trial.place.interface
-    looked_at = f"{address}, answering {_FAR[address.version]}"
+    looked_at = f"{address}, answering {FAR[address.version]}"
     if trial.direct and came_here:
         return fail(
             looked_at,
             "its answers to clients from elsewhere come to the director, which drops what says it comes from the VIP: "
             "the director is its default gateway",
-            [_another_gateway(case, interface, address)],
+            _another_gateway(case, interface, trial),
         )
     if trial.direct:
         return ok(looked_at, "its answers don't come through the director")
@@ -104,13 +106,21 @@ def _judged(case: Case, trial: _Trial, came_here: bool) -> Finding:
     )
 
 
-def _another_gateway(case: Case, interface: str, address: Address) -> Remedy:
-    """The gateway the director uses itself, if it is on the same wire; else none at all."""
+def _another_gateway(case: Case, interface: str, trial: _Trial) -> list[Remedy]:
+    """The gateway the director uses itself, if it is on the same wire; else the one router there.
+
+    No gateway at all is right where the VIP is of the same network: clients are then supposed to be.
+    """
+    address = trial.place.host
     way = case.host.default_way(address.version)
     family = " -6" if address.version == 6 else ""
     if way is not None and way.gateway is not None and way.interface == interface:
-        return Remedy(f"ip{family} route replace default via {way.gateway}", str(address))
-    return Remedy(f"ip{family} route del default", str(address))
+        return [Remedy(f"ip{family} route replace default via {way.gateway}", str(address))]
+    if remedies := default_route(case, interface, address.version, case.servers(), str(address)):
+        return remedies
+    if any(own.interface == interface and own.reaches(trial.service.vip) for own in case.host.carried):
+        return [Remedy(f"ip{family} route del default", str(address))]
+    return []
 
 
 def _here(case: Case) -> Iterator[Finding]:
@@ -120,9 +130,10 @@ def _here(case: Case) -> Iterator[Finding]:
         way = case.host.default_way(vip.version)
         client = case.client if case.client is not None and case.client.version == vip.version else None
         if client is not None and case.host.way_to(client) is None:
-            yield fail(f"the route to the client {client}", "there is none: it gets no answer")
+            remedies = default_route(case, own[0].interface, vip.version, []) if (own := _own(case, vip)) else []
+            yield fail(f"the route to the client {client}", "there is none: it gets no answer", remedies)
         if way is None or way.gateway is None:
-            yield ok(f"the default gateway for {vip}", "there is none: clients of its own networks alone are answered")
+            yield _without(case, vip)
             continue
         looked_at = f"the default gateway {way.gateway} on {way.interface}"
         source = case.asking_address(way.interface, way.gateway)
@@ -136,7 +147,8 @@ def _here(case: Case) -> Iterator[Finding]:
             yield skip(looked_at, str(reason))
             continue
         if not gateway:
-            yield fail(looked_at, "nobody answers for it: clients from elsewhere get no answer")
+            remedies = default_route(case, way.interface, vip.version, [])
+            yield fail(looked_at, "nobody answers for it: clients from elsewhere get no answer", remedies)
         elif not case.host.has(vip):
             here = director and director[0] == gateway[0]
             yield ok(looked_at, f"it is {'' if here else 'not '}the director, {_WITHOUT_VIP[bool(here)]}")
@@ -150,6 +162,30 @@ def _here(case: Case) -> Iterator[Finding]:
             )
         else:
             yield ok(looked_at, "it is not the director")
+
+
+def _without(case: Case, vip: Address) -> Finding:
+    """Without a default gateway; clients of a VIP that is of none of this host's networks are elsewhere, too."""
+    looked_at, own = f"the default gateway for {vip}", _own(case, vip)
+    if not own or any(each.reaches(vip) for each in own):
+        return ok(looked_at, "there is none: clients of its own networks alone are answered")
+    return warn(
+        looked_at,
+        "there is none, and the VIP is of another network: clients there get no answer",
+        default_route(case, own[0].interface, vip.version, []),
+    )
+
+
+def _own(case: Case, vip: Address) -> list[Carried]:
+    """The addresses of this host that stand in networks."""
+    return [
+        each
+        for each in case.host.carried
+        if each.scope == "global"
+        and each.address.version == vip.version
+        and each.prefix < vip.max_prefixlen
+        and not case.is_vip(each.address)
+    ]
 
 
 CHECK = Check(

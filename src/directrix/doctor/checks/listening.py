@@ -20,12 +20,12 @@ _LAST_WELL_KNOWN = 1023
 def look(case: Case) -> Iterator[Finding]:
     """Each service named, or, if none is, each socket that takes packets for the host's own address only."""
     if case.services:
-        for service in case.services:
+        for service in case.pace.each(case.services, "services"):
             yield _service(case, service)
         return
     if not case.vips:
         yield skip("sockets", "no VIP is known here; name it with --vip, or better, its services with --service")
-    for vip in case.vips:
+    for vip in case.pace.each(case.vips, "VIPs"):
         yield from _unnamed(case, vip)
 
 
@@ -119,7 +119,7 @@ def _own_addresses(case: Case, vip: Address) -> list[Address]:
     return [
         each.address
         for each in case.host.carried
-        if each.interface != LOOPBACK and each.address.version == vip.version and each.address not in case.vips
+        if each.interface != LOOPBACK and each.address.version == vip.version and not case.is_vip(each.address)
     ]
 
 

@@ -8,15 +8,19 @@ from directrix.doctor.case import CannotLook, Case, Place
 from directrix.doctor.commands import set_mtu
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
 from directrix.doctor.probing import echoes, knock
-from directrix.lvs import Address, Protocol
+from directrix.lvs import Address, ForwardingMethod, Protocol
 
 
 def look(case: Case) -> Iterator[Finding]:
     """Each real server's own word, by the maximum segment size it tells, or an echo as long as allowed."""
-    served = case.servers()
+    served = {
+        address: uses
+        for address, uses in case.servers().items()
+        if any(server.method is not ForwardingMethod.TUNNEL for _, server in uses)
+    }
     if not served:
-        yield skip("real servers", "there is none")
-    for address, uses in served.items():
+        yield skip("real servers", "there is none but behind tunnels, at which tunnel-path looks")
+    for address, uses in case.pace.each(served.items(), "real servers"):
         service = next((each for each, _ in uses if each.protocol is Protocol.TCP), None)
         try:
             place = case.place_of(address)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from directrix.doctor.case import CannotLook, Case
 from directrix.doctor.commands import quiesce
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
+from directrix.doctor.served import Server, Service
 from directrix.lvs import Address, ForwardingMethod
 
 
@@ -16,7 +17,7 @@ def look(case: Case) -> Iterator[Finding]:
     if not servers:
         yield skip("real servers", "there is none")
     answers = case.ask_for(servers)
-    for address in servers:
+    for address in case.pace.each(servers, "real servers"):
         try:
             yield _look_at(case, address, answers.get(address, []))
         except CannotLook as reason:
@@ -28,17 +29,18 @@ def _look_at(case: Case, address: Address, answers: list[bytes]) -> Finding:
     direct = any(server.method is ForwardingMethod.DIRECT for _, server in uses)
     way = case.host.way_to(address)
     if way is None:
-        return fail(str(address), "there is no route to it", [quiesce(*use) for use in uses])
+        return _unusable(case, str(address), "there is no route to it", uses)
     if way.local:
         return ok(str(address), "it is this host")
     if way.gateway is not None:
         if not direct:
             return ok(str(address), f"reached through the router {way.gateway}")
-        return fail(
+        return _unusable(
+            case,
             str(address),
             f"it is behind the router {way.gateway}, not on a segment of the director's: direct routing puts its MAC "
             "on the frame and can't pass a router, which sends the packet back to the VIP",
-            [quiesce(service, server) for service, server in uses if server.method is ForwardingMethod.DIRECT],
+            [use for use in uses if use[1].method is ForwardingMethod.DIRECT],
         )
     case.way_of(address)
     looked_at = f"{address} on {way.interface}"
@@ -47,9 +49,8 @@ def _look_at(case: Case, address: Address, answers: list[bytes]) -> Finding:
         (each for each in case.host.neighbours if (each.address, each.interface) == (address, way.interface)), None
     )
     if not answers:
-        wanted = [quiesce(service, server) for service, server in uses if server.weight > 0]
         said = "nobody answers for it: it is down, or not on this wire; its connections wait in vain"
-        return fail(looked_at, said, wanted) if wanted else warn(looked_at, said)
+        return _unusable(case, looked_at, said, uses)
     if len(answers) > 1:
         told = " and ".join(mac.hex(":") for mac in answers)
         return fail(looked_at, f"two hosts answer for it: {told}. One of them has the wrong address")
@@ -62,6 +63,20 @@ def _look_at(case: Case, address: Address, answers: list[bytes]) -> Finding:
             [forget],
         )
     return ok(looked_at, f"it answers from {answers[0].hex(':')}")
+
+
+def _unusable(case: Case, looked_at: str, said: str, uses: Sequence[tuple[Service, Server]]) -> Finding:
+    """A real server that can't be used: to be taken out, but where no other would be left.
+
+    Who gets no connections any more hurts no new client.
+    """
+    chosen = [(service, server) for service, server in uses if server.weight > 0]
+    if not chosen:
+        return warn(looked_at, said)
+    remedies = [quiesce(*use) for use in chosen if case.has_another(*use)]
+    if not remedies:
+        said += "; it is not to be taken out, since no other real server is left"
+    return fail(looked_at, said, remedies)
 
 
 CHECK = Check(

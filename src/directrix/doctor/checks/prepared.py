@@ -21,7 +21,7 @@ def look(case: Case) -> Iterator[Finding]:
     """Each VIP that was started here: all that must be so."""
     command, status = _PREPARING[case.role]
     try:
-        started = [each for each in status() if each.started and (not case.vips or each.vip in case.vips)]
+        started = [each for each in status() if each.started and (not case.vips or case.is_vip(each.vip))]
     except HostError as error:
         yield skip(f"directrix {command}", str(error))
         return

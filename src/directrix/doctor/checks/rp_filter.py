@@ -11,11 +11,13 @@ from collections.abc import Iterator
 
 from directrix.doctor.case import LOOPBACK, CannotLook, Case, who_answers
 from directrix.doctor.checks.arp_settings import effective
+from directrix.doctor.commands import single
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip
 from directrix.doctor.probing import echoes
 from directrix.lvs import Address
 
 _STRICT = 1
+_TUNNELS = ("ipip", "gre", "ip6tnl", "ip6gre")
 _MOST_NEIGHBOURS = 64
 
 
@@ -44,6 +46,33 @@ def look(case: Case) -> Iterator[Finding]:
             yield ok(looked_at, f"strict, but answers leave by {name} too")
         else:
             yield ok(looked_at, "packets are taken by whatever way they come")
+    yield from _out_of_tunnels(case, vips[0])
+
+
+def _out_of_tunnels(case: Case, vip: Address) -> Iterator[Finding]:
+    """The devices that take packets out of tunnels: no route to a client leads by one.
+
+    The loose filter, too, drops what comes by an interface without an address of its own.
+    """
+    for name, link in case.host.links.items():
+        if link.kind not in _TUNNELS or not link.up:
+            continue
+        value = effective(case, name, "rp_filter")
+        looked_at = f"{name}: rp_filter {value}"
+        if not value:
+            yield ok(looked_at, "what comes out of the tunnel is taken")
+            continue
+        addressed = any(each.interface == name and each.address.version == 4 for each in case.host.carried)
+        if value != _STRICT and addressed:
+            yield ok(looked_at, "what comes out of the tunnel is taken from clients to whom any route leads")
+            continue
+        remedies = [] if addressed else [Remedy(f"ip address add {single(vip)} dev {name} scope host", safe=True)]
+        yield fail(
+            looked_at,
+            "what comes out of the tunnel is dropped: clients sent it, to whom no route by this device leads"
+            + ("" if addressed else ", and it has no address of its own"),
+            [*remedies, _loose(name)],
+        )
 
 
 def _at_router(case: Case, vip: Address) -> Iterator[Finding]:
@@ -93,7 +122,7 @@ def _receiving(case: Case, vip: Address) -> list[str]:
     carrying = {
         each.interface: each.address
         for each in case.host.carried
-        if each.address.version == 4 and each.interface != LOOPBACK and each.address not in case.vips
+        if each.address.version == 4 and each.interface != LOOPBACK and not case.is_vip(each.address)
     }
     found = []
     for name, source in carrying.items():

@@ -11,13 +11,15 @@ from directrix.doctor.served import Server, Service
 from directrix.lvs import ForwardingMethod
 from directrix.lvs.addresses import endpoint
 
+_PORT_STAYS = {ForwardingMethod.DIRECT: "direct routing", ForwardingMethod.TUNNEL: "a tunnel"}
+
 
 def look(case: Case) -> Iterator[Finding]:
     """Each service of the table."""
     if not case.services:
         asked = f" of {', '.join(map(str, case.vips))}" if case.vips else ""
         yield fail("the table", f"it has no virtual service{asked}: every packet is left to the host")
-    for service in case.services:
+    for service in case.pace.each(case.services, "services"):
         chosen = [server for server in service.servers if server.weight > 0]
         if not service.servers:
             yield fail(str(service), "it has no real server: clients are refused")
@@ -34,12 +36,12 @@ def look(case: Case) -> Iterator[Finding]:
 
 def _ports(service: Service) -> Iterator[Finding]:
     for server in service.servers:
-        if server.method is ForwardingMethod.DIRECT and not service.key.fwmark and server.port != service.port:
-            kept = Server(server.address, service.port, server.method, server.weight)
+        if server.method in _PORT_STAYS and not service.key.fwmark and server.port != service.port:
+            kept = Server(server.address, service.port, server.method, server.weight, server.tunnel)
             yield warn(
                 f"{service} → {real(server)}",
-                f"direct routing leaves the port as it is: packets reach it at port {service.port}, whatever port "
-                "the table has",
+                f"{_PORT_STAYS[server.method]} leaves the port as it is: packets reach it at port {service.port}, "
+                "whatever port the table has",
                 [
                     Remedy(f"directrix ipvsadm -d {service.option} -r {real(server)}"),
                     Remedy(

@@ -6,8 +6,9 @@ import ipaddress
 from collections.abc import Iterator
 
 from directrix.doctor.case import LOOPBACK, Case
-from directrix.doctor.commands import carry_vip, single
-from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip
+from directrix.doctor.commands import announce, carry_vip, on_director
+from directrix.doctor.daemon import Router
+from directrix.doctor.finding import THE_DIRECTOR, Check, Finding, Remedy, Role, fail, ok, skip
 from directrix.doctor.host import Carried, Host
 from directrix.doctor.redirection import redirected
 from directrix.lvs import Address
@@ -17,7 +18,7 @@ def look(case: Case) -> Iterator[Finding]:
     """Each VIP on this host."""
     if not case.vips:
         yield skip("VIPs", "none is known here; name it with --vip")
-    for vip in case.vips:
+    for vip in case.pace.each(case.vips, "VIPs"):
         if case.role is Role.DIRECTOR:
             yield from _on_director(case, vip)
         elif case.role is Role.REALSERVER:
@@ -28,6 +29,10 @@ def look(case: Case) -> Iterator[Finding]:
 
 def _on_director(case: Case, vip: Address) -> Iterator[Finding]:
     carried = [each for each in case.host.has(vip) if each.interface != LOOPBACK]
+    router = case.vrrp.router_of(vip)
+    if router is not None and (not carried or not router.holds):
+        yield _by_vrrp(vip, router, carried)
+        return
     if carried:
         yield ok(f"VIP {vip}", f"carried on {', '.join(each.interface for each in carried)}")
         return
@@ -38,8 +43,19 @@ def _on_director(case: Case, vip: Address) -> Iterator[Finding]:
     yield fail(
         f"VIP {vip}",
         "the director does not carry it: nobody answers when clients ask for it",
-        [Remedy(f"ip address add {single(vip)} dev {interface}", safe=True)] if interface else [],
+        [Remedy(f"ip address add {on_director(vip, interface)}", safe=True)] if interface else [],
     )
+
+
+def _by_vrrp(vip: Address, router: Router, carried: list[Carried]) -> Finding:
+    """A VIP that goes with the mastership, which is elsewhere, or has not come with it."""
+    looked_at = f"VIP {vip}, which goes with {router.called}"
+    if carried:
+        said = f"this director is no master ({router.state}) and carries it nevertheless: two hosts have it"
+        return fail(looked_at, said, [Remedy(f"ip address del {each} dev {each.interface}") for each in carried])
+    if router.holds:
+        return fail(looked_at, "this director is master and does not carry it: nobody answers when clients ask for it")
+    return ok(looked_at, f"not carried: this director is no master ({router.state})")
 
 
 def _on_real_server(case: Case, vip: Address) -> Iterator[Finding]:
@@ -49,11 +65,7 @@ def _on_real_server(case: Case, vip: Address) -> Iterator[Finding]:
     elsewhere = [each for each in host.has(vip) if each.interface != LOOPBACK]
     wide = [each for each in on_lo if each.prefix != vip.max_prefixlen]
     if wide:
-        yield fail(
-            f"{looked_at} as {wide[0]} on lo",
-            f"on lo this makes every address of {_network(wide[0])} one of this host: it can't answer clients there",
-            [*carry_vip(vip), Remedy(f"ip address del {wide[0]} dev lo")],
-        )
+        yield _too_wide(vip, wide[0])
     elif on_lo:
         yield ok(looked_at, "carried on lo")
     if elsewhere and not any(_may_stand(each, host) for each in elsewhere):
@@ -61,7 +73,11 @@ def _on_real_server(case: Case, vip: Address) -> Iterator[Finding]:
         yield fail(
             f"{looked_at} on {first.interface}",
             "there it is an address of the wire, and this host answers for it beside the director",
-            [*carry_vip(vip), Remedy(f"ip address del {first} dev {first.interface}")],
+            [
+                *carry_vip(vip),
+                Remedy(f"ip address del {first} dev {first.interface}"),
+                announce(vip, on=THE_DIRECTOR),
+            ],
         )
     elif elsewhere:
         yield ok(looked_at, f"carried on {elsewhere[0].interface}, which is on no wire")
@@ -74,6 +90,19 @@ def _on_real_server(case: Case, vip: Address) -> Iterator[Finding]:
             )
 
 
+def _too_wide(vip: Address, carried: Carried) -> Finding:
+    """Of IPv4 all addresses of its network are local then; IPv6 gets a route to that network by lo."""
+    network, away = _network(carried), Remedy(f"ip address del {carried} dev lo")
+    if vip.version == 4:
+        said = f"on lo this makes every address of {network} one of this host: it can't answer clients there"
+        remedies = [*carry_vip(vip), away]
+    else:
+        # The same IPv6 address isn't carried twice, so the wide one goes first.
+        said = f"on lo this makes a second route to {network}, and answers to clients there may go by it, to nowhere"
+        remedies = [away, *carry_vip(vip)]
+    return fail(f"VIP {vip} as {carried} on lo", said, remedies)
+
+
 def _on_bystander(case: Case, vip: Address) -> Iterator[Finding]:
     carried = case.host.has(vip)
     if not carried:
@@ -82,7 +111,7 @@ def _on_bystander(case: Case, vip: Address) -> Iterator[Finding]:
         yield fail(
             f"VIP {vip} on {each.interface}",
             "this host carries the VIP, though it is neither director nor real server of it",
-            [Remedy(f"ip address del {each} dev {each.interface}")],
+            [Remedy(f"ip address del {each} dev {each.interface}"), announce(vip, on=THE_DIRECTOR)],
         )
 
 

@@ -17,6 +17,7 @@ from directrix.keepalived.values import (
     AnyCheck,
     GlobalDefinitions,
     GroupMark,
+    PassiveHealth,
     RealServer,
     SorryServer,
     VirtualServer,
@@ -92,6 +93,7 @@ def _virtual_server(
     if found["engine"] and not found["persistence"]:
         reading.warn("persistence_engine means something only with persistence_timeout", "engine")
     _quorum(reading, found)
+    found["passive_health"] = _passive_health(reading, len(real_servers))
     _sorry_server(reading, found)
     return make(VirtualServer, found)
 
@@ -201,6 +203,24 @@ def _quorum(reading: Reading, found: dict[str, Any]) -> None:
     if found["hysteresis"] >= found["quorum"]:
         reading.warn(f"the hysteresis must be less than the quorum: it is {found['quorum'] - 1}", "hysteresis")
         found["hysteresis"] = found["quorum"] - 1
+
+
+def _passive_health(reading: Reading, servers: int) -> PassiveHealth | None:
+    inner = reading.given.get("passive_health")
+    if not isinstance(inner, Reading):
+        return None
+    found = PassiveHealth(**inner.values())
+    if not 0 < found.out_below < found.back_above:
+        told = "out_below" if "out_below" in inner.given else "back_above"
+        inner.error(f"out_below ({found.out_below:g}) is above 0 and below back_above ({found.back_above:g})", told)
+    if found.most_out >= 1:
+        inner.error("most_out is less than 1: not all servers may be out", "most_out")
+    if found.hold > found.hold_most:
+        told = "hold" if "hold" in inner.given else "hold_most"
+        inner.error(f"hold ({found.hold:g}) is not above hold_most ({found.hold_most:g})", told)
+    if servers == 1:
+        inner.warn("a single real server has no peers to be judged by")
+    return found
 
 
 def _sorry_server(reading: Reading, found: dict[str, Any]) -> None:

@@ -104,6 +104,24 @@ class Port(Kind):
         return str(value)
 
 
+class Share(Kind):
+    """A part of something."""
+
+    @property
+    def syntax(self) -> str:
+        return "<0-1>"
+
+    def read(self, arguments: Arguments) -> float:
+        word = arguments.next("a part")
+        part = float(word.text) if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?|\.[0-9]{1,9}", word.text) else -1.0
+        if not 0.0 <= part <= 1.0:
+            raise arguments.wrong(word, f"{arguments.keyword} takes a part, from 0 to 1, not {word.text!r}")
+        return part
+
+    def write(self, value: float) -> str:
+        return f"{value:.9f}".rstrip("0").rstrip(".")
+
+
 @dataclass(frozen=True)
 class Endpoint(Kind):
     """An address, and a port if one is given."""

@@ -12,6 +12,7 @@ from directrix.keepalived.schema.server_kinds import (
     Granularity,
     GroupLine,
     ServiceHeader,
+    Share,
 )
 from directrix.keepalived.words import Block, Header, Keyword, Section, unused
 from directrix.lvs import Protocol, SchedulerFlags
@@ -25,6 +26,7 @@ USUAL_PERSISTENCE = 360
 
 _SNMP = "there is no SNMP; `directrix run` has an HTTP API and metrics"
 _WEIGHTS = 2**31 - 1
+_YEAR = 366 * 86400.0
 
 DEFAULTS = (
     Keyword("virtualhost", Text("a host"), "default Host header of HTTP checks"),
@@ -65,6 +67,19 @@ _FLAGS = (
     ("mh-port", SchedulerFlags.FLAG_2, "of mh: the client's port counts, too"),
 )
 
+PASSIVE_HEALTH = Block(
+    "passive_health",
+    (
+        Keyword("out_below", Share(), "part of its peers' share below which a server is taken out; 0.5", ours=True),
+        Keyword("back_above", Share(), "part of it from which on one that came back is well; 0.8", ours=True),
+        Keyword("sample", Number(1, 0xFFFFFFFF), "recent connections it takes to judge a server; 20", ours=True),
+        Keyword("most_out", Share(), "part of the servers that may be out at a time; 0.5", ours=True),
+        Keyword("hold", Seconds(0.001, _YEAR), "how long one is out, each time in a row twice as long; 60", ours=True),
+        Keyword("hold_most", Seconds(0.001, _YEAR), "how long it is out at most; 3600", ours=True),
+    ),
+)
+"""Fields are those of `PassiveHealth`."""
+
 VIRTUAL_SERVER = Block(
     "virtual_server",
     (
@@ -103,6 +118,12 @@ VIRTUAL_SERVER = Block(
         *DEFAULTS,
         Keyword("inhibit_on_failure", Presence(), "default of the servers: a failure sets the weight to 0 and no more"),
         Keyword("weight", Number(1, _WEIGHTS), "default weight of its servers", "default_weight", shorthand=True),
+        Keyword(
+            "passive_health",
+            Section(PASSIVE_HEALTH, merged=True, telling=True),
+            "judge servers by clients' handshakes, too",
+            ours=True,
+        ),
         unused("snmp_name", _SNMP, "<NAME>"),
         unused("nat_mask", "IPVS has none, and keepalived dropped it long ago", "<NETMASK>"),
         Keyword(

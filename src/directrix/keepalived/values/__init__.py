@@ -46,6 +46,7 @@ from directrix.keepalived.values.scripts import Fifo, Script
 from directrix.keepalived.values.servers import (
     AddressRange,
     GroupMark,
+    PassiveHealth,
     RealServer,
     SorryServer,
     VirtualServer,
@@ -83,6 +84,7 @@ __all__ = [
     "NextHop",
     "Notify",
     "ParameterMatch",
+    "PassiveHealth",
     "Pattern",
     "PingCheck",
     "RealServer",

@@ -102,6 +102,27 @@ class SorryServer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PassiveHealth:
+    """`passive_health`, directrix's own: real servers are judged by their clients' handshakes, too.
+
+    Attributes:
+        out_below: part of its peers' share of completed connections below which a server is quiesced.
+        back_above: part of it from which on a server that came back is well.
+        sample: recent connections it takes to judge a server.
+        most_out: part of the servers that may be out at a time.
+        hold: seconds a server is out; each time in a row twice as long.
+        hold_most: seconds it is out at most.
+    """
+
+    out_below: float = 0.5
+    back_above: float = 0.8
+    sample: int = 20
+    most_out: float = 0.5
+    hold: float = 60.0
+    hold_most: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualServer:
     """`virtual_server`. One of `address`, `fwmark` and `group` says what it is for.
 
@@ -127,6 +148,7 @@ class VirtualServer:
         smtp_alert: e-mail as the quorum comes and goes.
         virtualhost, connect_timeout, retry, delay_before_retry, warmup, delay_loop,
             inhibit_on_failure: defaults for its real servers.
+        passive_health: None without.
         sorry_server: None without.
         real_servers: in the order written.
     """
@@ -160,6 +182,7 @@ class VirtualServer:
     warmup: float | None = None
     delay_loop: float = 60.0
     inhibit_on_failure: bool = False
+    passive_health: PassiveHealth | None = None
     sorry_server: SorryServer | None = None
     real_servers: tuple[RealServer, ...] = ()
 

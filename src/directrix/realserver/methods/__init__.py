@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from directrix.realserver.methods import arptables, redirect, sysctl
+from directrix.realserver.methods import arptables, redirect, sysctl, tunnel
 from directrix.realserver.task import Task
 from directrix.system.facts.fact import Fact
 
@@ -18,8 +18,10 @@ METHODS: Mapping[str, Callable[[Task], list[Fact]]] = MappingProxyType(
         "sysctl": sysctl.facts,
         "arptables": arptables.facts,
         "redirect": redirect.facts,
+        "tunnel": tunnel.facts,
     }
 )
 """By name; each raises HostError where the host can't be a real server in its way."""
 
 DEFAULT = "sysctl"
+TUNNEL = "tunnel"

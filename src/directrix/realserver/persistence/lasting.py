@@ -11,9 +11,13 @@ from pathlib import Path
 from directrix.system.facts.address import OwnAddress
 from directrix.system.facts.fact import BootFact, Fact
 from directrix.system.facts.files import TextFile
+from directrix.system.facts.ingress import Clsact, IngressProgram
 from directrix.system.facts.rules import NftTable, XtablesRule
 from directrix.system.facts.setting import Setting
+from directrix.system.facts.tunnel_devices import FouPort, TunnelDevice, TunnelMode
 from directrix.system.whereabouts import Vip
+
+_BY_COMMANDS = OwnAddress | NftTable | XtablesRule | TunnelDevice | TunnelMode | FouPort | Clsact | IngressProgram
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,19 @@ class Lasting:
 
     @property
     def addresses(self) -> list[OwnAddress]:
-        """The VIP, if it is to be carried."""
-        return [fact for fact in self.wanted if isinstance(fact, OwnAddress)]
+        """The VIP, if it is to be carried by lo."""
+        return [fact for fact in self.wanted if isinstance(fact, OwnAddress) and fact.interface == "lo"]
 
     @property
     def rules(self) -> list[BootFact]:
-        """The firewall rules."""
-        return [fact for fact in self.wanted if isinstance(fact, NftTable | XtablesRule)]
+        """The firewall rules, and what takes packets out of tunnels, with addresses on its devices."""
+        carried = self.addresses
+        return [fact for fact in self.wanted if isinstance(fact, _BY_COMMANDS) and fact not in carried]
+
+    @property
+    def interfaces(self) -> list[str]:
+        """The interfaces that must be there before."""
+        return [fact.interface for fact in self.wanted if isinstance(fact, Clsact)]
 
     def path(self, *parts: str) -> Path:
         """A path of the host."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -35,12 +36,14 @@ def unit(lasting: Lasting, wanted: Sequence[BootFact]) -> list[Fact]:
 
 def text(lasting: Lasting, wanted: Sequence[BootFact]) -> str:
     """The unit's file. It comes before the network's services, so that those can listen on the VIP."""
+    devices = [f" sys-subsystem-net-devices-{_escaped(name)}.device" for name in lasting.interfaces]
     lines = [
         lasting.heading,
         "[Unit]",
         f"Description=Real server for {lasting.vip}",
-        "Wants=network-pre.target",
-        "After=network-pre.target systemd-sysctl.service nftables.service netfilter-persistent.service",
+        f"Wants=network-pre.target{''.join(devices)}",
+        "After=network-pre.target systemd-sysctl.service nftables.service netfilter-persistent.service"
+        + "".join(devices),
         "Before=network.target",
         "",
         "[Service]",
@@ -54,6 +57,11 @@ def text(lasting: Lasting, wanted: Sequence[BootFact]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _escaped(name: str) -> str:
+    """A name as systemd has it in the names of units."""
+    return "".join(letter if re.match(r"[A-Za-z0-9:_.]", letter) else f"\\x{ord(letter):02x}" for letter in name)
 
 
 def _line(words: Sequence[str]) -> str:

@@ -3,8 +3,8 @@
 `ip_forward` and its counterpart of IPv6 are no single values: writing one changes that of every
 interface, and more. So its state is all of these values, and undoing puts each of them back.
 
-The interface lo is left alone where our data plane is: it asks the kernel for routes as if from lo,
-which must forward for that.
+Where our data plane is, lo forwards in any case: it asks the kernel for routes as if from lo. So of lo counts how it
+was before the data plane came, which its record tells, and it is left alone as long as that is there.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from directrix.system.facts.fact import Command
 from directrix.system.facts.setting import of_interface, setting_command
 
 _TABLES = Path("/run/directrix/tables")
+_RECORD = "record.json"
 _SWITCH = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
 _FAMILY = {4: "ipv4", 6: "ipv6"}
 
@@ -45,7 +46,11 @@ class Forwarding:
         """All values that the switch changes, as JSON; None if the kernel lacks this version of IP."""
         if sysctl.read(_SWITCH[self.version]) is None:
             return None
-        return json.dumps({name: sysctl.read(name) for name in [_SWITCH[self.version], *self._changed()]})
+        values = {name: sysctl.read(name) for name in [_SWITCH[self.version], *self._changed()]}
+        lo = of_interface(_FAMILY[self.version], "lo", "forwarding")
+        if lo in values:
+            values[lo] = _of_data_plane().get(lo.replace(".", "/"), [values[lo]])[0]
+        return json.dumps(values)
 
     def _changed(self) -> list[str]:
         family = _FAMILY[self.version]
@@ -71,7 +76,7 @@ class Forwarding:
         if values.get(_SWITCH[self.version]) == "1":
             return []
         lo = of_interface(_FAMILY[self.version], "lo", "forwarding")
-        if lo in values and _data_plane_is_here():
+        if lo in values and _of_data_plane():
             values[lo] = "1"
         others = {name: value for name, value in values.items() if name != _SWITCH[self.version] and value != "0"}
         return [
@@ -80,8 +85,11 @@ class Forwarding:
         ]
 
 
-def _data_plane_is_here() -> bool:
+def _of_data_plane() -> dict[str, list[str | None]]:
+    """The settings that our data plane has changed here: how each was, and how it is now."""
     try:
-        return (_TABLES / str(namespaces.cookie())).exists()
-    except OSError:
-        return False
+        record = json.loads((_TABLES / str(namespaces.cookie()) / _RECORD).read_text())
+        settings: dict[str, list[str | None]] = record["settings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return settings

@@ -12,7 +12,7 @@ It is left as it is.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from directrix.system.commands import CommandFailed
 from directrix.system.facts.fact import Command, Fact, FactStatus, status_of
@@ -29,10 +29,12 @@ class Done:
     Attributes:
         commands: as a person would type them.
         left: the facts that somebody else changed meanwhile, and that were therefore left alone.
+        unknown: the holders there was nothing to stop of.
     """
 
     commands: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def start(book: Book, holdings: Sequence[Holding], *, rehearse: bool = False) ->
     with book.locked() as lock:
         ledger = book.read()
         plan = _started(ledger, holdings)
-        book.write(plan.ledger)
+        book.write(plan.ledger, "nothing was changed")
         try:
             _carry_out(plan.commands, lock)
         except BaseException as error:
@@ -100,15 +102,21 @@ def stop(book: Book, holders: Sequence[str], *, rehearse: bool = False) -> Done:
         CommandFailed, OSError: the system could not be asked; nothing was changed.
     """
     if rehearse:
-        return _all_let_go(book.read(), holders).done
+        known = book.read()
+        return replace(_all_let_go(known, holders).done, unknown=_unknown(known, holders))
     with book.locked() as lock:
-        plan = _all_let_go(book.read(), holders)
+        known = book.read()
+        plan = _all_let_go(known, holders)
         try:
             _carry_out(plan.commands, lock)
         except (CommandFailed, OSError) as error:
             raise _explained(error, "not all was put back; try again when that is mended") from None
-        book.write(plan.ledger)
-        return plan.done
+        book.write(plan.ledger, "all was put back, and is still noted; try again when that is mended")
+        return replace(plan.done, unknown=_unknown(known, holders))
+
+
+def _unknown(known: Ledger, holders: Sequence[str]) -> tuple[str, ...]:
+    return tuple(holder for holder in holders if holder not in known.holders)
 
 
 def status(facts: Sequence[Fact]) -> tuple[FactStatus, ...]:

@@ -20,15 +20,31 @@ from directrix.system.facts.address import OwnAddress
 from directrix.system.facts.fact import Fact
 from directrix.system.facts.files import SymbolicLink, TextFile
 from directrix.system.facts.forwarding import Forwarding
+from directrix.system.facts.ingress import Clsact, IngressProgram
 from directrix.system.facts.rules import Chain, NftTable, XtablesRule, XtablesTable
 from directrix.system.facts.setting import Setting
+from directrix.system.facts.tunnel_devices import FouPort, TunnelDevice, TunnelMode
 from directrix.system.host_error import HostError
 
 RUNTIME = Path("/run/directrix/hosts")
 
 _KINDS: dict[str, type[Any]] = {
     kind.kind: kind
-    for kind in (OwnAddress, Setting, Forwarding, NftTable, XtablesTable, XtablesRule, TextFile, SymbolicLink)
+    for kind in (
+        OwnAddress,
+        Setting,
+        Forwarding,
+        NftTable,
+        XtablesTable,
+        XtablesRule,
+        TextFile,
+        SymbolicLink,
+        TunnelDevice,
+        TunnelMode,
+        FouPort,
+        Clsact,
+        IngressProgram,
+    )
 }
 
 
@@ -61,6 +77,17 @@ class Ledger:
     def held_by(self, holder: str) -> list[Entry]:
         """The entries of a holder."""
         return [entry for entry in self.entries.values() if holder in entry.holders]
+
+    def was(self, setting: str) -> str | None:
+        """What a kernel parameter was before anybody held it; None if nobody does, or it was not there."""
+        for entry in self.entries.values():
+            if isinstance(entry.fact, Setting) and entry.fact.name == setting:
+                return entry.before
+            if isinstance(entry.fact, Forwarding):
+                values: dict[str, str | None] = json.loads(entry.before or "{}")
+                if setting in values:
+                    return values[setting]
+        return None
 
     def copy(self) -> Ledger:
         """One that can be changed without this one."""
@@ -174,8 +201,22 @@ class Book:
                 f"{path} is damaged, so it isn't known what was there before", "delete it, and undo by hand"
             ) from None
 
-    def write(self, ledger: Ledger) -> None:
-        """Keep the ledger, whole or not at all; an empty one is kept by having no file, if none was kept over boots."""
+    def write(self, ledger: Ledger, otherwise: str = "") -> None:
+        """Keep the ledger, whole or not at all; an empty one is kept by having no file, if none was kept over boots.
+
+        Raises:
+            HostError: it can't be kept; `otherwise` says what that means.
+        """
+        try:
+            self._write(ledger)
+        except OSError as error:
+            raise self._unwritable(error, otherwise) from None
+
+    def _unwritable(self, error: OSError, hint: str = "") -> HostError:
+        what = "where it is noted what was there before"
+        return HostError(f"{self.path.parent} can't be written, {what}: {error.strerror}", hint)
+
+    def _write(self, ledger: Ledger) -> None:
         if not ledger.holders and not ledger.entries and not self._kept_files():
             self.path.unlink(missing_ok=True)
             return
@@ -210,9 +251,7 @@ class Book:
         try:
             descriptor = self._lock()
         except OSError as error:
-            raise HostError(
-                f"{self.path.parent} can't be written, where it is noted what was there before: {error.strerror}"
-            ) from None
+            raise self._unwritable(error) from None
         try:
             yield descriptor
         finally:

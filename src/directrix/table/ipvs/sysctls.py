@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Mapping
 
-from directrix.lvs.sysctls import SYSCTLS, BadSysctl, SysctlValue, check, show
+from directrix.lvs.sysctls import OF_IPVS, BadSysctl, SysctlValue, check, find, show
 from directrix.system import sysctl
 
 
@@ -16,7 +16,7 @@ def read_all() -> dict[str, SysctlValue]:
         ValueError: the kernel shows what is no value.
     """
     found: dict[str, SysctlValue] = {}
-    for known in SYSCTLS.values():
+    for known in OF_IPVS.values():
         text = sysctl.read(known.full_name)
         if text is not None:
             numbers = [int(word) for word in text.split()]
@@ -31,16 +31,18 @@ def write_all(values: Mapping[str, SysctlValue]) -> None:
         BadSysctl: ENOENT, EINVAL or what else the kernel says.
     """
     check(values)
+    for name in values.keys() - OF_IPVS.keys():
+        raise BadSysctl(errno.ENOENT, f'cannot stat key "{find(name).full_name}"', "the kernel's IPVS does not have it")
     before: dict[str, str | None] = {}
     for name, value in values.items():
-        known = SYSCTLS[name]
+        known = OF_IPVS[name]
         old = sysctl.read(known.full_name)
         try:
             sysctl.require(known.full_name, show(value))
         except OSError as error:
             for done, text in before.items():
                 if text is not None:
-                    sysctl.write(SYSCTLS[done].full_name, text)
+                    sysctl.write(OF_IPVS[done].full_name, text)
             number = error.errno or errno.EINVAL
             what = "cannot stat" if number == errno.ENOENT else "setting"
             raise BadSysctl(number, f'{what} key "{known.full_name}"', "the kernel refused it") from None

@@ -16,11 +16,13 @@ from directrix.lvs import (
     Timeouts,
     VirtualService,
 )
+from directrix.lvs.budget import Budget, BudgetState
 from directrix.lvs.errors import InvalidRequest, NoSuchService, ServerExists, ServiceExists
 from directrix.lvs.sysctls import DEFAULTS, SysctlValue
 from directrix.lvs.sysctls import check as check_sysctls
 from directrix.table.interface import HandshakesByServer, Table, check_address, check_netmask, check_server
 from directrix.table.marks import MarkRules
+from directrix.table.memory.budgets import Spending
 from directrix.table.memory.destination import Destination
 from directrix.table.memory.service import Service, check_names
 from directrix.table.memory.statistics import Statistics
@@ -38,6 +40,7 @@ class Control(Table):
         self._timeouts = Timeouts()
         self._sysctls = dict(DEFAULTS)
         self._marks = MarkRules()
+        self._budgets: dict[ServiceKey, Spending] = {}
 
     def services(self) -> list[ServiceState]:
         return [service.state() for service in self._services.values()]
@@ -69,6 +72,7 @@ class Control(Table):
         for destination in tuple(service.destinations):
             self._discard(service, destination)
         del self._services[key]
+        self._budgets.pop(key, None)
 
     def flush(self) -> None:
         for key in tuple(self._services):
@@ -116,6 +120,23 @@ class Control(Table):
             key: {d.server.key: d.handshakes.value() for d in service.destinations}
             for key, service in self._services.items()
         }
+
+    def budgets(self) -> dict[ServiceKey, BudgetState]:
+        return {key: self._budgets[key].state(self._now) for key in self._services if key in self._budgets}
+
+    def set_budget(self, key: ServiceKey, budget: Budget | None) -> None:
+        self._find(key)
+        if budget is None:
+            self._budgets.pop(key, None)
+        else:
+            budget.check()
+            self._budgets[key] = Spending(budget)
+
+    def set_budgets(self, budgets: Mapping[ServiceKey, Budget]) -> None:
+        for key, budget in budgets.items():
+            self._find(key)
+            budget.check()
+        self._budgets = {key: Spending(budget) for key, budget in budgets.items()}
 
     def sysctls(self) -> dict[str, SysctlValue]:
         return dict(self._sysctls)

@@ -139,6 +139,8 @@ class VerdictName(enum.StrEnum):
     """Dropped: the real server of its connection was removed."""
     DROP_PACKET = enum.auto()
     """Dropped: it would have made a connection, and the sysctl drop_packet defends the table."""
+    OVER_BUDGET = enum.auto()
+    """Dropped: it would have made a connection more than its service, or its source, has a budget for."""
 
 
 @dataclass(frozen=True, slots=True)

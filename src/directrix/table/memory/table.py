@@ -308,6 +308,9 @@ class MemoryTable(Control):
             return VerdictName.NO_SERVICE if virtual else VerdictName.NOT_OURS
         if not self._opens(packet):
             return VerdictName.NO_CONNECTION
+        budget = self._budgets.get(service.definition.key)
+        if budget is not None and budget.refuses(packet.client, self._now):
+            return VerdictName.OVER_BUDGET
         if self._defence.drops_packet():
             return VerdictName.DROP_PACKET
         if packet.client_port == FTP_DATA:

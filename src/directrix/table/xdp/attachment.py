@@ -2,13 +2,15 @@
 
 `auto` takes native XDP where a driver has it, and tc everywhere else: at virtual devices XDP
 would lose the checksum and segmentation state that packets of local stacks carry. Ports of a
-bridge or bond are left alone, their master sees the packets. A VLAN device is taken for itself,
-unless XDP sits below it and sees its frames first.
+bridge or bond are left alone, their master sees the packets. XDP at a bond of hardware runs in its
+ports' drivers, and their frames count as the bond's. A VLAN device is taken for itself, unless XDP
+sits below it and sees its frames first.
 """
 
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
@@ -18,6 +20,8 @@ from typing import Any
 from directrix.lvs.errors import InvalidRequest, TableUnavailable
 from directrix.system import sysctl
 from directrix.system.commands import CommandFailed, run
+from directrix.system.facts import ledger
+from directrix.system.host_error import HostError
 from directrix.system.links import Link, links
 from directrix.table.xdp import handover, layout, libbpf
 from directrix.table.xdp.maps import Maps
@@ -26,6 +30,11 @@ HOOKS = ("auto", "xdp", "xdp-generic", "tc")
 _XDP_MODES = {"xdp": libbpf.XDP_NATIVE, "xdp-generic": libbpf.XDP_GENERIC}
 _IP_TYPES = ("none", "ppp", "ipip", "sit", "gre", "tunnel6", "gre6")
 _PORT_KINDS = ("bridge", "bond", "team")
+_ONE_BUFFER = 3498
+"""The largest MTU whose frames, with two tags, lie in one page beside what XDP and the kernel keep there."""
+
+_BUFFERS_SINCE = (6, 3)
+"""The first Linux that redirects frames of several buffers."""
 
 _NEIGHBOUR_SETTINGS = {
     # An address in use is asked for again about every second, so that a real server whose MAC
@@ -110,13 +119,18 @@ def choose(names: list[str], found: list[Link]) -> list[Link]:
     return chosen
 
 
+def _needs_several_buffers(link: Link) -> bool:
+    """Whether its frames may be longer than what XDP, on this kernel, can send on by another device, as it hands up."""
+    return link.mtu > _ONE_BUFFER and tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) < _BUFFERS_SINCE
+
+
 def _hook_for(link: Link, wanted: str) -> str:
     if link.type in _IP_TYPES:
         if wanted not in ("auto", "tc"):
             raise InvalidRequest(f"{link.name} has no Ethernet headers: only the tc hook can serve it")
         return "tc"
     if wanted == "auto":
-        return "tc" if link.kind else "xdp"
+        return "xdp" if link.wired and not _needs_several_buffers(link) else "tc"
     return wanted
 
 
@@ -143,7 +157,10 @@ def attach(data_plane: libbpf.Object, link: Link, wanted: str, before: Attachmen
     hook = _hook_for(link, wanted)
     if hook != "tc":
         try:
-            done = _attach_xdp(data_plane, link, hook, before)
+            if before and before.hook not in ("tc", hook):
+                done = _change_mode(data_plane, link, hook, before)
+            else:
+                done = _attach_xdp(data_plane, link, hook, before)
         except OSError as error:
             if wanted != "auto":
                 raise InvalidRequest(
@@ -195,11 +212,28 @@ def _attach_xdp(data_plane: libbpf.Object, link: Link, hook: str, before: Attach
     fd = data_plane.program("directrix_xdp")
     old = libbpf.xdp_program(link.index)
     ours = before is not None and before.program == old
-    if ours and before and before.hook != hook:
-        libbpf.xdp_detach(link.index, _XDP_MODES[before.hook])
-        old = 0
     libbpf.xdp_exchange(link.index, fd, _XDP_MODES[hook], old if ours else 0)
     return Attachment(link.index, link.name, hook, False, libbpf.program_id(fd))
+
+
+def _change_mode(data_plane: libbpf.Object, link: Link, hook: str, before: Attachment) -> Attachment:
+    """From XDP in the driver to XDP behind it, or back. A device has only one of them at a time: tc serves meanwhile.
+
+    Raises:
+        OSError: the device refuses; it is as it was.
+    """
+    meanwhile = _attach_tc(data_plane, link, None)
+    try:
+        if is_there(before):
+            libbpf.xdp_detach(link.index, _XDP_MODES[before.hook])
+        try:
+            return _attach_xdp(data_plane, link, hook, None)
+        except OSError:
+            with suppress(OSError):
+                exchange(before, data_plane.program("directrix_xdp"))
+            raise
+    finally:
+        detach(meanwhile)
 
 
 def _reason(error: OSError) -> str:
@@ -257,14 +291,26 @@ def tune(attachments: list[Attachment], before: dict[str, list[str]]) -> dict[st
         old = sysctl.read(path)
         if old is not None and old != value and sysctl.write(path, value):
             kept[path] = [kept[path][0] if path in kept else old, sysctl.read(path) or value]
+        elif old == value and path in _LOOK_UP_SETTINGS:
+            # It may be so only as long as somebody holds it, `directrix director start` for one; then it is ours to
+            # put back.
+            kept.setdefault(path, [_before_others(path) or value, value])
     return kept
 
 
 def untune(before: dict[str, list[str]]) -> None:
-    """Set back what `tune` changed, unless somebody changed it since."""
+    """Set back what `tune` changed, unless somebody changed it since, or holds it and will set it back."""
     for path, (old, ours) in before.items():
-        if sysctl.read(path) == ours:
+        if old != ours and sysctl.read(path) == ours and _before_others(path) is None:
             sysctl.write(path, old)
+
+
+def _before_others(path: str) -> str | None:
+    """What a setting was before a holder of facts changed it; None if none holds it."""
+    try:
+        return ledger.here().read().was(path.replace("/", "."))
+    except HostError:
+        return None  # nobody knows: its record is damaged
 
 
 def _tags_of(link: Link, by_name: dict[str, Link]) -> tuple[int, int]:
@@ -284,9 +330,13 @@ def describe_devices(maps: Maps, found: list[Link], attachments: list[Attachment
         InvalidRequest: two devices fall into one place of the table.
     """
     by_name = {link.name: link for link in found}
+    served = {attachment.ifindex for attachment in attachments}
+    maps.front.words[layout.FRONT.offsets["widest"] // 4] = max(
+        (link.mtu for link in found if link.index in served), default=0
+    )
     # A virtual device may take a redirected frame only to lose it; then XDP hands up instead.
     native = {attachment.ifindex for attachment in attachments if attachment.hook == "xdp"}
-    native &= {link.index for link in found if not link.kind}
+    native &= {link.index for link in found if link.wired}
     size = layout.DEVICE.size
     content = bytearray(layout.MAX_DEVICES * size)
     taken: dict[int, Link] = {}
@@ -300,11 +350,15 @@ def describe_devices(maps: Maps, found: list[Link], attachments: list[Attachment
                 f"their indexes differ by a multiple of {layout.MAX_DEVICES}: make one of them anew",
             )
         wire, tags = _tags_of(link, by_name)
+        master = by_name.get(link.master) if link.enslaved == "bond" else None
+        seen_as = master if master and master.index in served else link
         if tags:
             vlans[layout.VLAN_KEY.whole.pack(wire, tags)] = link.index.to_bytes(4, "little")
+            # of two tags the device between them sees the inner one
+            vlans[layout.VLAN_KEY.whole.pack(by_name[link.parent].index, link.vlan)] = link.index.to_bytes(4, "little")
         flags = layout.DEVICE_REDIRECT if wire in native else 0
-        mac = int.from_bytes(link.mac, "little")
-        layout.DEVICE.whole.pack_into(content, place * size, link.index, wire, tags, flags, mac, 0)
+        mac = int.from_bytes(seen_as.mac, "little")
+        layout.DEVICE.whole.pack_into(content, place * size, link.index, wire, tags, flags, mac, seen_as.index, 0)
     shared = maps.devices.bytes
     for place in range(layout.MAX_DEVICES):
         start = place * size

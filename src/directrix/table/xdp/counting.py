@@ -83,6 +83,7 @@ class Counting:
                 rows[row : row + _COUNT.size] = bytes(_COUNT.size)
         start = number * _HANDSHAKES.size
         self._maps.handshakes.bytes[start : start + _HANDSHAKES.size] = bytes(_HANDSHAKES.size)
+        _SERVER.pack_into(self._maps.servers.bytes, number * _SERVER.size, begun=0, last_begun=0)
 
     def server_leaves(self, number: int) -> None:
         """A server's figures stand still from now on; what it has counted is its service's."""

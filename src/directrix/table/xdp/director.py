@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from directrix.lvs import ServiceKey
+from directrix.lvs.budget import BudgetState
 from directrix.lvs.errors import InvalidRequest, TableError
+from directrix.lvs.flood import NO_FLOOD, Flood
 from directrix.system.links import Link
 from directrix.table.interface import HandshakesByServer
 from directrix.table.xdp import attachment, handover, layout, libbpf, loader, pins
@@ -48,6 +52,8 @@ class Status:
     handshakes: HandshakesByServer
     program: str
     current: bool
+    flood: Flood = NO_FLOOD
+    budgets: Mapping[ServiceKey, BudgetState] = field(default_factory=dict)
 
 
 def bring_up(
@@ -205,8 +211,10 @@ def renew(record: dict[str, Any]) -> None:
     bring_up([known.name for known in attachment.from_record(record) if known.name in here])
 
 
-def status() -> Status | None:
+def status(*, servers: bool = True) -> Status | None:
     """How the table of this namespace stands; None if there is none.
+
+    Without `servers` nothing is said of next hops and handshakes, which of a large table takes a while.
 
     Raises:
         TableUnavailable: this machine can't carry a table.
@@ -218,10 +226,12 @@ def status() -> Status | None:
     record = place.read_record()
     table = XdpTable(place)
     try:
-        table.look_up_hops()
-        hops = tuple(_hops(table))
+        if servers:
+            table.look_up_hops()
+        hops = tuple(_hops(table)) if servers else ()
         forwarded, replied = table.forwarded(), table.replied()
-        handshakes = table.handshakes()
+        handshakes = table.handshakes() if servers else {}
+        flood, budgets = table.flood(), table.budgets()
     finally:
         table.close()
     maps = Maps(place)
@@ -247,6 +257,8 @@ def status() -> Status | None:
             handshakes=handshakes,
             program=record.get("program", ""),
             current=record.get("program") == loader.object_hash(),
+            flood=flood,
+            budgets=budgets,
         )
     finally:
         libbpf.heard()
@@ -255,14 +267,13 @@ def status() -> Status | None:
 
 def _hops(table: XdpTable) -> list[Hop]:
     names = dict(attachment.interface_names())
-    resolved = [state for state, name in enumerate(layout.HOP_STATES) if name == "resolved"]
     return [
         Hop(
             service,
             server,
             layout.HOP_STATES[state],
-            names.get(ifindex, f"#{ifindex}") if state in (*resolved, layout.HOP_UNRESOLVED) else "",
-            mac.to_bytes(8, "little")[:6].hex(":") if state in resolved else "",
+            names.get(ifindex, f"#{ifindex}") if state in (*layout.HOPS_RESOLVED, layout.HOP_UNRESOLVED) else "",
+            mac.to_bytes(8, "little")[:6].hex(":") if state in layout.HOPS_RESOLVED else "",
         )
         for service, server, state, ifindex, mac in table.hops()
     ]

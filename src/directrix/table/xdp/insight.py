@@ -10,13 +10,17 @@ import struct
 from socket import htons
 
 from directrix.lvs import Address, Connection, MarkRule, RealServer, ServiceKey, Timeouts
+from directrix.lvs.budget import BudgetState
+from directrix.lvs.flood import FloodState
 from directrix.lvs.sysctls import SysctlValue
 from directrix.scheduling import Position
 from directrix.table.memory.connections import Key
 from directrix.table.memory.likeness import Group, Known, Member
 from directrix.table.xdp import connections, layout, libbpf
+from directrix.table.xdp.budgets import Budgets
 from directrix.table.xdp.clock import Ticks, current_tick
 from directrix.table.xdp.counting import Counting
+from directrix.table.xdp.floods import Floods
 from directrix.table.xdp.keys import address_bytes, index_place, key_from, mark_place
 from directrix.table.xdp.maps import Maps
 from directrix.table.xdp.pins import Place
@@ -38,6 +42,8 @@ class Insight:
         self._maps = Maps(place)
         self._table = XdpTable(place)
         self._reader = Reader(self._maps, Sets(self._maps), Counting(self._maps))
+        self._floods = Floods(self._maps)
+        self._budgets = Budgets(self._maps)
         self._ticks = Ticks(self._maps.parameter("hertz"))
         self.now = current_tick(self._maps.front.bytes, self._ticks)
 
@@ -165,14 +171,17 @@ class Insight:
         children = raw[_C["children"]] if raw[_C["kind"]] else 0  # a connection has its handshake's time there
         return Known(connection, self._member(raw[_C["server"]]), template, children, timeout)
 
-    def _places(self, wanted: bytes, addresses: bytes) -> tuple[int, int]:
-        """The two buckets of a key: place_of() in connection.h."""
+    def _flow_hash(self, wanted: bytes, addresses: bytes) -> int:
+        """flow_hash() in connection.h."""
         first, second = struct.unpack("=QQ", self._maps.parameter_bytes("seed"))
-        buckets = self._maps.parameter("buckets")
         number = int.from_bytes(wanted, "little")
         h = (_address_word(number >> 40 & 0xFF, addresses) ^ first) * 0xD6E8FEB86659FD93 & _MASK64
         h ^= h >> 32
-        h = (h ^ number ^ second) * 0x9FB21C651E98DF25 & _MASK64
+        return int((h ^ number ^ second) * 0x9FB21C651E98DF25 & _MASK64)
+
+    def _places(self, wanted: bytes, addresses: bytes) -> tuple[int, int]:
+        """The two buckets of a key: place_of() in connection.h."""
+        h, buckets = self._flow_hash(wanted, addresses), self._maps.parameter("buckets")
         return (h >> 32) * buckets >> 32, ((h ^ h >> 32) & 0xFFFFFFFF) * buckets >> 32
 
     def has_room(self, key: Key, *, template: bool = False) -> bool:
@@ -189,6 +198,42 @@ class Insight:
             for slot in range(layout.BUCKET_SLOTS)
         )
         return any(not any(shared[at : at + 8]) for at in starts)
+
+    # Floods and budgets.
+
+    def flood(self) -> FloodState:
+        """Whether the table is under flood."""
+        return self._floods.state()
+
+    def knows_first_packet(self, key: Key) -> bool:
+        """Whether this connection's SYN was sent on without an entry a moment ago."""
+        return self._floods.knows(self._flow_hash(_slot_id(key, False), _slot_addresses(key.client, key.virtual)))
+
+    def picked_in_flood(self, service: ServiceKey, key: Key) -> Member | None:
+        """The real server that a flood's hash gives a connection of this service to, if its client has no template."""
+        number = self._service_number(service)
+        if number is None:
+            return None
+        virtual, unit, _ = self._reader.service_and_set(number)
+        if virtual.persistence:
+            hash_ = self._floods.client_hash(number, key.client)
+        else:
+            hash_ = self._flow_hash(_slot_id(key, False), _slot_addresses(key.client, key.virtual))
+        server = self._floods.pick(unit, hash_)
+        return None if server is None else self._member(server)
+
+    def budget(self, service: ServiceKey) -> BudgetState | None:
+        """The budget of a service, if it has one."""
+        number = self._service_number(service)
+        return None if number is None else self._budgets.state(number)
+
+    def source_left(self, service: ServiceKey, client: Address) -> int | None:
+        """How many connections the client's source may open at once now; None if its service doesn't count."""
+        number = self._service_number(service)
+        return None if number is None else self._budgets.source_left(number, client)
+
+    def _service_number(self, service: ServiceKey) -> int | None:
+        return next((n for n in self._reader.service_numbers() if self._reader.virtual_service(n).key == service), None)
 
     # What only the data plane knows.
 
@@ -215,7 +260,7 @@ class Insight:
         if number is None:
             return None
         raw = dict(zip(_HOP.offsets, _HOP.whole.unpack_from(self._maps.hops.bytes, number * _HOP.size), strict=True))
-        if layout.HOP_STATES[raw["state"]] != "resolved":
+        if raw["state"] not in layout.HOPS_RESOLVED:
             return None
         late = self._maps.parameter("hop_ticks")
         if min(self._age(raw[name]) for name in ("checked", "asked")) >= late:

@@ -42,6 +42,10 @@ MAX_FWMARK_RULES = 4096
 MAX_FWMARK_PREFIXES = 24576
 MAX_FWMARK_RANGES = 32768
 FWMARK_HEAD_BITS = 64
+SKETCH_BITS = 18
+BUDGET_SHIFT = 10
+BUDGET_WAYS = 8
+BUDGET_LINE_BITS = 14
 VERDICTS = 32
 STATES = 32
 STATE_MASK = 0x7F
@@ -65,6 +69,8 @@ CONNECTION_PACKET = 0x10000
 SLOT_CLAIMED = 1
 FWMARK_RULE = 1
 FWMARK_GHOST = 2
+GUARD_DROP_PACKET, GUARD_BUDGETS = 1, 2
+FLOOD_OFF, FLOOD_ENDING, FLOOD_ON = range(3)
 
 INDEX_PRIME = 0x9E3779B97F4A7C15
 
@@ -130,8 +136,8 @@ FRONT = _record(
     "plain:I beyond:I service_top:I ftp:I connections:I now:I server_top:I lo:I layout:I changes:I set_cursor:I "
     "generation:I up:I lblc_expiration:I lblcr_expiration:I "
     f"timeout:{STATES * 4}s index:{INDEX_SIZE * 2}s address_mark:{ADDRESS_MARKS}s "
-    f"verdicts:{MAX_CPUS * VERDICTS * 8}s forwarded:Q replied:Q now_ns:Q estimates:I "
-    f"sysctl:{SYSCTLS.size}s defence:{DEFENCE.size}s pad:I",
+    f"verdicts:{MAX_CPUS * VERDICTS * 8}s forwarded:Q replied:Q now_ns:Q guards:I flood:I estimates:I "
+    f"sysctl:{SYSCTLS.size}s defence:{DEFENCE.size}s widest:I tunnels:I",
     aligned={"index": 2, "address_mark": 1, "verdicts": 8},
 )
 
@@ -158,7 +164,8 @@ HOP = _record(
 
 SERVER = _record(
     "server",
-    "active:I inactive:I persistent:I overload:I connections:Q unit:I incarnation:I reserved:32s "
+    "active:I inactive:I persistent:I overload:I connections:Q unit:I incarnation:I begun:Q last_begun:Q "
+    "path_told:I path_mtu:H pad:H reserved:8s "
     "address:16s weight:I upper_threshold:I lower_threshold:I service:I port:H family:B method:B generation:I in_use:I "
     "key:20s removed:I last_weight:I tunnel_type:B tunnel_flags:B tunnel_port:H "
     "zero_connections:Q zero_packets:Q zero_bytes:Q kept_connections:Q kept_packets:Q kept_bytes:Q "
@@ -178,9 +185,8 @@ HANDSHAKES_SPACING = handshakes.SPACING
 
 HANDSHAKES = _record(
     "handshakes",
-    "begun:Q completed:Q failed:Q last_begun:Q last_completed:Q rate_begun:Q rate_completed:Q pad:Q "
-    f"time:{HANDSHAKE_OCTAVES * 8}s",
-    aligned={"time": 8},
+    f"completed:Q failed:Q last_completed:Q rate_begun:Q rate_completed:Q pad:24s time:{HANDSHAKE_OCTAVES * 8}s",
+    aligned={"pad": 8, "time": 8},
 )
 
 STATISTICS = _record(
@@ -191,6 +197,23 @@ STATISTICS = _record(
     "rate_out_packets:Q rate_out_bytes:Q zero_out_packets:Q zero_out_bytes:Q",
 )
 
+FLOOD = _record(
+    "flood",
+    "unentered:Q admitted:Q ended:Q last_unentered:Q last_admitted:Q rate_unentered:I rate_admitted:I pad:16s",
+    aligned={"pad": 8},
+)
+
+FLOODING = _record("flooding", "began:Q ended:Q floods:I epoch:I left:I calm:I line:I lap:I")
+
+BUDGET = _record(
+    "budget",
+    "interval:Q burst:Q source_interval:Q source_burst:Q mask4:I in_force:I mask6:16s full:Q over:Q source_over:Q "
+    "rate:I period:I most:I source_rate:I source_period:I source_most:I prefix4:B prefix6:B pad:6s",
+    aligned={"pad": 2},
+)
+
+SOURCE_LINE = _record("source_line", f"cell:{BUDGET_WAYS * 8}s", aligned={"cell": 8})
+
 CONNECTION = _record(
     "connection",
     "client_port:H port:H protocol:B family:B kind:H address:32s server:I expires:I status:I control:I children:I "
@@ -200,7 +223,7 @@ CONNECTION = _record(
 BUCKET_SIZE = CONNECTION.size * BUCKET_SLOTS
 HEAD_LINE_SIZE = 64
 
-DEVICE = _record("device", "ifindex:I wire:I tags:I flags:I mac:Q pad:Q")
+DEVICE = _record("device", "ifindex:I wire:I tags:I flags:I mac:Q arrives:I pad:I")
 
 VLAN_KEY = _record("vlan_key", "wire:I tags:I", align=4)
 
@@ -241,5 +264,15 @@ SCHEDULERS = (
 )
 """Schedulers by their number in the data plane."""
 
-HOP_UNKNOWN, HOP_RESOLVED, HOP_UNRESOLVED, HOP_NO_ROUTE, HOP_LOCAL, HOP_TUNNEL, HOP_MASQUERADE = range(7)
-HOP_STATES = ("unknown", "resolved", "no neighbour yet", "no route", "this host", "resolved", "resolved")
+(
+    HOP_UNKNOWN,
+    HOP_RESOLVED,
+    HOP_UNRESOLVED,
+    HOP_NO_ROUTE,
+    HOP_LOCAL,
+    HOP_TUNNEL,
+    HOP_NARROW,
+    HOP_MASQUERADE,
+) = range(8)
+HOP_STATES = ("unknown", "resolved", "no neighbour yet", "no route", "this host", "resolved", "resolved", "resolved")
+HOPS_RESOLVED = (HOP_RESOLVED, HOP_TUNNEL, HOP_NARROW, HOP_MASQUERADE)

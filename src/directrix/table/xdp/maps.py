@@ -110,6 +110,31 @@ class Maps:
         return self._shared("handshakes", layout.MAX_SERVERS * layout.HANDSHAKES.size)
 
     @cached_property
+    def floods(self) -> Shared:
+        """struct flood by service number."""
+        return self._shared("floods", layout.MAX_SERVICES * layout.FLOOD.size)
+
+    @cached_property
+    def flooding(self) -> Shared:
+        """struct flooding."""
+        return self._shared("flooding", layout.FLOODING.size)
+
+    @cached_property
+    def sketch(self) -> Shared:
+        """Words of 64 bits, those of the even epochs first."""
+        return self._shared("sketch", 2 * 8 << layout.SKETCH_BITS)
+
+    @cached_property
+    def budgets(self) -> Shared:
+        """struct budget by service number."""
+        return self._shared("budgets", layout.MAX_SERVICES * layout.BUDGET.size)
+
+    @cached_property
+    def sources(self) -> Shared:
+        """struct source_line by hash of a source."""
+        return self._shared("sources", layout.SOURCE_LINE.size << layout.BUDGET_LINE_BITS)
+
+    @cached_property
     def service_stats(self) -> Shared:
         """struct statistics by service number; the last is of all."""
         return self._shared("service_stats", (layout.MAX_SERVICES + 1) * layout.STATISTICS.size)

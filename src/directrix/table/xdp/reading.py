@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address
 from socket import ntohs
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from directrix.lvs import (
     Address,
@@ -20,7 +20,7 @@ from directrix.lvs import (
 from directrix.lvs.handshakes import Handshakes
 from directrix.table.xdp import layout
 from directrix.table.xdp.counting import Counting, figures
-from directrix.table.xdp.keys import key_from
+from directrix.table.xdp.keys import address_from, key_from
 from directrix.table.xdp.maps import Maps
 from directrix.table.xdp.sets import Sets
 from directrix.table.xdp.tunnels import tunnel_from
@@ -31,6 +31,8 @@ _HANDSHAKES = layout.HANDSHAKES
 _S = _SERVER.places
 _ATTEMPTS = 3
 """Enough where the estimator is at work for less than a millisecond every two seconds."""
+_LARGE = 0.05
+"""Seconds. Where one look takes longer than that the estimator is nearly always at work: another would be no better."""
 
 T = TypeVar("T")
 
@@ -50,9 +52,10 @@ class Reader:
         """
         front = self._maps.front.bytes
         for _ in range(_ATTEMPTS):
-            before = layout.FRONT.get(front, 0, "estimates")
+            before, start = layout.FRONT.get(front, 0, "estimates"), time.monotonic()
             result = read()
-            if before % 2 == 0 and before == layout.FRONT.get(front, 0, "estimates"):
+            of_one_moment = before % 2 == 0 and before == layout.FRONT.get(front, 0, "estimates")
+            if of_one_moment or time.monotonic() - start > _LARGE:
                 break
         return result
 
@@ -89,15 +92,20 @@ class Reader:
 
     def handshakes(self, number: int) -> dict[tuple[Address, int], Handshakes]:
         """Handshakes with the real servers of a service."""
-        return {
-            server.key: self._handshakes(server_number) for server_number, server in self.service_and_numbers(number)[1]
-        }
+        unit = _SERVICE.get(self._maps.services.bytes, number * _SERVICE.size, "set")
+        found = {}
+        for server in self._sets.numbers(unit):
+            raw = _SERVER.whole.unpack_from(self._maps.servers.bytes, server * _SERVER.size)
+            found[address_from(raw[_S["address"]], raw[_S["family"]]), ntohs(raw[_S["port"]])] = self._handshakes(
+                server
+            )
+        return found
 
     def _handshakes(self, server: int) -> Handshakes:
         raw = _HANDSHAKES.whole.unpack_from(self._maps.handshakes.bytes, server * _HANDSHAKES.size)
         place = _HANDSHAKES.places
         return Handshakes(
-            begun=raw[place["begun"]],
+            begun=_SERVER.get(self._maps.servers.bytes, server * _SERVER.size, "begun"),
             completed=raw[place["completed"]],
             failed=raw[place["failed"]],
             recent_begun=raw[place["rate_begun"]] / 1024,
@@ -120,11 +128,10 @@ class Reader:
         ]
 
 
-def real_server(raw: tuple[int, ...]) -> RealServer:
+def real_server(raw: tuple[Any, ...]) -> RealServer:
     """The real server in an unpacked struct server, as the operator defined it."""
-    packed: bytes = raw[_S["address"]]  # type: ignore[assignment]
     return RealServer(
-        IPv4Address(packed[:4]) if raw[_S["family"]] == 4 else IPv6Address(packed),
+        address_from(raw[_S["address"]], raw[_S["family"]]),
         ntohs(raw[_S["port"]]),
         ForwardingMethod(raw[_S["method"]]),
         raw[_S["weight"]],

@@ -1,4 +1,4 @@
-"""IPVS's sysctls as they lie in the front of the table, `struct sysctls` of `bpf/table.h`.
+"""Sysctls as they lie in the front of the table, `struct sysctls` of `bpf/table.h`.
 
 Each is one store of four aligned bytes, so packets see the old value or the new one.
 """
@@ -42,3 +42,12 @@ def write(front: memoryview, values: Mapping[str, SysctlValue], ticks: Ticks) ->
         at = _START + layout.SYSCTLS.offsets[name]
         for place, part in enumerate(value if isinstance(value, tuple) else (value,)):
             front[at + 4 * place : at + 4 * place + 4].cast("i")[0] = part
+        if name == "drop_packet":
+            set_guard(front, layout.GUARD_DROP_PACKET, up=value != 0)
+
+
+def set_guard(front: memoryview, guard: int, *, up: bool) -> None:
+    """Have new connections asked what this guard (layout.GUARD_…) wants to know, or no longer."""
+    at = layout.FRONT.offsets["guards"]
+    word = front[at : at + 4].cast("I")
+    word[0] = word[0] | guard if up else word[0] & ~guard

@@ -1,18 +1,13 @@
 """The table in eBPF maps, as a Table.
 
-Who changes it holds the lock of its place. What is needed to find things quickly (services by
-key, servers by address, those kept aside, free numbers) is read from the maps when somebody else
-has changed them since, and kept up to date otherwise.
+Who changes it holds the lock of its place. What is needed to find things quickly (`numbers.py`) is read
+from the maps when somebody else has changed them since, and kept up to date otherwise.
 """
 
 from __future__ import annotations
 
-import struct
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from socket import htons
 
 from directrix.lvs import (
     Address,
@@ -32,8 +27,8 @@ from directrix.lvs import (
     tcp,
 )
 from directrix.lvs.addresses import endpoint
+from directrix.lvs.budget import Budget, BudgetState
 from directrix.lvs.errors import (
-    InvalidRequest,
     NoSuchScheduler,
     NoSuchServer,
     NoSuchService,
@@ -41,6 +36,7 @@ from directrix.lvs.errors import (
     ServerExists,
     ServiceExists,
 )
+from directrix.lvs.flood import Flood
 from directrix.lvs.service import PERSISTENCE_ENGINES
 from directrix.lvs.sysctls import SysctlValue
 from directrix.lvs.sysctls import check as check_sysctls
@@ -48,64 +44,52 @@ from directrix.system.local_address import is_here
 from directrix.table.interface import HandshakesByServer, Table, check_address, check_netmask, check_server
 from directrix.table.marks import MarkRules
 from directrix.table.xdp import connections, layout, libbpf, masquerading, removal, sysctls, tunnels
+from directrix.table.xdp.budgets import Budgets
 from directrix.table.xdp.clock import Ticks, timeout_ticks
 from directrix.table.xdp.counting import Counting
 from directrix.table.xdp.draft import Draft
 from directrix.table.xdp.draining import Draining
+from directrix.table.xdp.floods import Floods
 from directrix.table.xdp.index import ServiceIndex
 from directrix.table.xdp.keys import address_bytes, address_from, key_bytes, key_from
 from directrix.table.xdp.maps import LOOK, Maps
 from directrix.table.xdp.marks import Marks
+from directrix.table.xdp.numbers import Numbers, identity
 from directrix.table.xdp.pins import Place
 from directrix.table.xdp.reading import Reader
+from directrix.table.xdp.records import Records
 from directrix.table.xdp.sets import Sets
 
 _FRONT, _SERVICE, _SERVER = layout.FRONT, layout.SERVICE, layout.SERVER
 _METHODS = (ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL, ForwardingMethod.MASQUERADE)
 _RESOLVED = {
-    ForwardingMethod.DIRECT: layout.HOP_RESOLVED,
-    ForwardingMethod.TUNNEL: layout.HOP_TUNNEL,
-    ForwardingMethod.MASQUERADE: layout.HOP_MASQUERADE,
+    ForwardingMethod.DIRECT: (layout.HOP_RESOLVED, layout.HOP_NARROW),
+    ForwardingMethod.TUNNEL: (layout.HOP_TUNNEL,),
+    ForwardingMethod.MASQUERADE: (layout.HOP_MASQUERADE,),
 }
-"""The state of a next hop that is known, by method."""
-_KEPT_ASIDE = 2
-_KEPT_SECONDS = 120
-"""How long IPVS keeps a removed server that no connection refers to."""
-
-ServerId = tuple[int, bytes, int]
-"""Family (4 or 6), address and port: what identifies a server inside its service."""
+"""The states of a next hop that is known, by method."""
 
 
-@dataclass(slots=True)
-class _Index:
-    """Where things are."""
-
-    services: dict[bytes, int] = field(default_factory=dict)
-    servers: dict[int, dict[ServerId, int]] = field(default_factory=dict)
-    aside: dict[tuple[bytes, ServerId], int] = field(default_factory=dict)
-    free: list[int] = field(default_factory=list)
-
-
-class XdpTable(Table):
+class XdpTable(Records, Table):
     """The table pinned at `place`, which must have been loaded."""
 
     def __init__(self, place: Place) -> None:
+        super().__init__(Maps(place))
         self._place = place
-        self._maps = Maps(place)
         self._sets = Sets(self._maps)
         self._counting = Counting(self._maps)
         self._draining = Draining(self._maps)
+        self._floods = Floods(self._maps)
+        self._budgets = Budgets(self._maps)
         self._reader = Reader(self._maps, self._sets, self._counting)
         self._marks = Marks(self._maps)
         self._index = ServiceIndex(self._maps, self._marks.of)
         self._ticks = Ticks(self._maps.parameter("hertz"))
-        self._known = _Index()
+        self._known = Numbers(self._maps, self._counting)
         self._known_at = -1
         self._many: ExitStack | None = None
         self._drafts: dict[int, Draft] = {}
         self._removed = False
-        self._looked_aside = 0
-        """The second in which those kept aside were last looked through: they expire by the second."""
 
     @property
     def size(self) -> int:
@@ -115,7 +99,7 @@ class XdpTable(Table):
     # Changing: lock, look what others did, do it, count the change.
 
     @contextmanager
-    def _changing(self) -> Iterator[_Index]:
+    def _changing(self) -> Iterator[Numbers]:
         if self._many is not None:
             yield self._known
             return
@@ -156,65 +140,17 @@ class XdpTable(Table):
         if removed and sysctls.number(self._maps.front.bytes, "expire_nodest_conn"):
             removal.clear(self._maps)
 
-    def _front(self, name: str) -> int:
-        return _FRONT.get(self._maps.front.bytes, 0, name)
-
     def _count_change(self) -> None:
         self._known_at = (self._front("changes") + 1) & 0xFFFFFFFF
         self._set_front("changes", self._known_at)
 
-    def _set_front(self, name: str, value: int) -> None:
-        self._maps.front.words[_FRONT.offsets[name] // 4] = value
-
-    def _refreshed(self) -> _Index:
+    def _refreshed(self) -> Numbers:
         if self._known_at != self._front("changes"):
-            self._known = self._read_index()
+            self._known.read(self._reader)
             self._known_at = self._front("changes")
             self._sets.forget()
             self._marks.forget()
         return self._known
-
-    def _read_index(self) -> _Index:
-        index = _Index()
-        for number in self._reader.service_numbers():
-            key = self._service_field(number, "key")
-            index.services[key] = number
-        place = _SERVER.places
-        for number in range(self._front("server_top")):
-            raw = _SERVER.whole.unpack_from(self._maps.servers.bytes, number * _SERVER.size)
-            server: ServerId = (raw[place["family"]], raw[place["address"]], raw[place["port"]])
-            if raw[place["in_use"]] == 1:
-                index.servers.setdefault(raw[place["service"]], {})[server] = number
-            elif raw[place["in_use"]] == _KEPT_ASIDE:
-                index.aside[raw[place["key"]], server] = number
-            else:
-                index.free.append(number)
-        index.free.reverse()
-        return index
-
-    # Fields of services and servers.
-
-    def _service_field(self, number: int, name: str) -> bytes:
-        start = number * _SERVICE.size + _SERVICE.offsets[name]
-        return bytes(self._maps.services.bytes[start : start + struct.calcsize(_SERVICE.formats[name])])
-
-    def _service_number(self, number: int, name: str) -> int:
-        return _SERVICE.get(self._maps.services.bytes, number * _SERVICE.size, name)
-
-    def _set_service(self, number: int, **values: int | bytes) -> None:
-        _SERVICE.pack_into(self._maps.services.bytes, number * _SERVICE.size, **values)
-
-    def _server_number(self, number: int, name: str) -> int:
-        return _SERVER.get(self._maps.servers.bytes, number * _SERVER.size, name)
-
-    def _set_server(self, number: int, **values: int | bytes) -> None:
-        _SERVER.pack_into(self._maps.servers.bytes, number * _SERVER.size, **values)
-
-    def _find(self, index: _Index, key: ServiceKey) -> int:
-        number = index.services.get(key_bytes(key))
-        if number is None:
-            raise NoSuchService(key)
-        return number
 
     # Services.
 
@@ -262,10 +198,11 @@ class XdpTable(Table):
                 raise ServiceExists(service.key)
             values = self._service_values(service)
             self._index.check_room(service.key)
-            number = self._free_service(index)
+            number = index.free_service()
             generation = self._next_generation()
             self._maps.services.bytes[number * _SERVICE.size : (number + 1) * _SERVICE.size] = bytes(_SERVICE.size)
             self._counting.service_starts(number)
+            self._floods.service_starts(number)
             self._set_service(number, key=key, generation=generation, epoch=generation, in_use=1, **values)
             index.services[key] = number
             self._index.add(number, service.key)
@@ -277,21 +214,11 @@ class XdpTable(Table):
         self._set_front("generation", generation)
         return generation
 
-    def _free_service(self, index: _Index) -> int:
-        top = self._front("service_top")
-        if len(index.services) < top:
-            used = set(index.services.values())
-            return next(number for number in range(top) if number not in used)
-        if top >= layout.MAX_SERVICES:
-            raise InvalidRequest(f"the table is full: it holds {layout.MAX_SERVICES:,} services")
-        self._set_front("service_top", top + 1)
-        return top
-
     def edit_service(self, service: VirtualService) -> None:
         from directrix.scheduling import mh
 
         with self._changing() as index:
-            number = self._find(index, service.key)
+            number = index.find(service.key)
             values = self._service_values(service)
             draft = self._draft(number)
             if draft.scheduler != service.scheduler:
@@ -304,7 +231,7 @@ class XdpTable(Table):
 
     def delete_service(self, key: ServiceKey) -> None:
         with self._changing() as index:
-            self._delete_service(index, self._find(index, key))
+            self._delete_service(index, index.find(key))
             self._settle_index(index)
 
     def flush(self) -> None:
@@ -313,7 +240,7 @@ class XdpTable(Table):
                 self._delete_service(index, number)
             self._settle_index(index)
 
-    def _delete_service(self, index: _Index, number: int) -> None:
+    def _delete_service(self, index: Numbers, number: int) -> None:
         key = self._service_field(number, "key")
         self._index.remove(number, key_from(key))
         unit = self._service_number(number, "set")
@@ -325,8 +252,10 @@ class XdpTable(Table):
         self._set_service(number, in_use=0)
         del index.services[key]
         index.servers.pop(number, None)
+        if self._budgets.remove(number):
+            self._budgets.settle(list(index.services.values()))
 
-    def _settle_index(self, index: _Index) -> None:
+    def _settle_index(self, index: Numbers) -> None:
         """After services or mark rules went.
 
         Without any service IPVS lets everything pass, so nothing haunts then.
@@ -336,11 +265,11 @@ class XdpTable(Table):
         self._marks.settle(self._living(index))
         self._index.settle(services, left - services if services else (), self._masqueraded(index) if services else ())
 
-    def _left(self, index: _Index) -> set[ServiceKey]:
+    def _left(self, index: Numbers) -> set[ServiceKey]:
         """The services, there or gone, that have connections to servers they had."""
         return {key_from(key) for (key, _), number in index.aside.items() if self._references(number)}
 
-    def _masqueraded(self, index: _Index) -> set[Address]:
+    def _masqueraded(self, index: Numbers) -> set[Address]:
         """The masqueraded real servers, and those removed that replies may come from."""
         if not self._index.shows_replies and len(index.services) > 1:
             return set()  # none was shown, and none has come
@@ -352,7 +281,7 @@ class XdpTable(Table):
             if self._server_number(number, "method") == ForwardingMethod.MASQUERADE
         }
 
-    def _living(self, index: _Index) -> Callable[[ServiceKey], bool]:
+    def _living(self, index: Numbers) -> Callable[[ServiceKey], bool]:
         """Tells whether a service, there or gone, has connections."""
         left = self._left(index)
 
@@ -384,7 +313,7 @@ class XdpTable(Table):
         with self._changing() as index:
             self._put_marks(index, MarkRules(rules))
 
-    def _put_marks(self, index: _Index, rules: MarkRules) -> None:
+    def _put_marks(self, index: Numbers, rules: MarkRules) -> None:
         self._marks.put(rules, self._living(index))
         self._settle_index(index)
 
@@ -422,20 +351,17 @@ class XdpTable(Table):
 
     def add_server(self, key: ServiceKey, server: RealServer) -> None:
         with self._changing() as index:
-            service = self._find(index, key)
+            service = index.find(key)
             self._check(key, server)
             known = index.servers.setdefault(service, {})
-            identity = _identity(server.address, server.port)
-            if identity in known:
+            identified = identity(server.address, server.port)
+            if identified in known:
                 raise ServerExists(f"{server.address}:{server.port}")
             check_address(server.address)
             service_key = self._service_field(service, "key")
-            number = index.aside.pop((service_key, identity), None)
-            if number is not None and self._expired(number):
-                index.free.append(number)
-                number = None
+            number = index.take_back(service_key, identified)
             if number is None:
-                number = self._new_server(index, identity, service_key)
+                number = index.new_server(identified, service_key)
             else:
                 same = self._server_number(number, "generation") == self._service_number(service, "generation")
                 self._counting.server_returns(number, same_service=same)
@@ -447,7 +373,7 @@ class XdpTable(Table):
                 in_use=1,
                 **{"last_weight": 0, **_server_values(server)},
             )
-            known[identity] = number
+            known[identified] = number
             draft = self._draft(service)
             draft.add(number, server.weight)
             self._drafts[service] = draft
@@ -455,9 +381,9 @@ class XdpTable(Table):
 
     def edit_server(self, key: ServiceKey, server: RealServer) -> None:
         with self._changing() as index:
-            service = self._find(index, key)
+            service = index.find(key)
             self._check(key, server)
-            number = index.servers.get(service, {}).get(_identity(server.address, server.port))
+            number = index.servers.get(service, {}).get(identity(server.address, server.port))
             if number is None:
                 raise NoSuchServer(f"{server.address}:{server.port}")
             self._reopen(number, server)
@@ -469,9 +395,8 @@ class XdpTable(Table):
 
     def delete_server(self, key: ServiceKey, address: Address, port: int) -> None:
         with self._changing() as index:
-            service = self._find(index, key)
-            identity = _identity(address, port)
-            number = index.servers.get(service, {}).get(identity)
+            service = index.find(key)
+            number = index.servers.get(service, {}).get(identity(address, port))
             if number is None:
                 raise NoSuchServer(f"{address}:{port}")
             draft = self._draft(service)
@@ -496,39 +421,11 @@ class XdpTable(Table):
             self._index.show_replies(server.address)
         self._set_server_flags(number, flags)
         state = (start + layout.HOP.offsets["state"]) // 4
-        if words[state] in _RESOLVED.values() and words[state] != _RESOLVED[server.method]:
+        if words[state] in layout.HOPS_RESOLVED and words[state] not in _RESOLVED[server.method]:
             words[state] = layout.HOP_UNKNOWN
 
     def _set_server_flags(self, number: int, flags: int) -> None:
         self._maps.hops.words[number * layout.HOP.size // 4] = flags
-
-    def _references(self, number: int) -> int:
-        """How many connections and templates refer to a server."""
-        return sum(self._server_number(number, name) for name in ("active", "inactive", "persistent"))
-
-    def _expired(self, number: int) -> bool:
-        """Whether IPVS would have thrown this removed server away by now."""
-        gone = int(time.monotonic()) - self._server_number(number, "removed")
-        return gone >= _KEPT_SECONDS and not self._references(number)
-
-    def _new_server(self, index: _Index, identity: ServerId, service_key: bytes) -> int:
-        number = self._front("server_top")
-        if not index.free and (number >= layout.MAX_SERVERS or self._looked_aside != int(time.monotonic())):
-            self._free_expired(index)
-        if index.free:
-            number = index.free.pop()
-        else:
-            if number >= layout.MAX_SERVERS:
-                raise InvalidRequest(f"the table is full: it holds {layout.MAX_SERVERS:,} real servers")
-            self._set_front("server_top", number + 1)
-        self._counting.server_starts(number)
-        incarnation = self._server_number(number, "incarnation") + 1 & 0xFFFFFFFF
-        self._maps.servers.bytes[number * _SERVER.size : (number + 1) * _SERVER.size] = bytes(_SERVER.size)
-        family, address, port = identity
-        self._set_server(number, family=family, address=address, port=port, key=service_key, incarnation=incarnation)
-        start = number * layout.HOP.size
-        self._maps.hops.bytes[start : start + layout.HOP.size] = bytes(layout.HOP.size)
-        return number
 
     def forwarded(self) -> int:
         """Packets sent to real servers, ever."""
@@ -538,37 +435,18 @@ class XdpTable(Table):
         """Replies of masqueraded real servers sent to their clients, ever."""
         return self._counting.replied()
 
-    def _free_expired(self, index: _Index) -> None:
-        self._looked_aside = int(time.monotonic())
-        for name, number in list(index.aside.items()):
-            if self._expired(number):
-                self._set_server(number, in_use=0)
-                del index.aside[name]
-                index.free.append(number)
-
-    def _put_aside(self, index: _Index, service: int, number: int) -> None:
+    def _put_aside(self, index: Numbers, service: int, number: int) -> None:
         flags = layout.HOP.get(self._maps.hops.bytes, number * layout.HOP.size, "flags")
         self._set_server_flags(number, flags & ~layout.SERVER_AVAILABLE)  # errors still go its way
         self._removed = True
         self._counting.server_leaves(number)
-        self._set_server(number, in_use=_KEPT_ASIDE, removed=int(time.monotonic()), unit=0)
-        identity: ServerId = (
-            self._server_number(number, "family"),
-            bytes(self._server_bytes(number, "address")),
-            self._server_number(number, "port"),
-        )
-        index.servers.get(service, {}).pop(identity, None)
-        index.aside[self._service_field(service, "key"), identity] = number
-
-    def _server_bytes(self, number: int, name: str) -> bytes:
-        start = number * _SERVER.size + _SERVER.offsets[name]
-        return bytes(self._maps.servers.bytes[start : start + struct.calcsize(_SERVER.formats[name])])
+        index.put_aside(service, number)
 
     # Counters.
 
     def zero(self, key: ServiceKey | None = None) -> None:
         with self._changing() as index:
-            numbers = [self._find(index, key)] if key is not None else list(index.services.values())
+            numbers = [index.find(key)] if key is not None else list(index.services.values())
             for service in numbers:
                 self._counting.zero(service, index.servers.get(service, {}).values())
             if key is None:
@@ -583,6 +461,38 @@ class XdpTable(Table):
             return {self._reader.virtual_service(n).key: self._reader.handshakes(n) for n in numbers}
 
         return self._reader.at_rest(read)
+
+    # Floods and budgets.
+
+    def flood(self) -> Flood:
+        return self._floods.report(self._reader.service_numbers())
+
+    def budgets(self) -> dict[ServiceKey, BudgetState]:
+        found = {number: self._budgets.state(number) for number in self._reader.service_numbers()}
+        return {key_from(self._service_field(number, "key")): state for number, state in found.items() if state}
+
+    def set_budget(self, key: ServiceKey, budget: Budget | None) -> None:
+        if budget is not None:
+            budget.check()
+        with self._changing() as index:
+            number = index.find(key)
+            if budget is None:
+                self._budgets.remove(number)
+            else:
+                self._budgets.put(number, budget, self._next_generation())
+            self._budgets.settle(list(index.services.values()))
+
+    def set_budgets(self, budgets: Mapping[ServiceKey, Budget]) -> None:
+        for budget in budgets.values():
+            budget.check()
+        with self._changing() as index:
+            wanted = {index.find(key): budget for key, budget in budgets.items()}
+            for number in index.services.values():
+                if number in wanted:
+                    self._budgets.put(number, wanted[number], self._next_generation())
+                else:
+                    self._budgets.remove(number)
+            self._budgets.settle(list(index.services.values()))
 
     # Timeouts and connections.
 
@@ -613,8 +523,8 @@ class XdpTable(Table):
 
     # The connections of one real server.
 
-    def _server_of(self, index: _Index, key: ServiceKey, address: Address, port: int) -> int:
-        number = index.servers.get(self._find(index, key), {}).get(_identity(address, port))
+    def _server_of(self, index: Numbers, key: ServiceKey, address: Address, port: int) -> int:
+        number = index.servers.get(index.find(key), {}).get(identity(address, port))
         if number is None:
             raise NoSuchServer(endpoint(address, port))
         return number
@@ -640,13 +550,13 @@ class XdpTable(Table):
 
     def hops(self) -> Iterator[tuple[str, str, int, int, int]]:
         """Service, real server, state of its next hop (layout.HOP_STATES), ifindex and MAC, for each real server."""
-        for state in map(self._reader.service_and_numbers, self._reader.service_numbers()):
-            service, numbers = state
+        place = layout.HOP.places
+        for service, numbers in map(self._reader.service_and_numbers, self._reader.service_numbers()):
+            name = str(service.key)
             for number, server in numbers:
                 hop = layout.HOP.whole.unpack_from(self._maps.hops.bytes, number * layout.HOP.size)
-                place = layout.HOP.places
                 yield (
-                    str(service.key),
+                    name,
                     endpoint(server.address, server.port),
                     hop[place["state"]],
                     hop[place["ifindex"]],
@@ -659,10 +569,6 @@ class XdpTable(Table):
             self._many.close()
             self._many = None
         self._maps.close()
-
-
-def _identity(address: Address, port: int) -> ServerId:
-    return (address.version, address_bytes(address), htons(port))
 
 
 def _server_values(server: RealServer) -> dict[str, int | bytes]:

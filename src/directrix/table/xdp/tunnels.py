@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from socket import htons, ntohs
 
@@ -22,7 +23,11 @@ def fields(server: RealServer) -> dict[str, int | bytes]:
 
 def tunnel_from(raw: tuple[int, ...], places: Mapping[str, int]) -> Tunnel:
     """The tunnel in the fields of a struct server."""
-    kind, flags, port = (raw[places[name]] for name in ("tunnel_type", "tunnel_flags", "tunnel_port"))
+    return _tunnel(raw[places["tunnel_type"]], raw[places["tunnel_flags"]], raw[places["tunnel_port"]])
+
+
+@lru_cache(maxsize=64)
+def _tunnel(kind: int, flags: int, port: int) -> Tunnel:
     return Tunnel(TunnelType(kind), ntohs(port), TunnelFlags(flags))
 
 

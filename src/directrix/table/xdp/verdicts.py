@@ -36,6 +36,8 @@ VERDICTS = (
     Verdict("no_route", "dropped", "no route to the real server"),
     Verdict("busy", "dropped", "a lock of the table was not had in time"),
     Verdict("drop_packet", "dropped", "would have made a connection: the defence of the sysctl drop_packet"),
-    Verdict("too_big", "dropped", "too large for the way: answered with the size that isn't"),
+    Verdict("too_big", "dropped", "does not fit the way to its end: answered with the size that does"),
     Verdict("time_exceeded", "dropped", "its TTL ended here: answered with time exceeded"),
+    Verdict("over_budget", "dropped", "a new connection more than its service or its source has a budget for"),
+    Verdict("tunnel_error", "dropped", "an ICMP error about a packet in a tunnel: the client was told"),
 )

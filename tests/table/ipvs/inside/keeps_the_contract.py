@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from contract import TableContract
+from contract import HTTP, TableContract, a_server
 from guest import SCHEDULERS
 
+from directrix.lvs.errors import UnknownToIpvs
 from directrix.table.interface import Table
 
 
@@ -16,3 +17,9 @@ class TestIpvsTable(TableContract):
         self, table: Table, scheduler: str
     ) -> None:
         super().test_every_scheduler_of_ipvs_is_kept_by_name_or_refused_as_not_supported(table, scheduler)
+
+    @pytest.mark.parametrize("operation", ["count_connections", "end_connections", "forget_clients"])
+    def test_connections_are_those_of_a_real_server_that_is_there(self, table: Table, operation: str) -> None:
+        """There is no such thing in IPVS: it is refused, and said so."""
+        with pytest.raises(UnknownToIpvs):
+            getattr(table, operation)(HTTP, *a_server().key)

@@ -1,0 +1,154 @@
+"""`directrix budget`: how many new connections a service may get, and each source of it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from directrix.cli.server_words import describe_service
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from directrix.lvs import ServiceKey
+    from directrix.lvs.budget import BudgetState, Rate
+
+HELP = "set how many new connections a service may get, and each source of it"
+
+MISUSE = 2
+_OPTIONS = ("rate", "burst", "source_rate", "source_burst", "source_prefix", "source_prefix6")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the words of `directrix budget`."""
+    parser.description = (
+        "Give a service a budget of new connections, and each of its sources one. A packet that would make a "
+        "connection more is dropped; connections that are there are not touched. A budget goes with its service."
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="budget_command", required=True)
+    put = commands.add_parser(
+        "set", help="set a service's budget", description="Set the budget of a service, as a whole."
+    )
+    describe_service(put)
+    put.add_argument("--rate", metavar="COUNT[/s|/m|/h]", help="new connections of the service in that time")
+    put.add_argument("--burst", metavar="COUNT", help="that may come at once (default: a second's, and at least 5)")
+    put.add_argument("--source-rate", metavar="COUNT[/s|/m|/h]", help="new connections of each source in that time")
+    put.add_argument("--source-burst", metavar="COUNT", help="that may come at once from it (default likewise)")
+    put.add_argument("--source-prefix", metavar="BITS", help="an IPv4 source is a network of this prefix (default 32)")
+    put.add_argument("--source-prefix6", metavar="BITS", help="the same of IPv6 (default 64)")
+    remove = commands.add_parser("remove", help="remove a service's budget", description="Remove a service's budget.")
+    describe_service(remove)
+    show = commands.add_parser(
+        "list", help="list the budgets", description="List the budgets, what is left of them and what was refused."
+    )
+    show.add_argument("-j", "--json", action="store_true", help="as JSON")
+    commands.add_parser("flush", help="remove all budgets", description="Remove all budgets.")
+    commands.add_parser("save", help="print the budgets for `restore`", description="Print the budgets for `restore`.")
+    restore = commands.add_parser(
+        "restore",
+        help="have the budgets of a file in place of all others",
+        description="Have saved budgets in place of all there are, all of them or, if one is faulty, none.",
+    )
+    restore.add_argument("file", nargs="?", metavar="FILE", help="the file; without one, or for -, standard input")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit status: 0, 1 for a refusal or a faulty file, 2 for words that name no service."""
+    from contextlib import closing
+
+    from directrix.cli.server_words import BadServer, read_service
+    from directrix.lvs.budget_words import FaultyBudgets, read_budget, saved
+    from directrix.table.opening import open_table
+
+    command = args.budget_command
+    try:
+        if command == "restore":
+            return _restore(args)
+        key = read_service(getattr(args, "words", ())) if command in ("set", "remove") else None
+        given = {f"--{name.replace('_', '-')}": getattr(args, name, None) for name in _OPTIONS}
+        budget = (
+            read_budget({option: text for option, text in given.items() if text is not None})
+            if command == "set"
+            else None
+        )
+        with closing(open_table(create=False)) as table:
+            if key is not None:
+                table.set_budget(key, budget)
+            elif command == "flush":
+                table.set_budgets({})
+            elif command == "save":
+                sys.stdout.writelines(saved(table.budgets()))
+            else:
+                _list(table.budgets(), as_json=args.json)
+    except BadServer as bad:
+        print(f"directrix budget {command}: {bad}", file=sys.stderr)
+        return MISUSE
+    except FaultyBudgets as faulty:
+        # each line begins with file:line, where editors look for it
+        print(faulty, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _restore(args: argparse.Namespace) -> int:
+    from contextlib import closing
+
+    from directrix.lvs.budget_words import read_budgets
+    from directrix.table.opening import open_table
+
+    if args.file in (None, "-"):
+        budgets = read_budgets(sys.stdin, "stdin", _service)
+    else:
+        with open(args.file, encoding="utf-8", errors="surrogateescape") as file:
+            budgets = read_budgets(file, args.file, _service)
+    with closing(open_table(create=False)) as table:
+        table.set_budgets(budgets)
+    return 0
+
+
+def _service(words: Sequence[str]) -> ServiceKey:
+    from directrix.cli.server_words import BadServer, read_service
+    from directrix.lvs.errors import InvalidRequest
+
+    try:
+        return read_service(words)
+    except BadServer as bad:
+        raise InvalidRequest(str(bad)) from None
+
+
+def _list(budgets: Mapping[ServiceKey, BudgetState], *, as_json: bool) -> None:
+    if as_json:
+        import json
+
+        print(json.dumps({"budgets": [as_object(key, state) for key, state in budgets.items()]}, indent=2))
+        return
+    for key, state in budgets.items():
+        print(key)
+        budget = state.budget
+        if budget.service is not None:
+            print(f"  service  {_rate(budget.service)}: {state.left:,} left, {state.over:,} refused")
+        if budget.source is not None:
+            which = f"of a /{budget.prefix4}" if key.family.name == "INET" else f"of a /{budget.prefix6}"
+            print(f"  source   {_rate(budget.source)}, {which}: {state.source_over:,} refused")
+
+
+def _rate(rate: Rate) -> str:
+    return f"{rate.text}, burst {rate.burst}"
+
+
+def as_object(key: ServiceKey, state: BudgetState) -> dict[str, object]:
+    """A service's budget as plain data; rates are a second's."""
+    from directrix.lvs.objects import key_object
+
+    budget = state.budget
+
+    def rate(given: Rate | None) -> dict[str, object] | None:
+        return None if given is None else {"rate": given.count / given.period, "burst": given.burst}
+
+    service, source = rate(budget.service), rate(budget.source)
+    if service is not None:
+        service |= {"left": state.left, "refused": state.over}
+    if source is not None:
+        source |= {"prefix4": budget.prefix4, "prefix6": budget.prefix6, "refused": state.source_over}
+    return {**key_object(key), "budget": service, "source_budget": source}

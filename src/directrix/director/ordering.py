@@ -1,0 +1,186 @@
+"""The operator's orders carried out: weights set, drains watched to their end, weights that grow.
+
+Orders are the balancer's to keep and to remember (`Balancer.orders`); here is what goes on about them. Connections are
+looked at and ended beside the event loop, for it may take long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from directrix.checks.pool_values import check_weight
+from directrix.director.at_table import AtTable
+from directrix.director.balancer import Balancer
+from directrix.director.orders import Kind, Order, clock
+from directrix.director.table_work import check_ending, end, see
+from directrix.director.virtual import ServerName
+from directrix.draining.course import Course, Progress, Seen, Stage
+from directrix.draining.leaving import LOOK_SECONDS
+from directrix.lvs import Protocol, TableError, endpoint
+
+_log = logging.getLogger("directrix.director")
+
+Happened = Callable[[str, ServerName, Mapping[str, object]], None]
+"""Is told what has happened to whom, with what else there is to say."""
+
+
+class Ordering:
+    """Carries out orders."""
+
+    def __init__(self, balancer: Balancer, at_table: AtTable, happened: Happened) -> None:
+        self._balancer = balancer
+        self._at_table = at_table
+        self._happened = happened
+        self._tasks: dict[ServerName, asyncio.Task[None]] = {}
+        self._progress: dict[ServerName, Progress] = {}
+
+    # What is ordered
+
+    def weigh(self, name: ServerName, weight: int) -> None:
+        """Give a real server a weight, 0 to quiesce it.
+
+        Raises:
+            NoSuchServer: there is none.
+            ValueError: the weight is out of range.
+        """
+        self._order(name, Order(Kind.WEIGHT, clock(), weight))
+        self._happened("weight set" if weight else "quiesced", name, {"weight": weight})
+
+    def release(self, name: ServerName) -> None:
+        """Let configuration and checks decide again.
+
+        Raises:
+            NoSuchServer: there is none.
+        """
+        self._order(name, None)
+        self._happened("enabled", name, {})
+
+    async def drain(
+        self, name: ServerName, seconds: float | None, *, expire: bool = False, udp_now: bool = False
+    ) -> None:
+        """Quiesce a real server and watch its connections end, for so many seconds at most.
+
+        Args:
+            name: of virtual server and real server.
+            seconds: None for as long as it takes.
+            expire: end what is left when time is up.
+            udp_now: send its UDP flows elsewhere at once.
+
+        Raises:
+            NoSuchServer: there is none.
+            TableError: connections shall be ended, and can't be; nothing has changed then.
+        """
+        self._balancer.server(name)
+        if expire or udp_now:
+            await self._at_table.do(check_ending, self._balancer.places(name))
+        self._order(name, Order(Kind.DRAIN, clock(), seconds=seconds, expire=expire))
+        self._happened("draining", name, {"seconds": seconds, "then": "expire" if expire else "keep"})
+        if udp_now:
+            with suppress(TableError):  # what is gone meanwhile has no connections
+                await self._at_table.do(end, self._balancer.places(name), Protocol.UDP)
+
+    def admit(self, name: ServerName, over: float, weight: int | None = None) -> None:
+        """Let a real server's weight grow over so many seconds, from what it is, to what it shall be.
+
+        Args:
+            name: of virtual server and real server.
+            over: seconds.
+            weight: what it grows to; None for what configuration and checks say.
+
+        Raises:
+            NoSuchServer: there is none.
+            ValueError: the weight is out of range.
+        """
+        check_weight(weight)
+        start = self._balancer.server(name).weight
+        order = Order(Kind.ADMIT, clock(), weight, over, start=start)
+        # One that has more than it shall have, or all of it, has nothing to grow to.
+        if start >= order.target(self._balancer.server(name).checked_weight):
+            order = replace(order, seconds=0.0)
+        self._order(name, order)
+        self._happened("admitting", name, {"over": order.seconds, "weight": weight})
+
+    def resume(self) -> None:
+        """Go on with what was ordered before the director was killed, or before it read its configuration again."""
+        for name in [name for name in self._tasks if name not in self._balancer.orders]:
+            self._end(name)
+        for name, order in self._balancer.orders.items():
+            if order.goes_on and name not in self._tasks:
+                self._begin(name, order)
+
+    def progress(self, name: ServerName) -> Progress | None:
+        """How a drain stood when it was last looked at; None before that."""
+        return self._progress.get(name)
+
+    async def close(self) -> None:
+        """Leave everything as it stands."""
+        tasks = list(self._tasks.values())
+        for name in list(self._tasks):
+            self._end(name)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # How it is done
+
+    def _order(self, name: ServerName, order: Order | None) -> None:
+        self._balancer.order(name, order)
+        self._end(name)
+        if order is not None and order.goes_on:
+            self._begin(name, order)
+
+    def _begin(self, name: ServerName, order: Order) -> None:
+        work = self._drain(name, order) if order.kind is Kind.DRAIN else self._grow(name, order)
+        task = self._tasks[name] = asyncio.create_task(work)
+        task.add_done_callback(lambda done: self._ended(name, done))
+
+    def _end(self, name: ServerName) -> None:
+        self._progress.pop(name, None)
+        task = self._tasks.pop(name, None)
+        if task is not None:
+            task.cancel()
+
+    def _ended(self, name: ServerName, task: asyncio.Task[None]) -> None:
+        if self._tasks.get(name) is task:
+            del self._tasks[name]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("%s: %s: the order can't be carried out: %s", name[0], endpoint(*name[1]), error)
+
+    async def _grow(self, name: ServerName, order: Order) -> None:
+        while True:
+            now = clock()
+            due = order.next_step(now, self._balancer.server(name).checked_weight)
+            if due is None:
+                break
+            self._balancer.order(name, order)
+            await asyncio.sleep(max(due - now, 0.0))
+        arrived = None if order.weight is None else Order(Kind.WEIGHT, order.began, order.weight)
+        self._balancer.order(name, arrived)
+        self._happened("admitted", name, {"weight": self._balancer.server(name).weight})
+
+    async def _drain(self, name: ServerName, order: Order) -> None:
+        course = Course(order.began, order.seconds)
+        seen = await self._look(name, release=True)
+        while (progress := self._looked(name, course, seen)).stage is Stage.GOING:
+            left = LOOK_SECONDS if order.seconds is None else order.seconds - progress.elapsed
+            await asyncio.sleep(min(LOOK_SECONDS, max(left, 0.0)))
+            seen = await self._look(name, release=bool(seen.templates))
+        ended = 0
+        if progress.stage is Stage.TIME_UP and order.expire:
+            with suppress(TableError):  # what is gone meanwhile has no connections
+                ended = await self._at_table.do(end, self._balancer.places(name))
+        left = progress.seen.left if not ended else 0
+        self._balancer.order(name, replace(order, ended=progress.stage.value, left=left, expired=ended))
+        took = round(progress.elapsed, 3)
+        self._happened(progress.stage.value, name, {"left": left, "expired": ended, "took": took})
+
+    def _looked(self, name: ServerName, course: Course, seen: Seen) -> Progress:
+        # Whatever weight somebody else gave it in the table, here it is 0 until the order is taken back.
+        known = seen if seen.weight is None else replace(seen, weight=0)
+        progress = self._progress[name] = course.look(known, clock())
+        return progress
+
+    async def _look(self, name: ServerName, *, release: bool) -> Seen:
+        return await self._at_table.do(see, self._balancer.places(name), release)
