@@ -216,8 +216,10 @@ __noinline int masquerade_begin(const struct packet *p, __u32 now)
 	/* what began it was looked at as if nothing else passed the director */
 	before = state_one_way(p, state_at_first(p));
 	state = state_both_ways(protocol_of(p), said(p), state_at_first(p), FROM_CLIENT);
-	if (state != before && (c->status & STATE_MASK) == before)
+	if (state != before && (c->status & STATE_MASK) == before) {
 		connection_move(c, state | (c->status & STATE_COUNTED));
+		connection_refresh(c, p, state, now);
+	}
 	if (c->control && established(c->status))
 		assure(c->control);
 	return CONTINUE;

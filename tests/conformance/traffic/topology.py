@@ -137,7 +137,8 @@ def through_director(hosts: dict[str, Host]) -> None:
     director.ip(*silent)
     clients = ["10.1.0.0/16", "fd01::/64", *(f"{address.partition('/')[0]}" for address in _addresses("client"))]
     for name in REAL_SERVERS:
-        hosts[name].set(all_accept_redirects=0, default_accept_redirects=0)
+        with hosts[name].entered():  # IPv6 has no way to ask a router not to send them
+            Path("/proc/sys/net/ipv6/conf/eth0/accept_redirects").write_text("0")
         hosts[name].ip(*(f"route replace {to} via {'fd00::2' if ':' in to else '10.0.0.2'}" for to in clients))
 
 
