@@ -17,6 +17,17 @@
 #define GUARD_REMEMBER 0x200	/* and a template is to be made */
 #define GUARD_UNENTERED 0x400	/* and no entry is to be made */
 
+/*
+ * Does a real server need an entry from the first packet on? Where masquerading (0, by IPVS's numbers) its answers
+ * come back through here, and without one nobody would know whose they are.
+ */
+static __always_inline bool needs_entry(__u32 number)
+{
+	struct server *s = server_at(number);
+
+	return !s || !s->method;
+}
+
 static __always_inline bool guards_are_up(void)
 {
 	return *(const volatile __u64 *)&front.guards;	/* front.flood, too */
@@ -89,6 +100,8 @@ __noinline __u32 guarded(const struct packet *p, __u32 number, __u32 known, __u3
 			count_admitted(f, choice->server, status);
 		return way;
 	}
+	if (needs_entry(choice->server))
+		return CONTINUE;
 	if (!again) {
 		sketch_add(hash);
 		__sync_fetch_and_add(&f->unentered, 1);

@@ -143,7 +143,7 @@ def test_a_reload_that_was_refused_is_told(patient: Patient) -> None:
         [found] = patient.examine("d2", "--only", "director").wrong
         assert "the last reload was refused, and the configuration before is in force" in found["said"]
         [advice] = found["remedies"]
-        assert "maglef" in patient.run("d2", f"{advice['command']} -i d2").stderr
+        assert "maglef" in patient.run("d2", advice["command"]).stderr
     finally:
         file.write_text(before)
         patient.run("d2", f"kill -HUP {pid}")

@@ -119,6 +119,10 @@ class TestDirector:
         assert told([found]) == [outcome]
         assert said in found.said
 
+    def test_the_advice_for_a_refused_file_reads_it_as_the_director_does(self) -> None:
+        (found,) = at_work(reload_refused="x", configuration="/etc/a b.conf", config_id="d1")
+        assert [remedy.command for remedy in found.remedies] == ["directrix run --check -f '/etc/a b.conf' -i d1"]
+
     def test_one_that_was_killed_and_one_that_is_stuck_and_none(self) -> None:
         def silent(path: str) -> Any:
             raise Unanswered("timed out")

@@ -103,6 +103,9 @@ class TestTwoMasters:
         [trouble] = seen(MASTER, replace(MASTER, heard=2), advert(at=UNTIL - 0.2), advert())
         assert (trouble.kind, trouble.two_masters) == (Kind.DEAF, True)
 
+    def test_of_one_advert_alone_that_nobody_counted_nothing_is_said(self) -> None:
+        assert seen(MASTER, MASTER, advert()) == []
+
     def test_who_has_just_taken_over_waits_for_the_other_one_to_give_way(self) -> None:
         assert seen(BACKUP, replace(MASTER, heard=1), advert()) == []
 

@@ -144,7 +144,7 @@ def _of_one(evidence: Evidence, heard: Heard, refused: Rejected | None) -> Itera
         )
         said = f"{who} is not heeded: {why}{beside}"
         yield Trouble(Kind.REFUSED, said, both, heard, refused.cause)
-    elif both and evidence.before.holds:
+    elif both and evidence.before.holds and _known(router) > _known(evidence.before):
         said = f"{who} is heard, and does not heed this director: it hears nothing of it, or refuses it{beside}"
         yield Trouble(Kind.DEAF, said, True, heard)
     if advert.priority == OWNER and router.base_priority == OWNER:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from directrix.explain.view import View
-from directrix.lvs import Protocol, RealServer, ServiceKey, sctp, tcp
+from directrix.lvs import ForwardingMethod, Protocol, RealServer, ServiceKey, sctp, tcp
 from directrix.lvs.addresses import endpoint
 from directrix.lvs.budget import Rate
 from directrix.lvs.flood import FloodState
@@ -94,6 +94,8 @@ def flooded(view: View, packet: Packet, service: ServiceKey) -> Flooded | None:
     else:
         says = "its SYN was seen a moment ago in a flood, and had no entry: with this packet the connection is entered"
     server, owner, by = _chosen(view, insight, packet, service, key)
+    if not entered and server is not None and server.method is ForwardingMethod.MASQUERADE:
+        return None  # its answers need the entry
     if not entered:
         return Flooded(says, entered, server, owner, by)
     state_then, expires = _entered(view, packet, first=first)

@@ -11,7 +11,7 @@ from data_plane import DIAMETER, DNS, HTTP, HTTP6, VIP, VIP6, DataPlane, number_
 from frames import ACK, CLIENT, FIN, RST, SYN, TCP, UDP, association, packet
 from test_states import only_connection
 
-from directrix.lvs import Address, MarkMatch, MarkRule, Protocol, ServiceKey
+from directrix.lvs import Address, ForwardingMethod, MarkMatch, MarkRule, Protocol, ServiceKey
 from directrix.lvs.flood import FloodCounts, FloodState
 from directrix.lvs.sctp import SctpChunk
 from directrix.table.xdp import layout
@@ -135,6 +135,15 @@ def test_what_xdp_hands_up_counts_once(plane: DataPlane) -> None:
     assert name == "handed_up"
     plane.behind(after)
     assert counts(plane).unentered == 1
+
+
+def test_a_real_server_whose_answers_need_the_entry_gets_one(plane: DataPlane) -> None:
+    plane.serve(HTTP, 1)
+    plane.set_server(plane.numbers()[0], method=int(ForwardingMethod.MASQUERADE))
+    flood(plane)
+    plane.xdp(packet(TCP, VIP, 80))
+    assert plane.front("connections") == 1
+    assert counts(plane).unentered == 0
 
 
 def test_datagrams_get_their_entries_as_always(plane: DataPlane) -> None:

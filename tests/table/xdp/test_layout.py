@@ -153,6 +153,11 @@ def test_records_that_lie_in_arrays_lie_as_close_as_the_kernel_lays_them(name: s
     assert getattr(layout, name).size % 8 == 0
 
 
+def test_what_a_new_connection_asks_of_the_guards_is_one_load() -> None:
+    assert layout.FRONT.offsets["guards"] % 8 == 0
+    assert layout.FRONT.offsets["flood"] == layout.FRONT.offsets["guards"] + 4
+
+
 def test_a_connection_is_one_cache_line_and_no_more_than_the_memory_promised(btf: Btf) -> None:
     assert layout.CONNECTION.size in (64, 72)
     assert layout.CONNECTION.size * 1.6 + 8 / layout.BUCKET_SLOTS * 1.6 <= 200

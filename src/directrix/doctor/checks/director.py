@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from directrix.doctor.case import Case, Unanswered
-from directrix.doctor.daemon import read_daemon
+from directrix.doctor.daemon import Daemon, read_daemon
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
 
 _UNIT = "directrix.service"
@@ -37,13 +38,18 @@ def look(case: Case) -> Iterator[Finding]:
         said = (
             f"{called}; the last reload was refused, and the configuration before is in force: {daemon.reload_refused}"
         )
-        yield warn(looked_at, said, [Remedy(f"directrix run --check -f {daemon.configuration}")])
+        yield warn(looked_at, said, [_check(daemon)])
     for service in daemon.astray:
         yield fail(service, "the table refuses to have it as it shall be; the director tries again every second")
     if not daemon.ready:
         yield warn(looked_at, f"{called}; it is not ready yet: VRRP does not know whether its addresses are here")
     elif not daemon.reload_refused and not daemon.astray:
         yield ok(looked_at, called)
+
+
+def _check(daemon: Daemon) -> Remedy:
+    words = ["directrix", "run", "--check", "-f", daemon.configuration]
+    return Remedy(shlex.join(words + (["-i", daemon.config_id] if daemon.config_id else [])))
 
 
 def _restart() -> list[Remedy]:
