@@ -460,7 +460,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		if (tags && hop->flags & (SERVER_TUNNEL | SERVER_MASQUERADE))
 			return tc_end(cpu, NO_ROUTE, place);
 		if (hop->flags & SERVER_TUNNEL)
-			return tags ? tc_end(cpu, NO_ROUTE, place) : tc_tunnel(skb, &p, number, place == TC_IP ? 0 : device, &next);
+			return tc_tunnel(skb, &p, number, place == TC_IP ? 0 : device, &next);
 		if (hop->flags & SERVER_MASQUERADE)
 			return tc_masquerade(skb, &p, number, place == TC_IP ? 0 : device, &next);
 		if (state == HOP_NARROW) {

@@ -20,6 +20,7 @@
 #include "forward_direct.h"
 #include "fragment.h"
 #include "hand_up.h"
+#include "narrow.h"
 #include "reply.h"
 #include "rewrite.h"
 #include "rewrite_skb.h"
@@ -282,15 +283,26 @@ static __always_inline __u8 skb_ttl(struct __sk_buff *skb, bool ipv4)
 	return ttl;
 }
 
+/* What becomes of a packet by its size: it fits the way, is cut for it, or is too large. As IPVS: see narrow.h. */
+enum fit { FITS, TO_CUT, TOO_LARGE };
+
+static __always_inline enum fit fit_of(struct __sk_buff *skb, const struct packet *p, __u32 mtu)
+{
+	if (largest_packet(skb, p, ETH_HLEN) <= mtu)
+		return FITS;
+	return is_ipv4(p) && !skb->gso_size && !has_df(skb, ETH_HLEN) ? TO_CUT : TOO_LARGE;
+}
+
 /*
- * A packet whose time is over, or that the way is too narrow for, is answered by `device`; 0: there is no way
+ * A packet whose time is over, or that is too large for the way, is answered by `device`; 0: there is no way
  * to answer. True: it was, *action says how it ended.
  */
-static __always_inline bool answered(struct __sk_buff *skb, const struct packet *p, __u32 device, __u32 mtu, int *action)
+static __always_inline bool answered(struct __sk_buff *skb, const struct packet *p, __u32 device, enum fit fit, __u32 mtu,
+				     int *action)
 {
 	bool over = skb_ttl(skb, is_ipv4(p)) <= 1;
 
-	if (!over && (p->length <= mtu || skb->gso_size))
+	if (!over && fit != TOO_LARGE)
 		return false;
 	count_verdict(bpf_get_smp_processor_id(), over ? TIME_EXCEEDED : TOO_BIG);
 	*action = TC_ACT_SHOT;
@@ -316,13 +328,13 @@ static __always_inline bool tc_rewrite(struct __sk_buff *skb, const struct packe
 }
 
 /* Off it goes: through the kernel's neighbour code if `next` names the next hop, else with these MACs. */
-static __always_inline int tc_send(struct __sk_buff *skb, __u32 ifindex, __u64 mac, __u64 source, struct bpf_redir_neigh *next)
+static __always_inline int tc_send(struct __sk_buff *skb, const struct pieces_way *way, struct bpf_redir_neigh *next)
 {
 	if (next->nh_family)
-		return bpf_redirect_neigh(ifindex, next, sizeof(*next), 0);
-	if (bpf_skb_store_bytes(skb, 0, &mac, ETH_ALEN, 0) || bpf_skb_store_bytes(skb, ETH_ALEN, &source, ETH_ALEN, 0))
+		return bpf_redirect_neigh(way->ifindex, next, sizeof(*next), 0);
+	if (bpf_skb_store_bytes(skb, 0, &way->mac, ETH_ALEN, 0) || bpf_skb_store_bytes(skb, ETH_ALEN, &way->source, ETH_ALEN, 0))
 		return nat_end(MALFORMED, TC_ACT_SHOT);
-	return bpf_redirect(ifindex, 0);
+	return bpf_redirect(way->ifindex, 0);
 }
 
 /* Send a request. `next` names the next hop if it was just looked up. */
@@ -330,14 +342,19 @@ __noinline int tc_masquerade(struct __sk_buff *skb, const struct packet *p, __u3
 			     struct bpf_redir_neigh *next)
 {
 	struct hop *hop = hop_at(number);
+	bool known = hop->state == HOP_MASQUERADE;
+	struct pieces_way way = { .mac = known ? hop->mac : 0, .source = hop->source, .ifindex = hop->ifindex };
 	struct rewriting to = {};
 	struct connection *c;
 	int verdict = CONTINUE, action;
 	__u32 now = ticks();
+	enum fit fit;
 
 	if (!p || !next)
 		return nat_end(BUSY, TC_ACT_SHOT);
-	if (answered(skb, p, device, hop->state == HOP_MASQUERADE ? hop->mtu : device_mtu(skb, hop->ifindex), &action))
+	way.room = known ? hop->mtu : device_mtu(skb, hop->ifindex);
+	fit = fit_of(skb, p, way.room);
+	if (answered(skb, p, device, fit, way.room, &action))
 		return action;
 	c = p->kind == KIND_LATER ? NULL : connection_find(p, place_of(p), now);
 	if (c && !(c->status & CONNECTION_MASQUERADED) && p->kind != KIND_QUOTE)
@@ -348,10 +365,12 @@ __noinline int tc_masquerade(struct __sk_buff *skb, const struct packet *p, __u3
 	to.port = c ? c->server_port : port_at_server(p, number);
 	if (!tc_rewrite(skb, p, &to))
 		return nat_end(MALFORMED, TC_ACT_SHOT);
+	if (fit == TO_CUT && plain_cut(skb, ETH_HLEN, &way) <= 0)
+		return nat_end(TOO_BIG, TC_ACT_SHOT);
 	count_forwarded(bpf_get_smp_processor_id(), number, p->length, p->kind);
-	if (next->nh_family && hop->state != HOP_MASQUERADE)
+	if (next->nh_family && !known)
 		count_verdict(bpf_get_smp_processor_id(), NO_NEIGHBOUR);
-	return tc_send(skb, hop->ifindex, hop->mac, hop->source, next);
+	return tc_send(skb, &way, next);
 }
 
 static __always_inline void name_next_hop(const struct bpf_fib_lookup *fib, struct bpf_redir_neigh *next)
@@ -387,10 +406,13 @@ static __noinline bool tc_way(struct __sk_buff *skb, const struct connection *c,
 	name_next_hop(&fib, next);
 	way->ifindex = fib.ifindex;
 	way->mtu = fib.mtu_result;
-	if (state == HOP_RESOLVED)
+	if (state == HOP_RESOLVED) {
+		way->mac = mac_word(fib.dmac);
+		way->source = mac_word(fib.smac);
 		way_write(&key, &fib, now);
-	else
+	} else {
 		way->mtu = device_mtu(skb, fib.ifindex);
+	}
 	return true;
 }
 
@@ -423,8 +445,10 @@ __noinline int tc_reply(struct __sk_buff *skb, const struct packet *p, __u32 dev
 	struct rewriting to = { .source = true };
 	__u32 place = 0, now = ticks();
 	__be16 protocol = skb->protocol;
-	struct connection *c;
 	struct way_back way = {};
+	struct pieces_way out;
+	struct connection *c;
+	enum fit fit;
 	int action;
 
 	if (!p || !next || p->kind >= KIND_TINY)
@@ -440,7 +464,12 @@ __noinline int tc_reply(struct __sk_buff *skb, const struct packet *p, __u32 dev
 	if (where == REPLY_IP && (bpf_skb_change_head(skb, ETH_HLEN, 0) ||
 				  bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol, sizeof(protocol), 0)))
 		return nat_end(NO_ROUTE, TC_ACT_SHOT);
-	if (answered(skb, p, where == REPLY_IP ? 0 : device, way.mtu, &action))
+	out.mac = way.mac;
+	out.source = way.source;
+	out.ifindex = way.ifindex;
+	out.room = way.mtu;
+	fit = fit_of(skb, p, out.room);
+	if (answered(skb, p, where == REPLY_IP ? 0 : device, fit, out.room, &action))
 		return action;
 	if (p->kind < KIND_LATER)
 		reply_goes_on(c, place, p, now);	/* IPVS: errors don't refresh */
@@ -448,8 +477,10 @@ __noinline int tc_reply(struct __sk_buff *skb, const struct packet *p, __u32 dev
 	to.port = service_port(c);
 	if (!tc_rewrite(skb, p, &to))
 		return nat_end(MALFORMED, TC_ACT_SHOT);
+	if (fit == TO_CUT && plain_cut(skb, ETH_HLEN, &out) <= 0)
+		return nat_end(TOO_BIG, TC_ACT_SHOT);
 	count_replied(bpf_get_smp_processor_id(), c->server, hop_at(c->server), p->length, p->kind);
-	return tc_send(skb, way.ifindex, way.mac, way.source, next);
+	return tc_send(skb, &out, next);
 }
 
 #endif
