@@ -295,10 +295,11 @@ static __always_inline enum fit fit_of(struct __sk_buff *skb, const struct packe
 
 /*
  * A packet whose time is over, or that is too large for the way, is answered by `device`; 0: there is no way
- * to answer. True: it was, *action says how it ended.
+ * to answer. True: it was, *action says how it ended. Of a request that is too large the error quotes the TTL counted
+ * down, of a reply, which IPVS leaves to the host, as it came.
  */
 static __always_inline bool answered(struct __sk_buff *skb, const struct packet *p, __u32 device, enum fit fit, __u32 mtu,
-				     int *action)
+				     bool request, int *action)
 {
 	bool over = skb_ttl(skb, is_ipv4(p)) <= 1;
 
@@ -306,6 +307,8 @@ static __always_inline bool answered(struct __sk_buff *skb, const struct packet 
 		return false;
 	count_verdict(bpf_get_smp_processor_id(), over ? TIME_EXCEEDED : TOO_BIG);
 	*action = TC_ACT_SHOT;
+	if (request && !over)
+		skb_ttl_down(skb, ETH_HLEN, is_ipv4(p));
 	if (device && p->kind < KIND_LATER)
 		*action = answer(skb, p, ticks(), device, over ? ANSWER_TIME_EXCEEDED : ANSWER_TOO_BIG, over ? 0 : mtu);
 	return true;
@@ -354,7 +357,7 @@ __noinline int tc_masquerade(struct __sk_buff *skb, const struct packet *p, __u3
 		return nat_end(BUSY, TC_ACT_SHOT);
 	way.room = known ? hop->mtu : device_mtu(skb, hop->ifindex);
 	fit = fit_of(skb, p, way.room);
-	if (answered(skb, p, device, fit, way.room, &action))
+	if (answered(skb, p, device, fit, way.room, true, &action))
 		return action;
 	c = p->kind == KIND_LATER ? NULL : connection_find(p, place_of(p), now);
 	if (c && !(c->status & CONNECTION_MASQUERADED) && p->kind != KIND_QUOTE)
@@ -469,7 +472,7 @@ __noinline int tc_reply(struct __sk_buff *skb, const struct packet *p, __u32 dev
 	out.ifindex = way.ifindex;
 	out.room = way.mtu;
 	fit = fit_of(skb, p, out.room);
-	if (answered(skb, p, where == REPLY_IP ? 0 : device, fit, out.room, &action))
+	if (answered(skb, p, where == REPLY_IP ? 0 : device, fit, out.room, false, &action))
 		return action;
 	if (p->kind < KIND_LATER)
 		reply_goes_on(c, place, p, now);	/* IPVS: errors don't refresh */
