@@ -48,7 +48,7 @@ PORTS = {int(key.protocol or 0): key.port for key in SERVICES}
 NUMBERS = (1, 2, 3)
 PASSED = {verdict.name for verdict in VERDICTS if verdict.fate == "passed"}
 SENT = {"forwarded", "replied", "later_fragment"}
-DROPPED = {"bad_fragment", "table_full", "time_exceeded", "server_gone"}
+DROPPED = {"bad_fragment", "table_full", "time_exceeded", "no_route"}
 
 Flow = tuple[int, Address, int, Address]
 
