@@ -24,6 +24,7 @@
 #include "reply.h"
 #include "rewrite.h"
 #include "rewrite_skb.h"
+#include "ttl.h"
 #include "way_back.h"
 
 #define NO_REPLY 0		/* beside what becomes of a packet that may be a reply: it is none */
@@ -273,16 +274,6 @@ static __always_inline __u32 device_mtu(struct __sk_buff *skb, __u32 ifindex)
 	return mtu;
 }
 
-/* The TTL of a packet at tc, 0 if it can't be read. */
-static __always_inline __u8 skb_ttl(struct __sk_buff *skb, bool ipv4)
-{
-	__u32 at = ipv4 ? offsetof(struct iphdr, ttl) : offsetof(struct ipv6hdr, hop_limit);
-	__u8 ttl = 0;
-
-	bpf_skb_load_bytes(skb, ETH_HLEN + at, &ttl, sizeof(ttl));
-	return ttl;
-}
-
 /* What becomes of a packet by its size: it fits the way, is cut for it, or is too large. As IPVS: see narrow.h. */
 enum fit { FITS, TO_CUT, TOO_LARGE };
 
@@ -293,25 +284,12 @@ static __always_inline enum fit fit_of(struct __sk_buff *skb, const struct packe
 	return is_ipv4(p) && !skb->gso_size && !has_df(skb, ETH_HLEN) ? TO_CUT : TOO_LARGE;
 }
 
-/*
- * A packet whose time is over, or that is too large for the way, is answered by `device`; 0: there is no way
- * to answer. True: it was, *action says how it ended. Of a request that is too large the error quotes the TTL counted
- * down, of a reply, which IPVS leaves to the host, as it came.
- */
-static __always_inline bool answered(struct __sk_buff *skb, const struct packet *p, __u32 device, enum fit fit, __u32 mtu,
-				     bool request, int *action)
+/* The end of a packet that can't go on: answered by `device`; 0: there is no way to answer. `mtu` as in answer(). */
+static __always_inline int answered(struct __sk_buff *skb, const struct packet *p, __u32 device, enum verdict verdict,
+				    enum answer kind, __u32 mtu)
 {
-	bool over = skb_ttl(skb, is_ipv4(p)) <= 1;
-
-	if (!over && fit != TOO_LARGE)
-		return false;
-	count_verdict(bpf_get_smp_processor_id(), over ? TIME_EXCEEDED : TOO_BIG);
-	*action = TC_ACT_SHOT;
-	if (request && !over)
-		skb_ttl_down(skb, ETH_HLEN, is_ipv4(p));
-	if (device && p->kind < KIND_LATER)
-		*action = answer(skb, p, ticks(), device, over ? ANSWER_TIME_EXCEEDED : ANSWER_TOO_BIG, over ? 0 : mtu);
-	return true;
+	count_verdict(bpf_get_smp_processor_id(), verdict);
+	return device && p->kind < KIND_LATER ? answer(skb, p, ticks(), device, kind, mtu) : TC_ACT_SHOT;
 }
 
 /* The port at a real server for a packet without a connection: one-packet scheduling. */
@@ -340,7 +318,7 @@ static __always_inline int tc_send(struct __sk_buff *skb, const struct pieces_wa
 	return bpf_redirect(way->ifindex, 0);
 }
 
-/* Send a request. `next` names the next hop if it was just looked up. */
+/* Send a request, whose TTL is counted down already. `next` names the next hop if it was just looked up. */
 __noinline int tc_masquerade(struct __sk_buff *skb, const struct packet *p, __u32 number, __u32 device,
 			     struct bpf_redir_neigh *next)
 {
@@ -349,7 +327,7 @@ __noinline int tc_masquerade(struct __sk_buff *skb, const struct packet *p, __u3
 	struct pieces_way way = { .mac = known ? hop->mac : 0, .source = hop->source, .ifindex = hop->ifindex };
 	struct rewriting to = {};
 	struct connection *c;
-	int verdict = CONTINUE, action;
+	int verdict = CONTINUE;
 	__u32 now = ticks();
 	enum fit fit;
 
@@ -357,8 +335,8 @@ __noinline int tc_masquerade(struct __sk_buff *skb, const struct packet *p, __u3
 		return nat_end(BUSY, TC_ACT_SHOT);
 	way.room = known ? hop->mtu : device_mtu(skb, hop->ifindex);
 	fit = fit_of(skb, p, way.room);
-	if (answered(skb, p, device, fit, way.room, true, &action))
-		return action;
+	if (fit == TOO_LARGE)
+		return answered(skb, p, device, TOO_BIG, ANSWER_TOO_BIG, way.room);
 	c = p->kind == KIND_LATER ? NULL : connection_find(p, place_of(p), now);
 	if (c && !(c->status & CONNECTION_MASQUERADED) && p->kind != KIND_QUOTE)
 		verdict = masquerade_begin(p, now);
@@ -367,7 +345,7 @@ __noinline int tc_masquerade(struct __sk_buff *skb, const struct packet *p, __u3
 	__builtin_memcpy(to.address, hop->outer, sizeof(to.address));
 	to.port = c ? c->server_port : port_at_server(p, number);
 	if (!tc_rewrite(skb, p, &to))
-		return nat_end(MALFORMED, TC_ACT_SHOT);
+		return nat_end(p->kind == KIND_FIRST ? BAD_FRAGMENT : MALFORMED, TC_ACT_SHOT);
 	if (fit == TO_CUT && plain_cut(skb, ETH_HLEN, &way) <= 0)
 		return nat_end(TOO_BIG, TC_ACT_SHOT);
 	count_forwarded(bpf_get_smp_processor_id(), number, p->length, p->kind);
@@ -452,7 +430,6 @@ __noinline int tc_reply(struct __sk_buff *skb, const struct packet *p, __u32 dev
 	struct pieces_way out;
 	struct connection *c;
 	enum fit fit;
-	int action;
 
 	if (!p || !next || p->kind >= KIND_TINY)
 		return NO_REPLY;
@@ -471,15 +448,19 @@ __noinline int tc_reply(struct __sk_buff *skb, const struct packet *p, __u32 dev
 	out.source = way.source;
 	out.ifindex = way.ifindex;
 	out.room = way.mtu;
+	if (where == REPLY_IP)
+		device = 0;
+	if (!skb_ttl_down(skb, ETH_HLEN, is_ipv4(p)))
+		return answered(skb, p, device, TIME_EXCEEDED, ANSWER_TIME_EXCEEDED, 0);
 	fit = fit_of(skb, p, out.room);
-	if (answered(skb, p, where == REPLY_IP ? 0 : device, fit, out.room, false, &action))
-		return action;
+	if (fit == TOO_LARGE)
+		return answered(skb, p, device, TOO_BIG, ANSWER_TOO_BIG, out.room);
 	if (p->kind < KIND_LATER)
 		reply_goes_on(c, place, p, now);	/* IPVS: errors don't refresh */
 	__builtin_memcpy(to.address, is_ipv4(p) ? &c->address[1] : &c->address[4], sizeof(to.address));
 	to.port = service_port(c);
 	if (!tc_rewrite(skb, p, &to))
-		return nat_end(MALFORMED, TC_ACT_SHOT);
+		return nat_end(p->kind == KIND_FIRST ? BAD_FRAGMENT : MALFORMED, TC_ACT_SHOT);
 	if (fit == TO_CUT && plain_cut(skb, ETH_HLEN, &out) <= 0)
 		return nat_end(TOO_BIG, TC_ACT_SHOT);
 	count_replied(bpf_get_smp_processor_id(), c->server, hop_at(c->server), p->length, p->kind);
