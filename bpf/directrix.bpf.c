@@ -481,8 +481,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 			return tc_end(cpu, NO_ROUTE, place);
 		offset = sizeof(struct ethhdr);
 	}
-	if (state != HOP_NO_ROUTE && !(hop->flags & (SERVER_TUNNEL | SERVER_MASQUERADE)) &&
-	    !skb_ttl_down(skb, offset, is_ipv4(&p))) {
+	if (state != HOP_NO_ROUTE && !(hop->flags & SERVER_TUNNEL) && !skb_ttl_down(skb, offset, is_ipv4(&p))) {
 		count_verdict(cpu, TIME_EXCEEDED);
 		return place == TC_IP || tags || p.kind >= KIND_LATER ? TC_ACT_SHOT : answer(skb, &p, now, device, ANSWER_TIME_EXCEEDED, 0);
 	}
