@@ -221,6 +221,7 @@ static __always_inline int xdp_replied(struct xdp_md *ctx, void *data, const str
 	if (!c)
 		return xdp_end(NOT_OURS);
 	hop = hop_at(c->server);
+	asm volatile("" : "+r"(c), "+r"(hop));	/* as in xdp_request4() */
 	if (!reply_for_us(hop, ifindex, data))
 		return xdp_end(OTHER_HOST);
 	if (ttl <= 1 || !xdp_way(ctx, c, hop, ipv4, now, &way) || way.tags || key->length > way.mtu ||

@@ -166,9 +166,11 @@ if wanted directrix; then
     cost "directrix_${kind%% *}_syn" drop $new
     cost "directrix_${kind%% *}_established" drop
   done
+  # In a new table, where keys lie in the first of their two places: a look at the second costs some 50.
+  directrix down
+  directrix up --interface lb0 --hook xdp
   # A real server's port that is the only one packets come from here: so its replies can be made, too.
   { echo "-A -t $VIP:80 -s rr"; echo "-a -t $VIP:80 -r 10.0.1.1:1024 -m -w 1"; } >/tmp/rules
-  directrix ipvsadm -C
   directrix ipvsadm -R </tmp/rules
   cost directrix_nat_syn drop $new
   cost directrix_nat_established drop
