@@ -110,7 +110,7 @@ def _choose_on_the_data_plane(names: list[str]) -> Iterator[Played]:
 
 def _play_selftest(names: list[str]) -> Iterator[Played]:
     for name in names:
-        yield Played(name, selftest.ask_directrix())
+        yield Played(name, selftest.ask_directrix(name))
 
 
 def _play_checks(names: list[str]) -> Iterator[Played]:
