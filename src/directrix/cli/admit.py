@@ -98,8 +98,9 @@ def _by_table(key: ServiceKey, address: Address, port: int, make: str, args: arg
 
     from directrix.cli.server_words import server_in_words
     from directrix.draining.remembering import weights_here
-    from directrix.draining.returning import LEVELLERS, admit, target_weight
+    from directrix.draining.returning import admit, target_weight
     from directrix.lvs.addresses import endpoint
+    from directrix.lvs.slow_start import LEVELLERS
     from directrix.system.signals import Terminated, ending_in_order
     from directrix.table.opening import open_table
 

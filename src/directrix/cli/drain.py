@@ -151,8 +151,8 @@ def _by_director(remote: Remote, args: argparse.Namespace) -> int:
 def _over(name: str, last: Progress, expired: int | None, *, as_json: bool) -> int:
     """Say how it ended. `expired`: connections that were ended at the deadline, None if they weren't to be."""
     from directrix.draining.course import Stage
-    from directrix.draining.durations import write_duration
     from directrix.draining.telling import connections_in_words
+    from directrix.lvs.durations import write_duration
 
     if last.stage is Stage.REMOVED:
         return _refused(f"somebody has removed {name} meanwhile")

@@ -104,7 +104,7 @@ def _failing(check: dict[str, Any]) -> str:
 
 def order_words(order: dict[str, Any]) -> str:
     """What the operator has ordered, and how far it is."""
-    from directrix.draining.durations import write_duration
+    from directrix.lvs.durations import write_duration
 
     match order["kind"]:
         case "drain" if not order["ended"]:
