@@ -126,7 +126,7 @@ class Virtual:
         """What its pool is told; `checker_names` are the checkers of each real server."""
         settings, sorry = self.settings, self.settings.sorry_server
         servers = tuple(
-            ServerSettings(key, server.weight, server.inhibit_on_failure, checker_names[key])
+            ServerSettings(key, server.weight, server.inhibit_on_failure, checker_names[key], server.slow_start)
             for key, server in self.real_servers.items()
         )
         return PoolSettings(
