@@ -20,10 +20,10 @@ Ours alone:
 - Quorum is a matter of checks: a server counts with the weight that they give it, whatever the operator does with it.
   Taking a server out for an hour is no failure, and brings no sorry server. Only if that leaves nobody to take new
   connections, quorum is lost.
-- With `slow_start` the weight of a server that comes, or comes back, **grows**: when a failing check, an order or weight
-  0 has kept it from new connections, or a reload has added it. What it grows to may change on the way. For the quorum it
-  counts with its full weight. Servers that are there at the start have served before, and an operator who says a weight
-  means it at once: these don't grow.
+- With `slow_start` the weight of a server that comes, or comes back, **grows**: when a failing check, an order or
+  weight 0 has kept it from new connections, or a reload has added it. What it grows to may change on the way. For the
+  quorum it counts with its full weight. Servers that are there at the start have served before, and an operator who
+  says a weight means it at once: these don't grow.
 
 Changes come in the order in which they must be done: with quorum lost the real servers leave before the sorry server
 comes, with quorum gained it leaves before they come.
