@@ -55,6 +55,9 @@ _MEND = 1.0
 Noted = Callable[[str, ServerName, Mapping[str, object]], None]
 """Is told what has happened to whom, with what else there is to say."""
 
+_STEP = 0.05
+"""Seconds between two steps of weights that grow, at least: there may be thousands of them in a pool."""
+
 
 class NoSuchServer(LookupError):
     """There is no virtual server, or no real server in it, of that name."""
@@ -348,7 +351,8 @@ class Balancer:
     def _watch_growing(self, *names: str) -> None:
         now = asyncio.get_running_loop().time()
         for name in names or tuple(self.pools):
-            self._growing.at(name, self.pools[name].next_step(now))
+            due = self.pools[name].next_step(now)
+            self._growing.at(name, None if due is None else max(due, now + _STEP))
 
     def _stands(self, name: ServerName) -> bool:
         return name[0] in self.pools and self.server(name).in_table
