@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import IPv6Address
 from pathlib import Path
 
 import pytest
@@ -12,11 +14,12 @@ from director_world import World, play
 
 from directrix.director import ordering
 from directrix.director.balancer import NoSuchServer
+from directrix.director.exposition import of_drains
 from directrix.director.leaving import newly_leaving, with_leaving
-from directrix.director.memory import Memory
+from directrix.director.memory import Memory, Remembered
 from directrix.director.orders import Kind
-from directrix.keepalived.values import Drain
-from directrix.lvs import Protocol, ServiceKey
+from directrix.keepalived.values import Drain, RealServer
+from directrix.lvs import ForwardingMethod, Protocol, ServiceKey, Tunnel, TunnelFlags, TunnelType
 from directrix.lvs.errors import UnknownToIpvs
 from directrix.table.memory import MemoryTable
 
@@ -281,3 +284,32 @@ def test_the_table_s_names_are_those_of_each_of_its_services() -> None:
         await world.until(lambda: A not in world.weights)
 
     play(story, configuration=group + text)
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        RealServer(address=A, port=80, method=ForwardingMethod.DIRECT, upper_threshold=9, lower_threshold=3),
+        RealServer(
+            address=IPv6Address("fd00::1"),
+            method=ForwardingMethod.TUNNEL,
+            tunnel=Tunnel(TunnelType.GUE, 6080, TunnelFlags.REMCSUM),
+        ),
+    ],
+)
+def test_what_the_table_wants_to_know_of_one_on_its_way_out_is_remembered(server: RealServer, tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "memory.json")
+    memory.keep(Remembered(leaving={(NAME, "it"): replace(server, weight=7)}))
+    assert memory.recall().leaving == {(NAME, "it"): replace(server, weight=0)}
+
+
+def test_metrics_tell_what_is_left_of_one_that_is_drained() -> None:
+    async def story(world: World) -> None:
+        connected(world)
+        await world.reload(one())
+        await world.until(lambda: world.orders.progress(ONE))
+        lines = [line for line in of_drains(world) if not line.startswith("#")]  # type: ignore[arg-type]
+        labels = f'service="{NAME}",remote_address="{A}",remote_port="80"'
+        assert lines == [f"directrix_server_draining_connections{{{labels}}} 2"]
+
+    play(story, configuration=two())

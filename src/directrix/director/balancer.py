@@ -20,9 +20,7 @@ from directrix.checks.checker import AnyChecker
 from directrix.checks.course import Progress
 from directrix.checks.dr_wire import Wires
 from directrix.checks.engine import Engine, Report
-from directrix.checks.file_check import FileCheck, FileChecker
 from directrix.checks.history import History
-from directrix.checks.outcome import Outcome
 from directrix.checks.pool import Pool
 from directrix.checks.pool_values import ServerView
 from directrix.checks.registry import checker
@@ -36,6 +34,7 @@ from directrix.director.orders import Order, clock
 from directrix.director.passive import Figures, PassiveHealth, PassiveWatcher
 from directrix.director.plan import Change, WantedService
 from directrix.director.refusal import Refused
+from directrix.director.remembering import Recall, names, to_remember
 from directrix.director.setup import Setup
 from directrix.director.table_work import handshakes
 from directrix.director.told import Checked, CheckName, Told
@@ -123,24 +122,16 @@ class Balancer:
         remembered = self._keeper.memory.recall() if self._keeper is not None else Remembered()
         self._own = remembered.services
         self.in_force.budgets = remembered.budgets
-        leaving = {(virtual, (one.address, one.port)): one for (virtual, _), one in remembered.leaving.items()}
-        self.leaving = still_leaving(leaving, setup)
+        recall = Recall(remembered)
+        self.leaving = recall.leaving(setup)
         self._configured, self.setup = setup, with_leaving(setup, self.leaving)
         setup = self.setup
-        found = {
-            (virtual.name, key): remembered.orders.get((virtual.name, endpoint(*key)))
-            for virtual in setup.virtuals.values()
-            for key in virtual.real_servers
-        }
-        # one that was on its way out and is configured again is back
-        self.orders = {
-            name: order for name, order in found.items() if order and (not order.leaves or name in self.leaving)
-        }
+        self.orders = recall.orders(_servers(setup), self.leaving)
         self._order_leaving(self.leaving)
         flush = setup.configuration.globals.lvs_flush
         actions: list[tuple[Virtual, list[Action]]] = []
         for virtual in setup.virtuals.values():
-            actions.append((virtual, self._new_pool(virtual, remembered, loop.time())))
+            actions.append((virtual, self._new_pool(virtual, recall, loop.time())))
         changes = self.in_force.have(list(self._wanted()), (lambda key: True) if flush else self._ours)
         self._own = setup.keys
         self._set_timeouts()
@@ -148,7 +139,7 @@ class Balancer:
         for virtual, done in actions:
             self._tell(virtual, done)
         for name, one in made.items():
-            self._begin(name, one, remembered.beliefs.get(_names(name)))
+            self._begin(name, one, remembered.beliefs.get(names(name)))
         self._judging = asyncio.create_task(self.passive.run())
         self._watch_growing()
         self._remember()
@@ -162,12 +153,6 @@ class Balancer:
             TableError: the table refuses, for a reason that could not be foreseen.
         """
         before, now = self.setup, asyncio.get_running_loop().time()
-        configured = setup
-        staying = still_leaving(self.leaving, setup)
-        going = newly_leaving(self._configured, setup, self._stands)
-        down = [name for name in going if self.server(name).alive]
-        back = [name for name in self.leaving if name[0] in setup.virtuals and name not in staying]
-        setup = with_leaving(setup, staying | going)
         old, new = dict(self._checks(before)), dict(self._checks(setup))
         made = self._made({name: check for name, check in new.items() if old.get(name) != check})
         progress: dict[CheckName, Progress] = {}
@@ -175,7 +160,13 @@ class Balancer:
             progress[name] = self.engine.progress(name)
             await self.engine.remove(name)
             self._resting.pop(name, None)
-        self._configured, self.setup, self.leaving = configured, setup, staying | going
+        # From here on nothing waits: nobody on his way out can go in between.
+        staying = still_leaving(self.leaving, setup)
+        going = newly_leaving(self._configured, setup, self._stands)
+        down = [name for name in going if self.server(name).alive]
+        back = [name for name in self.leaving if name[0] in setup.virtuals and name not in staying]
+        self._configured, self.leaving = setup, staying | going
+        setup = self.setup = with_leaving(setup, self.leaving)
         self._own |= setup.keys
         for virtual_name, key in back:
             del self.orders[virtual_name, key]
@@ -186,14 +177,14 @@ class Balancer:
         for virtual in setup.virtuals.values():
             pool = self.pools.get(virtual.name)
             if pool is None:
-                actions.append((virtual, self._new_pool(virtual, Remembered(), now)))
+                actions.append((virtual, self._new_pool(virtual, Recall(Remembered()), now)))
             else:
                 actions.append((virtual, pool.reload(setup.pool_settings(virtual), now)))
         self._order_leaving(going)
         for virtual_name, key in going:
             self.pools[virtual_name].hold(key, 0, now)
-        known_servers = {(virtual.name, key) for virtual in setup.virtuals.values() for key in virtual.real_servers}
-        self.orders = {name: order for name, order in self.orders.items() if name in known_servers}
+        servers = frozenset(_servers(setup))
+        self.orders = {name: order for name, order in self.orders.items() if name in servers}
         self._beliefs = dict(self._believed())
         try:
             changes = self.in_force.have(list(self._wanted()), self._ours)
@@ -326,8 +317,8 @@ class Balancer:
             self._follow(virtual, actions)
             known = pool.checker(server, check)
             belief = Belief(known.up, known.adds)
-            if self._beliefs.get(_names((virtual, server, check))) != belief:
-                self._beliefs[_names((virtual, server, check))] = belief
+            if self._beliefs.get(names((virtual, server, check))) != belief:
+                self._beliefs[names((virtual, server, check))] = belief
                 self._remember()
         self._log_result((virtual, server, check), report)
         if actions:
@@ -414,17 +405,10 @@ class Balancer:
         for name, _ in self._checks(self.setup):
             known = self.pools[name[0]].checker(name[1], name[2])
             if known.has_run:
-                yield _names(name), Belief(known.up, known.adds)
+                yield names(name), Belief(known.up, known.adds)
 
     def _to_remember(self) -> Remembered:
-        orders = {(virtual, endpoint(*key)): order for (virtual, key), order in self.orders.items()}
-        growths = {
-            (virtual, endpoint(*key)): growth
-            for virtual, pool in self.pools.items()
-            for key, growth in pool.growing().items()
-        }
-        leaving = {(virtual, endpoint(*key)): server for (virtual, key), server in self.leaving.items()}
-        return Remembered(self._own, dict(self._beliefs), orders, growths, leaving, dict(self.in_force.budgets))
+        return to_remember(self._own, self._beliefs, self.orders, self.pools, self.leaving, self.in_force.budgets)
 
     # Small things
 
@@ -443,22 +427,14 @@ class Balancer:
     def _timing(self, name: CheckName) -> Timing:
         return next(check.timing for check in self.setup.checks[name[0], name[1]] if check.name == name[2])
 
-    def _new_pool(self, virtual: Virtual, remembered: Remembered, now: float) -> list[Action]:
+    def _new_pool(self, virtual: Virtual, recall: Recall, now: float) -> list[Action]:
         pool = self.pools[virtual.name] = Pool(self.setup.pool_settings(virtual))
-        known: list[tuple[ServerKey, str, Outcome]] = []
-        for key in virtual.real_servers:
-            for check in self.setup.checks[virtual.name, key]:
-                if isinstance(check.settings, FileCheck):
-                    known.append((key, check.name, FileChecker(check.settings).now()))
-                elif (belief := remembered.beliefs.get((virtual.name, endpoint(*key), check.name))) is not None:
-                    known.append((key, check.name, Outcome(belief.up, weight=belief.adds)))
-        actions = pool.start(now, known)
+        actions = pool.start(now, recall.outcomes(virtual, self.setup))
         for key in virtual.real_servers:
             order = self.orders.get((virtual.name, key))
             if order is not None:
                 actions += pool.hold(key, order.held(clock(), pool.server(key).checked_weight), now)
-        growths = {key: remembered.growths.get((virtual.name, endpoint(*key))) for key in virtual.real_servers}
-        return actions + pool.resume({key: growth for key, growth in growths.items() if growth is not None}, now)
+        return actions + pool.resume(recall.growths(virtual), now)
 
     def _made(self, wanted: dict[CheckName, Checking]) -> dict[CheckName, tuple[AnyChecker, Timing]]:
         made: dict[CheckName, tuple[AnyChecker, Timing]] = {}
@@ -494,5 +470,7 @@ def _growth(weight: int, over: float | None) -> dict[str, object]:
     return {"weight": weight} if over is None else {"weight": weight, "over": over}
 
 
-def _names(name: CheckName) -> tuple[str, str, str]:
-    return name[0], endpoint(*name[1]), name[2]
+def _servers(setup: Setup) -> Iterator[ServerName]:
+    for virtual in setup.virtuals.values():
+        for key in virtual.real_servers:
+            yield virtual.name, key

@@ -214,10 +214,11 @@ def _of_services(director: Director) -> Iterator[str]:
     yield from family("directrix_server_quiesced", "gauge", meaning, servers(lambda view: view.quiesced))
     meaning = "What weight a real server has when it has grown, by slow_start."
     yield from family("directrix_server_full_weight", "gauge", meaning, servers(lambda view: view.full_weight))
-    yield from _of_drains(director)
+    yield from of_drains(director)
 
 
-def _of_drains(director: Director) -> Iterator[str]:
+def of_drains(director: Director) -> Iterator[str]:
+    """How many connections are left where servers are drained."""
     going = [name for name, order in tuple(director.balancer.orders.items()) if order.kind == "drain"]
     progress = [(name, director.orders.progress(name)) for name in going]
     left = [(_server_labels(*name), float(seen.seen.left)) for name, seen in progress if seen is not None]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from directrix.checks.actions import ServerKey
-from directrix.director.budgeting import budget_changes, budgets_of
+from directrix.director.budgeting import BudgetChange, budget_changes, budgets_of
 from directrix.director.plan import Change, ServerChange, WantedService, carry_out, make_plan
 from directrix.director.virtual import Adjusted
 from directrix.lvs import RealServer, ServiceKey, TableError, VirtualService
@@ -60,6 +60,9 @@ class InForce:
         self.astray = set(self._known)
         self.budgets = {want.service.key: want.budget for want in wanted if want.budget is not None}
         carry_out(self.table, changes)
+        for change in changes:
+            if isinstance(change, BudgetChange) and change.by_hand and change.after is not None:
+                _log.warning("%s: the budget that was set by hand gives way to the configuration's", change.key)
         self.astray.clear()
         return changes
 
