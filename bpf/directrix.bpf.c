@@ -33,6 +33,7 @@
 #include "removal.h"
 #include "draining.h"
 #include "trace.h"
+#include "ttl.h"
 #include "unusual.h"
 
 char _license[] SEC("license") = "GPL";
@@ -123,6 +124,23 @@ static __noinline int hand_up(struct xdp_md *ctx, __u32 ifindex)
 	return bpf_redirect(front.up, 0);
 }
 
+/* Count down the TTL of a frame that the complete way has read; false: its time is over, and it is as it was. */
+__noinline bool xdp_ttl_down(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u32 offset = sizeof(struct ethhdr), tags = 0;
+	bool ipv4;
+
+	if (data + sizeof(struct ethhdr) > end)
+		return false;
+	ipv4 = skip_tags(data, end, &offset, &tags) == bpf_htons(ETH_P_IP);
+	data += offset;
+	if (data + sizeof(struct iphdr) > end || !ttl_left(data, ipv4))
+		return false;
+	ttl_down(data, ipv4);
+	return true;
+}
+
 /* Read what the complete way has left, from the network header at `network` on. */
 __noinline int xdp_unusual(struct xdp_md *ctx, __u32 network, __u32 ipv4, struct packet *p)
 {
@@ -211,6 +229,14 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 
 		if (!way || !(way->flags & DEVICE_REDIRECT))
 			return hand_up(ctx, device);
+	}
+	if (way == COMPLETE) {
+		if (!xdp_ttl_down(ctx))
+			return hand_up(ctx, device);
+	} else {
+		if (!ttl_left(data + sizeof(struct ethhdr), way == QUICK))
+			return hand_up(ctx, device);
+		ttl_down(data + sizeof(struct ethhdr), way == QUICK);
 	}
 	frame_to(data, hop);
 	count_forwarded(bpf_get_smp_processor_id(), number, p->length, way == COMPLETE ? p->kind : KIND_WHOLE);
@@ -480,6 +506,11 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		if (bpf_skb_change_head(skb, sizeof(struct ethhdr), 0) ||
 		    bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol, sizeof(protocol), 0))
 			return tc_end(cpu, NO_ROUTE, place);
+		offset = sizeof(struct ethhdr);
+	}
+	if (state != HOP_NO_ROUTE && !(hop->flags & SERVER_TUNNEL) && !skb_ttl_down(skb, offset, is_ipv4(&p))) {
+		count_verdict(cpu, TIME_EXCEEDED);
+		return place == TC_IP || tags || p.kind >= KIND_LATER ? TC_ACT_SHOT : answer(skb, &p, now, device, ANSWER_TIME_EXCEEDED, 0);
 	}
 	if (state != HOP_UNKNOWN) {
 		if (state == HOP_NO_ROUTE || (tags && !tags_fit(hop, tags, true, device)))

@@ -32,7 +32,11 @@ __noinline int xdp_narrow(struct xdp_md *ctx, __u32 number, __u32 length, enum p
 		if (!way || !(way->flags & DEVICE_REDIRECT))
 			return 0;
 	}
-	frame_to(data, hop);
+	data += sizeof(struct ethhdr);
+	if (data + sizeof(struct iphdr) > end || !ttl_left(data, protocol == bpf_htons(ETH_P_IP)))
+		return 0;
+	ttl_down(data, protocol == bpf_htons(ETH_P_IP));
+	frame_to(data - sizeof(struct ethhdr), hop);
 	count_forwarded(bpf_get_smp_processor_id(), number, length, kind);
 	return hop->wire == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
 }

@@ -74,7 +74,7 @@ established_and_new() {
   cost "$1_udp_new" drop -u -m 0xffff -w 128 -n 3840
   cost "$1_udp_established" drop -u
   cost "$1_syn_ipv6" drop6 $new -s fd00::1 -d $VIP6
-  cost "$1_established_ipv6" drop6 -s fd00::1 -d $VIP6
+  cost "$1_established_ipv6" drop6 -m 1023 -s fd00::1 -d $VIP6
 }
 services() {
   rules rr 2

@@ -36,7 +36,7 @@ VERDICTS = (
     Verdict("busy", "dropped", "a lock of the table was not had in time"),
     Verdict("drop_packet", "dropped", "would have made a connection: the defence of the sysctl drop_packet"),
     Verdict("too_big", "dropped", "does not fit the way to its real server: answered with the size that does"),
-    Verdict("time_exceeded", "dropped", "its TTL ended in front of the tunnel: answered with time exceeded"),
+    Verdict("time_exceeded", "dropped", "its TTL ended at the director: answered with time exceeded"),
     Verdict("over_budget", "dropped", "a new connection more than its service or its source has a budget for"),
     Verdict("tunnel_error", "dropped", "an ICMP error about a packet in a tunnel: the client was told"),
 )
