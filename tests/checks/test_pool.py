@@ -10,7 +10,7 @@ import pytest
 from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight, TellGrowth, TellQuorum, TellServer
 from directrix.checks.growth import Growth
 from directrix.checks.outcome import Outcome, Standing, failure, success
-from directrix.checks.pool import Pool
+from directrix.checks.pool import MOST_STEPS, Pool
 from directrix.checks.pool_values import CheckerSettings, PoolSettings, ServerSettings, SorryServer
 
 
@@ -306,15 +306,15 @@ def test_what_is_not_configured_is_not_heard() -> None:
 def test_a_server_that_comes_back_grows_while_one_that_was_there_at_the_start_has_all_its_weight() -> None:
     pool = Pool(PoolSettings((slow("a"), slow("b"))))
     assert said(pool.start(0.0)) == "+a:10, +b:10, quorum up starting"
-    assert pool.next_step(0.0) is None
+    assert pool.next_step() is None
     assert said(pool.report(key("a"), "x", False, 1.0)) == "-a, a down"
     assert said(pool.report(key("a"), "x", True, 100.0)) == "+a:1, a up, a grows to 10 in 10"
-    assert pool.next_step(100.0) == 101.0
+    assert pool.next_step() == 101.0
     assert said(pool.grow(100.5)) == ""
     assert said(pool.grow(105.0)) == "a:5"
-    assert pool.next_step(105.0) == 106.0
+    assert pool.next_step() == 106.0
     assert said(pool.grow(110.0)) == "a:10, a has grown to 10"
-    assert (pool.next_step(110.0), pool.growing()) == (None, {})
+    assert (pool.next_step(), pool.growing()) == (None, {})
 
 
 def test_a_server_in_alpha_mode_that_its_first_check_finds_well_only_starts_and_else_comes_back() -> None:
@@ -346,7 +346,7 @@ def test_what_checks_change_on_the_way_changes_what_it_grows_to_and_weight_0_end
     pool.report(key("a"), "x", True, 10.0)
     assert said(pool.report(key("a"), "x", True, 15.0, weight=30)) == "a:20"
     assert said(pool.report(key("a"), "x", True, 16.0, standing=Standing.DRAIN)) == "a:0"
-    assert pool.next_step(16.0) is None
+    assert pool.next_step() is None
     assert said(pool.report(key("a"), "x", True, 17.0, standing=Standing.READY)) == "a:1, a grows to 40 in 10"
 
 
@@ -384,3 +384,16 @@ def test_a_weight_of_1_does_not_grow() -> None:
     pool.report(key("a"), "x", False, 1.0)
     assert said(pool.report(key("a"), "x", True, 2.0)) == "+a:1, a up"
     assert pool.server(key("a")).growth is None
+
+
+def test_of_many_that_grow_some_take_their_turn_at_a_time() -> None:
+    many = tuple(
+        ServerSettings((IPv4Address("10.0.1.0") + number, 80), 100, slow_start=10.0) for number in range(2 * MOST_STEPS)
+    )
+    pool = started(server("a"))
+    pool.reload(PoolSettings((server("a"), *many)), 0.0)
+    first, second = pool.grow(5.0), pool.grow(5.0)
+    assert pool.next_step() == 5.1
+    assert len(first) == len(second) == MOST_STEPS
+    assert {action.server for action in (*first, *second)} == {one.key for one in many}  # type: ignore[union-attr]
+    assert {action.weight for action in (*first, *second)} == {50}  # type: ignore[union-attr]

@@ -128,7 +128,7 @@ def test_the_actions_make_the_table_and_the_rules_hold(
             assert pool.reload(changed, float(now)) == []
         elif what == "grow":
             table.do(pool.grow(float(now)))
-            assert (pool.next_step(float(now)) or now + 1) > now
+            assert (pool.next_step() or now + 1) > now
         elif words[0] not in known:
             continue
         elif what == "hold":

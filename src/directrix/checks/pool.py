@@ -39,6 +39,10 @@ from directrix.checks.growth import Growth
 from directrix.checks.outcome import Outcome, Standing
 from directrix.checks.pool_members import Checker, Member, new_member
 from directrix.checks.pool_values import CheckerView, PoolSettings, ServerSettings, ServerView, check_weight
+from directrix.checks.steps import Steps
+
+MOST_STEPS = 20
+"""So many weights that grow are set at a time: thousands may grow at once, and each takes its time at the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Pool:
         """The sorry server is in use."""
         self._servers: dict[ServerKey, Member] = {}
         self._table: dict[ServerKey, _Entry] = {}
-        self._growing: set[ServerKey] = set()
+        self._growing = Steps()
         self._weight = self._serving = 0
         """The weights of all alive, and how many of them take new connections: kept up to date, since a pool may be
         large, and a check's result is to be in the table soon."""
@@ -142,21 +146,20 @@ class Pool:
         return actions
 
     def grow(self, now: float) -> list[Action]:
-        """Time has passed: weights that grow have grown."""
+        """Time has passed: weights that grow have grown. Many at a time take their turns: `next_step` is now then."""
         actions: list[Action] = []
-        for key in tuple(self._growing):
+        for key in self._growing.take(now, MOST_STEPS):
             server = self._servers[key]
             actions += self._changed(server, server.footing, now)
         return actions
 
-    def next_step(self, now: float) -> float | None:
+    def next_step(self) -> float | None:
         """When to call `grow` next; None while no weight grows."""
-        growing = [self._servers[key] for key in self._growing]
-        return min((one.growth.next_step(now, one.full_weight) for one in growing if one.growth), default=None)
+        return self._growing.first()
 
     def growing(self) -> dict[ServerKey, Growth]:
         """The slow starts that go on."""
-        growing = {key: self._servers[key].growth for key in self._growing}
+        growing = {key: self._servers[key].growth for key in self._growing.servers}
         return {key: growth for key, growth in growing.items() if growth is not None}
 
     def stop(self, now: float) -> list[Action]:
@@ -167,7 +170,7 @@ class Pool:
             if key in self._servers and not entry.sorry:
                 actions += self._leave(self._servers[key], now, tell=self.settings.omega, stopping=True)
         self._table = {}
-        self._growing.clear()
+        self._growing = Steps()
         self.quorum_up, self.quorum_since, self.sorry_in = False, now, False
         if self.settings.omega:
             threshold = self.settings.quorum - self.settings.hysteresis
@@ -191,7 +194,8 @@ class Pool:
         for configured in settings.servers:
             if configured.key in old:
                 told += self._resettle(self._servers[configured.key], configured, now)
-        self._growing &= self._servers.keys()
+        for gone in self._growing.servers - self._servers.keys():
+            self._growing.drop(gone)
         for server in self._servers.values():
             told += self._warm(server, now)
         self._count_all()
@@ -248,13 +252,10 @@ class Pool:
     def _warm(self, server: Member, now: float) -> list[Action]:
         """A server's slow start, after something about it has changed, or time has passed."""
         before, grown, key = server.growth, server.warm(now), server.settings.key
-        if grown:
-            self._growing.discard(key)
-            return [TellGrowth(key, server.weight)]
         if server.growth is None:
-            self._growing.discard(key)
-            return []
-        self._growing.add(key)
+            self._growing.drop(key)
+            return [TellGrowth(key, server.weight)] if grown else []
+        self._growing.put(key, server.growth.next_step(now, server.full_weight))
         return [] if before is not None else [TellGrowth(key, server.full_weight, server.growth.over)]
 
     def _count(self, server: Member) -> None:

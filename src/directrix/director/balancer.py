@@ -55,7 +55,7 @@ Noted = Callable[[str, ServerName, Mapping[str, object]], None]
 """Is told what has happened to whom, with what else there is to say."""
 
 _STEP = 0.05
-"""Seconds between two steps of weights that grow, at least: there may be thousands of them in a pool."""
+"""Seconds from one step of a pool's weights that grow to the next, at least."""
 
 
 class NoSuchServer(LookupError):
@@ -342,7 +342,7 @@ class Balancer:
     def _watch_growing(self, *names: str) -> None:
         now = asyncio.get_running_loop().time()
         for name in names or tuple(self.pools):
-            due = self.pools[name].next_step(now)
+            due = self.pools[name].next_step()
             self._growing.at(name, None if due is None else max(due, now + _STEP))
 
     def _stands(self, name: ServerName) -> bool:
