@@ -180,6 +180,26 @@ def test_all_servers_of_a_service_can_be_replaced_at_once_without_losing_the_quo
     play(story, configuration=two())
 
 
+def test_one_whose_place_in_the_table_another_server_takes_has_nothing_to_leave() -> None:
+    # In direct routing the port is the service's: for the table 8080 is the same server.
+    other = service("10.0.0.1 8080 { weight 7\n }", "10.0.0.2 80 { weight 4\n }", more="drain {\n}")
+    sorry = service("10.0.0.2 80 { weight 4\n }", more="drain {\n}\nsorry_server 10.0.0.1 8080")
+    assert newly_leaving(setup(two()), setup(sorry), lambda name: True) == {}
+
+    async def story(world: World) -> None:
+        connected(world)
+        await world.reload(other)
+        assert (world.weights, world.balancer.leaving) == ({A: 7, B: 4}, {})
+        await world.reload(one())
+        assert world.weights == {A: 0, B: 4}
+        await world.reload(two())
+        assert (world.weights, world.balancer.leaving) == ({A: 4, B: 4}, {})
+        assert world.left_at(A) == 2
+        await world.orders.close()
+
+    play(story, configuration=two())
+
+
 def test_a_drain_the_operator_has_begun_goes_on_and_he_may_hurry_one_but_give_no_weight() -> None:
     async def story(world: World) -> None:
         connected(world)

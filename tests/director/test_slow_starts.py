@@ -40,14 +40,14 @@ def test_the_weight_of_a_server_that_comes_back_grows_in_the_table_to_its_end(tm
         seen: set[int] = set()
         (tmp_path / "down").write_text("0")
         await world.until(lambda: seen.add(world.weights.get(A, 0)) or 100 in seen)
-        assert len(seen) > 3
+        assert len(seen - {0, 1, 100}) > 0
         assert {what: more for what, _, more in world.said} == {
-            "growing": {"weight": 100, "over": 0.3},
+            "growing": {"weight": 100, "over": 1.0},
             "grown": {"weight": 100},
         }
         assert growing(world.balancer.server(ONE)) is None
 
-    play(story, configuration=file_checked(tmp_path, 0.3))
+    play(story, configuration=file_checked(tmp_path, 1.0))
 
 
 def test_a_new_server_and_none_that_is_there_grows_at_a_reload_and_a_listing_tells_how_far() -> None:

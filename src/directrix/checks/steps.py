@@ -1,4 +1,4 @@
-"""Servers with the time at which each is due, the earliest first: a heap in which what is out of date is passed over."""
+"""Servers with the time at which each is due, earliest first: a heap in which what is out of date is passed over."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ class Balancer:
         staying = still_leaving(self.leaving, setup)
         going = newly_leaving(self._configured, setup, self._stands)
         down = [name for name in going if self.server(name).alive]
-        back = [name for name in self.leaving if name[0] in setup.virtuals and name not in staying]
+        back = self.leaving.keys() & frozenset(_servers(setup))
         self._configured, self.leaving = setup, staying | going
         setup = self.setup = with_leaving(setup, self.leaving)
         self._own |= setup.keys
@@ -352,7 +352,7 @@ class Balancer:
         for name, server in leaving.items():
             self.orders[name] = leaving_order(server, self.orders.get(name), clock())
 
-    def _tell_leaving(self, going: Leaving, down: Sequence[ServerName], back: Sequence[ServerName]) -> None:
+    def _tell_leaving(self, going: Leaving, down: Iterable[ServerName], back: Iterable[ServerName]) -> None:
         """One on its way out is told of as down when that begins, and as up if it comes back from there."""
         for name in going:
             order = self.orders[name]

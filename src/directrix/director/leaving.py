@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from directrix.director.orders import Kind, Order
 from directrix.director.setup import Setup
-from directrix.director.virtual import ServerName, Virtual
-from directrix.keepalived.values import Drain, RealServer
+from directrix.director.virtual import ServerName, Virtual, port_in, sorry_key
+from directrix.keepalived.values import Drain, RealServer, SorryServer
 
 Leaving = Mapping[ServerName, RealServer]
 """Servers on their way out, as the director has them meanwhile."""
@@ -30,14 +30,27 @@ def newly_leaving(before: Setup, after: Setup, stands: Callable[[ServerName], bo
     found: dict[ServerName, RealServer] = {}
     for virtual in after.virtuals.values():
         old = before.virtuals.get(virtual.name)
-        for key, server in old.real_servers.items() if old is not None else ():
-            name = virtual.name, key
-            drain = None if old is None else drain_of(server, old, virtual)
-            if key not in virtual.real_servers and drain is not None and stands(name):
-                found[name] = replace(
+        if old is None:
+            continue
+        for key, server in old.real_servers.items():
+            drain = drain_of(server, old, virtual)
+            if drain is not None and _is_out(server, virtual) and stands((virtual.name, key)):
+                found[virtual.name, key] = replace(
                     server, weight=0, checks=(), inhibit_on_failure=False, slow_start=0.0, drain=drain
                 )
     return found
+
+
+def _is_out(server: RealServer, virtual: Virtual) -> bool:
+    """Whether a virtual server has neither this server nor another one that stands in its place in the table."""
+    if (server.address, server.port) in virtual.real_servers:
+        return False
+    others: list[RealServer | SorryServer] = [*virtual.real_servers.values()]
+    sorry = virtual.settings.sorry_server
+    if sorry is not None and sorry_key(sorry) != (server.address, server.port):
+        others.append(sorry)
+    same = [other for other in others if other.address == server.address]
+    return not any(port_in(server, key) == port_in(other, key) for other in same for key in virtual.keys)
 
 
 def drain_of(server: RealServer, before: Virtual, after: Virtual) -> Drain | None:
@@ -50,7 +63,7 @@ def still_leaving(leaving: Leaving, setup: Setup) -> dict[ServerName, RealServer
     return {
         (virtual, key): server
         for (virtual, key), server in leaving.items()
-        if virtual in setup.virtuals and key not in setup.virtuals[virtual].real_servers
+        if virtual in setup.virtuals and _is_out(server, setup.virtuals[virtual])
     }
 
 
