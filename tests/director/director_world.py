@@ -38,6 +38,14 @@ class World:
         await self.balancer.reload(setup(configuration))
         self.orders.resume()
 
+    async def stop_hard(self, memory: Memory) -> None:
+        """As if it was killed: the table stays, and what is remembered."""
+        await self.orders.close()
+        known = self.balancer._to_remember()
+        self.balancer.in_force.table = MemoryTable()  # what it does as it stops is done to nobody
+        await self.balancer.stop()
+        memory.keep(known)
+
     @property
     def turned(self) -> list[tuple[Address, bool]]:
         """Who was told of as up or down, oldest first."""
