@@ -25,6 +25,7 @@ ESTABLISHED = 640
 NEW = 1570
 NOT_OURS = 60
 TUNNEL = 800
+MASQUERADE = 800
 WLC_1000 = 8450
 SED_1000 = 7800
 """A third of what IPVS needs with a thousand real servers."""
@@ -38,6 +39,8 @@ GOALS = {
     "directrix_syn": NEW,
     "directrix_syn_16k": NEW,
     "directrix_ipip_established": TUNNEL,
+    "directrix_nat_established": MASQUERADE,
+    "directrix_nat_reply": MASQUERADE,
     "directrix_not_ours_port": NOT_OURS,
     "directrix_not_ours_address": NOT_OURS,
     "directrix_syn_wlc_1000": WLC_1000,

@@ -51,13 +51,21 @@ static __always_inline __u64 flow_hash(const struct packet *p)
 	return (h ^ p->id ^ parameters.seed[1]) * 0x9fb21c651e98df25ULL;
 }
 
+static __always_inline __u32 first_bucket(__u64 hash)
+{
+	return (hash >> 32) * parameters.buckets >> 32;
+}
+
+static __always_inline __u32 second_bucket(__u64 hash)
+{
+	return ((hash ^ hash >> 32) & 0xffffffff) * parameters.buckets >> 32;
+}
+
 static __always_inline struct place place_of(const struct packet *p)
 {
-	__u64 h = flow_hash(p);
-	struct place place;
+	__u64 hash = flow_hash(p);
+	struct place place = { .bucket = { first_bucket(hash), second_bucket(hash) } };
 
-	place.bucket[0] = (h >> 32) * parameters.buckets >> 32;
-	place.bucket[1] = ((h ^ h >> 32) & 0xffffffff) * parameters.buckets >> 32;
 	return place;
 }
 
@@ -95,6 +103,28 @@ static __always_inline struct connection *connection_find(const struct packet *p
 	slot = slot_in(b, p, now);
 	if (slot == NO_SLOT) {
 		b = bucket_at(place.bucket[1]);
+		if (!b)
+			return NULL;
+		slot = slot_in(b, p, now);
+		if (slot == NO_SLOT)
+			return NULL;
+	}
+	return &b->slot[slot % BUCKET_SLOTS];
+}
+
+/* The same for a packet of which nothing else is known yet, in as few steps as there can be. */
+static __always_inline struct connection *connection_look(const struct packet *p, __u32 now)
+{
+	__u64 hash = flow_hash(p);
+	struct bucket *b = bucket_at(first_bucket(hash));
+	__u32 slot;
+
+	if (!b)
+		return NULL;
+	slot = slot_in(b, p, now);
+	if (slot == NO_SLOT) {
+		asm volatile("" : "+r"(hash));	/* or it is worked out before anybody needs it */
+		b = bucket_at(second_bucket(hash));
 		if (!b)
 			return NULL;
 		slot = slot_in(b, p, now);

@@ -10,6 +10,7 @@
 #include "estimator.h"
 #include "guard.h"
 #include "mark.h"
+#include "reply.h"
 
 /* The real server of a new connection, and the template that controls it if there is one. */
 static __always_inline int choose(const struct packet *p, __u32 number, struct service *service, __u32 now,
@@ -58,7 +59,8 @@ static __always_inline int enter(const struct packet *p, __u32 number, struct ma
 			count_as_taken_by(number, s);
 			if (template)
 				__sync_fetch_and_add(&template->children, 1);
-			if (established(making->status))
+			/* of what is masqueraded that is known later: masquerade_begin() */
+			if (established(making->status) && s->method != METHOD_MASQUERADE)
 				assure(making->control);
 		}
 	}
@@ -89,7 +91,7 @@ __noinline __u32 opening_status(const struct packet *p)
 	return state | (active(state) ? CONNECTION_ACTIVE : 0);
 }
 
-/* May a packet without a connection start one, and with which real server? CONTINUE: *server has it. */
+/* May a packet without a connection start one, and with which real server? CONTINUE: *server has it. REPLY: it is one. */
 static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *server, __u32 known)
 {
 	struct making making = {};
@@ -102,12 +104,18 @@ static __always_inline int open_new(const struct packet *p, __u32 now, __u32 *se
 
 	if (is_ipv4(p) ? martian4(p->address[0]) : martian6(p))
 		return MALFORMED;
-	number = fwmarks.in_force ? mark_service(p) : NOBODY;
+	number = NOBODY;
+	if (fwmarks.in_force) {
+		/* a rule may cover clients' addresses, too */
+		if (front.beyond & BEYOND_REPLIES && is_reply(p, now))
+			return REPLY;
+		number = mark_service(p);
+	}
 	if (number == NOBODY)
 		number = service_find(p);
 	service = service_at(number);
 	if (!service)
-		return NO_SERVICE;
+		return front.beyond & BEYOND_REPLIES && is_reply(p, now) ? REPLY : NO_SERVICE;
 	making.status = opening_status(p);
 	if (!making.status)
 		return NO_CONNECTION;
@@ -157,27 +165,44 @@ chosen:
 	return verdict;
 }
 
-/* The state of a connection after a packet that is no plain ACK of an established one. */
-static __always_inline __u32 state_after(struct connection *c, const struct packet *p, __u32 state, bool quick)
+static __always_inline __u32 state_after(struct connection *c, __u32 protocol, __u32 says, __u32 state)
 {
+	if (c->status & CONNECTION_MASQUERADED)
+		return state_both_ways(protocol, says, state, FROM_CLIENT);
+	if (protocol == IPPROTO_TCP)
+		return tcp_state_after(says, state) | (state & STATE_COUNTED);
+	if (protocol == IPPROTO_SCTP)
+		return sctp_after(state & STATE_MASK, says) | (state & STATE_COUNTED);
+	return state;
+}
+
+/*
+ * A packet of a connection that is no plain ACK of an established one, and that said() this. Returns the state it
+ * leads to. Global: verified once, and plain ACKs pay nothing for what it needs.
+ */
+__noinline __u32 connection_hears(struct connection *c, __u32 protocol, __u32 says)
+{
+	__u32 before, state;
+
+	if (!c)
+		return 0;
+	before = state = c->status & 0xff;
 	if (state & STATE_COUNTED)
 		state = count_packet(c, state);
-	if (protocol_of(p) == IPPROTO_TCP)
-		return tcp_state_after(p->tcp_flags, state) | (state & STATE_COUNTED);
-	if (!quick && protocol_of(p) == IPPROTO_SCTP)
-		return sctp_after(state & STATE_MASK, p->sctp_event) | (state & STATE_COUNTED);
+	state = state_after(c, protocol, says, state);
+	if (state != before)
+		connection_move(c, state);
 	return state;
 }
 
 /* A packet of a connection: what it does to its state and its time. */
-static __always_inline void go_on(struct connection *c, const struct packet *p, __u32 now, bool quick)
+static __always_inline void go_on(struct connection *c, const struct packet *p, __u32 now)
 {
 	__u32 state = c->status & 0xff;
+	bool nothing = (state == TCP_S_ESTABLISHED && tcp_plain_ack(p->tcp_flags)) || state == UDP_S_NORMAL;
 
-	if (!(state == TCP_S_ESTABLISHED && tcp_plain_ack(p->tcp_flags)) && state != UDP_S_NORMAL)
-		state = state_after(c, p, state, quick);
-	if (state != (c->status & 0xff))
-		connection_move(c, state);
+	if (__builtin_expect(!nothing, 0))
+		state = connection_hears(c, protocol_of(p), said(p));
 	connection_refresh(c, p, state, now);
 }
 
@@ -199,7 +224,7 @@ __noinline int connection_open(const struct packet *p, __u32 now, __u32 *server,
 		if (c && !gives_way(c, p)) {
 			*server = c->server;
 			if (available(c->server))
-				go_on(c, p, now, false);
+				go_on(c, p, now);
 			return CONTINUE;
 		}
 	}
@@ -237,7 +262,7 @@ static __always_inline enum verdict direct(const struct packet *p, bool in_regis
 		return available(*number) ? CONTINUE : SERVER_GONE;
 	}
 	*number = c->server;
-	go_on(c, p, now, in_registers);
+	go_on(c, p, now);
 	return CONTINUE;
 }
 

@@ -27,7 +27,9 @@
 
 #include "expiry.h"
 #include "forward_direct.h"
+#include "forward_nat.h"
 #include "forward_tunnel.h"
+#include "hand_up.h"
 #include "icmp.h"
 #include "narrow.h"
 #include "removal.h"
@@ -38,7 +40,6 @@
 
 char _license[] SEC("license") = "GPL";
 
-#define LONG_FRAME 1024		/* only longer ones can have more buffers than the first */
 #define HEADERS_MOST 128	/* what tc makes readable at once */
 #define PACKET_HOST 0
 #define VLAN_ID 0x0fff
@@ -68,14 +69,6 @@ static __always_inline __be16 skip_tags(void *data, void *end, __u32 *offset, __
 	return protocol;
 }
 
-/* What XDP leaves in the place of the destination MAC of a frame it hands up. */
-struct handed_up {
-	__u32 ifindex;		/* the device it came in by, a VLAN's own if it was tagged */
-	__u16 mark;
-};
-
-#define HANDED_UP_MARK 0x6478
-
 /*
  * The device a frame is for: the one it came in by, or the VLAN's on it. 0 if it isn't for this
  * host. Tags that no device here has are left alone (`foreign`): such a frame can be sent on by
@@ -102,26 +95,6 @@ static __always_inline __u32 device_for(__u32 ifindex, const struct ethhdr *eth,
 static __always_inline bool tags_fit(const struct hop *hop, __u32 tags, bool foreign, __u32 ifindex)
 {
 	return foreign ? !hop->tags && hop->wire == ifindex : hop->tags == tags;
-}
-
-static __always_inline int xdp_end(enum verdict verdict)
-{
-	count_verdict(bpf_get_smp_processor_id(), verdict);
-	return verdict <= HANDED_UP ? XDP_PASS : XDP_DROP;
-}
-
-static __noinline int hand_up(struct xdp_md *ctx, __u32 ifindex)
-{
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct handed_up *head = data;
-	struct device *d = device_at(ifindex);
-
-	if (data + sizeof(struct ethhdr) > end)
-		return xdp_end(MALFORMED);
-	head->ifindex = d ? d->arrives : ifindex;
-	head->mark = HANDED_UP_MARK;
-	count_verdict(bpf_get_smp_processor_id(), HANDED_UP);
-	return bpf_redirect(front.up, 0);
 }
 
 /* Count down the TTL of a frame that the complete way has read; false: its time is over, and it is as it was. */
@@ -193,7 +166,7 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 {
 	__u32 ifindex = ctx->ingress_ifindex, device = ifindex, now = ticks(), number = 0;
 	bool follows = way == COMPLETE && p->kind >= KIND_LATER, foreign = false;
-	struct connection *c = follows ? NULL : connection_find(p, place_of(p), now);
+	struct connection *c = follows ? NULL : connection_look(p, now);
 	enum verdict verdict;
 	struct hop *hop;
 
@@ -217,11 +190,17 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 	}
 	if (verdict == NO_SERVER || verdict == HANDED_UP)
 		return hand_up(ctx, device);
+	if (verdict == REPLY)
+		return way == QUICK ? xdp_reply4(ctx) : way == QUICK6 ? xdp_reply6(ctx) : hand_up(ctx, device);
 	if (verdict != CONTINUE)
 		return xdp_end(verdict);
 	hop = hop_at(number);
-	if (__builtin_expect(hop->state != HOP_RESOLVED, 0))
+	if (__builtin_expect(hop->state != HOP_RESOLVED, 0)) {
+		if (hop->state == HOP_MASQUERADE)
+			return way == QUICK ? xdp_request4(ctx, number % MAX_SERVERS) :
+			       way == QUICK6 ? xdp_request6(ctx, number % MAX_SERVERS) : hand_up(ctx, device);
 		return xdp_aside(ctx, number, device, p->length, way == COMPLETE ? p->kind : KIND_WHOLE);
+	}
 	if (!tags_fit(hop, tags, foreign, ifindex) || hop_due(&hop->asked, now))
 		return hand_up(ctx, device);
 	if (hop->wire != ifindex) {
@@ -241,14 +220,6 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 	frame_to(data, hop);
 	count_forwarded(bpf_get_smp_processor_id(), number, p->length, way == COMPLETE ? p->kind : KIND_WHOLE);
 	return hop->wire == ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
-}
-
-/* How long the frame is behind `offset`. Only a long one can have more buffers than the first. */
-static __always_inline __u32 xdp_length(struct xdp_md *ctx, void *data, void *end, __u32 offset)
-{
-	__u32 length = end - data;
-
-	return (length < LONG_FRAME ? length : bpf_xdp_get_buff_len(ctx)) - offset;
 }
 
 /* What the complete way does with a packet that parsed. Global: for the verifier all of them are alike. */
@@ -313,6 +284,8 @@ static __noinline int xdp_quick6(struct xdp_md *ctx)
 
 	if (data + QUICK6_LENGTH > end)
 		return XDP_PASS;
+	if (!quick6_maybe_virtual(data + sizeof(struct ethhdr)))
+		return front.beyond & BEYOND_REPLIES ? xdp_reply6(ctx) : xdp_end(NOT_OURS);
 	verdict = quick6_parse(data + sizeof(struct ethhdr), end, xdp_length(ctx, data, end, sizeof(struct ethhdr)), &p);
 	return verdict == CONTINUE ? xdp_direct(ctx, data, 0, &p, QUICK6) : xdp_end(verdict);
 }
@@ -326,9 +299,12 @@ static __always_inline int xdp_director(struct xdp_md *ctx)
 	if (!quick4(data, end))
 		return quick6(data, end) ? xdp_quick6(ctx) : xdp_complete(ctx);
 	word = quick4_word(data + sizeof(struct ethhdr));
-	if (!quick4_indexed(data + sizeof(struct ethhdr), word) &&
-	    (word == front.plain || !quick4_not_indexed_but_virtual(data + sizeof(struct ethhdr), word)))
-		return xdp_end(NOT_OURS);
+	if (!quick4_indexed(data + sizeof(struct ethhdr), word)) {
+		enum quick4 what = quick4_not_indexed(data + sizeof(struct ethhdr), word);
+
+		if (what != QUICK4_OURS)
+			return what == QUICK4_REPLY ? xdp_reply4(ctx) : xdp_end(NOT_OURS);
+	}
 	if (!quick4_readable(word))
 		return xdp_complete(ctx);
 	return xdp_quick(ctx);
@@ -356,16 +332,6 @@ __noinline int tc_hold(struct __sk_buff *skb, __u32 now, __u32 *number)
 
 	fragment_hold(&frame, now);
 	return number ? fragment_settle(now, number) : BUSY;
-}
-
-/* The copies that wait for the first fragment at hand go in again, as what XDP hands up if it came so from `device`. */
-__noinline int tc_release(struct __sk_buff *skb, __u32 device, __u32 now)
-{
-	struct handed_up head = { .ifindex = device, .mark = HANDED_UP_MARK };
-
-	if (device == skb->ifindex && bpf_skb_load_bytes(skb, 0, &head, 6))
-		return 0;
-	return fragment_release(skb, &head, now);
 }
 
 enum tc_place { TC_ALONE, TC_BEHIND_XDP, TC_IP };
@@ -472,6 +438,13 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 			return tc_end(cpu, NOT_OURS, place);	/* the VLAN's own device sees it next */
 		}
 	}
+	if (front.beyond & BEYOND_REPLIES && !tags) {
+		int action = tc_reply(skb, &p, device, place == TC_IP ? REPLY_IP : place == TC_BEHIND_XDP ? REPLY_BEHIND_XDP : REPLY_ALONE,
+				      &next);
+
+		if (action != NO_REPLY)
+			return action;
+	}
 	if (p.kind >= KIND_LATER) {
 		verdict = follow(&p, now, &number);
 		if (verdict == FRAGMENT)
@@ -492,7 +465,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		return answer(skb, &p, now, device, ANSWER_UNREACHABLE, 0);
 	}
 	if (verdict != CONTINUE)
-		return tc_end(cpu, verdict, place);
+		return tc_end(cpu, verdict == REPLY ? NO_CONNECTION : verdict, place);
 	hop = hop_at(number);
 	due = hop_due(&hop->checked, now);
 	if (due || hop->state != HOP_RESOLVED)
@@ -515,8 +488,12 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 	if (state != HOP_UNKNOWN) {
 		if (state == HOP_NO_ROUTE || (tags && !tags_fit(hop, tags, true, device)))
 			return tc_end(cpu, NO_ROUTE, place);
+		if (tags && hop->flags & (SERVER_TUNNEL | SERVER_MASQUERADE))
+			return tc_end(cpu, NO_ROUTE, place);
 		if (hop->flags & SERVER_TUNNEL)
-			return tags ? tc_end(cpu, NO_ROUTE, place) : tc_tunnel(skb, &p, number, place == TC_IP ? 0 : device, &next);
+			return tc_tunnel(skb, &p, number, place == TC_IP ? 0 : device, &next);
+		if (hop->flags & SERVER_MASQUERADE)
+			return tc_masquerade(skb, &p, number, place == TC_IP ? 0 : device, &next);
 		if (state == HOP_NARROW) {
 			int end_of_it = tc_narrow(skb, &p, number, offset, place == TC_IP || tags ? 0 : device);
 

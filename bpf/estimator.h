@@ -29,6 +29,7 @@
 
 struct counts {
 	__u64 connections, packets, bytes;
+	__u64 out_packets, out_bytes;	/* replies, of a masqueraded server */
 };
 
 struct sum {
@@ -49,6 +50,19 @@ static long sum_cpu(__u32 cpu, void *context)
 	return 0;
 }
 
+static long sum_cpu_replies(__u32 cpu, void *context)
+{
+	struct sum *sum = context;
+	__u32 row = cpu * MAX_SERVERS + sum->server;
+	struct server_count *n = bpf_map_lookup_elem(&reply_stats, &row);
+
+	if (!n)
+		return 1;
+	sum->counts.out_packets += n->packets;
+	sum->counts.out_bytes += n->bytes;
+	return 0;
+}
+
 static __always_inline void count_for(__u32 service, const struct counts *more)
 {
 	struct statistics *s = statistics_at(service);
@@ -58,6 +72,10 @@ static __always_inline void count_for(__u32 service, const struct counts *more)
 	__sync_fetch_and_add(&s->count_connections, more->connections);
 	__sync_fetch_and_add(&s->count_packets, more->packets);
 	__sync_fetch_and_add(&s->count_bytes, more->bytes);
+	if (more->out_packets) {
+		__sync_fetch_and_add(&s->count_out_packets, more->out_packets);
+		__sync_fetch_and_add(&s->count_out_bytes, more->out_bytes);
+	}
 }
 
 /* Give what a server has counted since the last time to its service and to the sum. */
@@ -68,9 +86,11 @@ static __always_inline void settle(struct server *s, const struct counts *now)
 		.connections = now->connections - __sync_lock_test_and_set(&s->kept_connections, now->connections),
 		.packets = now->packets - __sync_lock_test_and_set(&s->kept_packets, now->packets),
 		.bytes = now->bytes - __sync_lock_test_and_set(&s->kept_bytes, now->bytes),
+		.out_packets = now->out_packets - __sync_lock_test_and_set(&s->kept_out_packets, now->out_packets),
+		.out_bytes = now->out_bytes - __sync_lock_test_and_set(&s->kept_out_bytes, now->out_bytes),
 	};
 
-	if (!more.connections && !more.packets)
+	if (!more.connections && !more.packets && !more.out_packets)
 		return;
 	count_for(ALL_SERVICES, &more);
 	if (service && service->generation == s->generation)
@@ -107,12 +127,16 @@ static __always_inline void account_server(__u32 number, bool estimated)
 		return;
 	sum.counts.connections = s->connections;
 	bpf_loop(parameters.cpus, sum_cpu, &sum, 0);
+	if (s->method == METHOD_MASQUERADE || s->kept_out_packets)
+		bpf_loop(parameters.cpus, sum_cpu_replies, &sum, 0);
 	settle(s, &sum.counts);
 	if (!estimated)
 		return;
 	move_average(&s->rate_connections, &s->last_connections, sum.counts.connections, 9);
 	move_average(&s->rate_packets, &s->last_packets, sum.counts.packets, 9);
 	move_average(&s->rate_bytes, &s->last_bytes, sum.counts.bytes, 4);
+	move_average(&s->rate_out_packets, &s->last_out_packets, sum.counts.out_packets, 9);
+	move_average(&s->rate_out_bytes, &s->last_out_bytes, sum.counts.out_bytes, 4);
 	estimate_handshakes(number, s);
 }
 
@@ -125,6 +149,8 @@ static __always_inline void estimate_service(__u32 number)
 	move_average(&s->rate_connections, &s->last_connections, s->count_connections, 9);
 	move_average(&s->rate_packets, &s->last_packets, s->count_packets, 9);
 	move_average(&s->rate_bytes, &s->last_bytes, s->count_bytes, 4);
+	move_average(&s->rate_out_packets, &s->last_out_packets, s->count_out_packets, 9);
+	move_average(&s->rate_out_bytes, &s->last_out_bytes, s->count_out_bytes, 4);
 }
 
 /* Where a round is: servers, then services, then the sum. */

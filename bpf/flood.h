@@ -11,6 +11,8 @@
  * reached, with the template that persistence asks for; from then on it is like any other. dh, sh
  * and mh choose by hash anyway, and keep to it; a client with a template goes where that says.
  *
+ * A masqueraded connection has its entry from the first packet on: its replies have to be told by it.
+ *
  * Forgotten not quite: else packets that are no SYN, as cheap to invent, could fill the table
  * instead. The sketch knows which connections had a SYN lately: a Bloom filter in pieces of one
  * word, so that a SYN costs one line of the cache. A word has 56 bits, of which a connection sets

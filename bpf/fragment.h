@@ -21,7 +21,7 @@
 #ifndef DIRECTRIX_FRAGMENT_H
 #define DIRECTRIX_FRAGMENT_H
 
-#include "packet.h"
+#include "reply.h"
 
 #define MAX_DATAGRAMS 8192
 #define HELD_SLOTS 256
@@ -39,8 +39,8 @@ struct datagram_key {
 
 struct datagram {
 	__u32 verdict;		/* of its first fragment; FRAGMENT: that one has not come */
-	__u32 server;
-	__u32 incarnation;	/* of the server's number */
+	__u32 server;		/* of a REPLY: the place of its connection */
+	__u32 incarnation;	/* of the server's number, or of the connection in its slot */
 	__u32 seen;		/* tick of the last fragment */
 	__u32 covered;		/* bytes in the first fragment */
 	__u32 held;		/* copies made for it */
@@ -152,25 +152,37 @@ static __always_inline int fragment_settle(__u32 now, __u32 *server)
 	return CONTINUE;
 }
 
+/* Of what the first fragment belongs to. */
+static __always_inline __u32 incarnation_of(__u32 verdict, __u32 number)
+{
+	struct connection *c;
+	struct server *s;
+
+	if (verdict == REPLY) {
+		c = connection_at(number);
+		return c ? c->incarnation : 0;
+	}
+	s = server_at(number);
+	return s ? s->incarnation : 0;
+}
+
 static __always_inline void datagram_write(struct datagram *d, const struct fragment *f, __u32 verdict, __u32 number,
 					   __u32 now)
 {
-	struct server *s = server_at(number);
-
 	d->server = number;
-	d->incarnation = s ? s->incarnation : 0;
+	d->incarnation = incarnation_of(verdict, number);
 	d->covered = f->payload;
 	d->seen = now;
 	__sync_lock_test_and_set(&d->verdict, verdict);
 }
 
 /* Remember the fate of the first fragment at hand, which XDP has perhaps `seen` before. How many copies wait for it? */
-__noinline int fragment_remember(__u32 verdict, __u32 number, __u32 now, __u32 seen)
+static __always_inline int datagram_remember(__u32 verdict, __u32 number, __u32 now, __u32 seen)
 {
 	struct fragment *f = fragment_now();
 	struct datagram *d;
 
-	if (!f || verdict == HANDED_UP)
+	if (!f)
 		return 0;
 	d = bpf_map_lookup_elem(&datagrams, &f->key);
 	if (!d) {
@@ -185,7 +197,33 @@ __noinline int fragment_remember(__u32 verdict, __u32 number, __u32 now, __u32 s
 	if (!datagram_of(f, now) || (d->verdict != FRAGMENT && !seen))
 		d->held = 0;	/* of an older datagram */
 	datagram_write(d, f, verdict, number, now);
-	return verdict == CONTINUE ? d->held : 0;
+	return verdict == CONTINUE || verdict == REPLY ? d->held : 0;
+}
+
+/* Global functions: verified once. What is handed up, or may be a reply, has its fate at tc. */
+__noinline int fragment_remember(__u32 verdict, __u32 number, __u32 now, __u32 seen)
+{
+	return verdict == HANDED_UP || verdict == REPLY ? 0 : datagram_remember(verdict, number, now, seen);
+}
+
+__noinline int fragment_remember_reply(__u32 place, __u32 now)
+{
+	return datagram_remember(REPLY, place, now, false);
+}
+
+/* The connection of the later fragment at hand if that is of a reply, and its place. */
+static __always_inline struct connection *fragment_reply(__u32 now, __u32 *place)
+{
+	struct fragment *f = fragment_now();
+	struct datagram *d = f ? datagram_of(f, now) : NULL;
+	struct connection *c;
+
+	if (!d || d->verdict != REPLY || f->offset < d->covered)
+		return NULL;
+	d->seen = now;
+	*place = d->server;
+	c = connection_at(d->server);
+	return c && c->incarnation == d->incarnation && masqueraded(c, now) ? c : NULL;
 }
 
 /* Note the copy of this stamp with its datagram. */

@@ -18,14 +18,14 @@
 #define GUARD_UNENTERED 0x400	/* and no entry is to be made */
 
 /*
- * Does a real server need an entry from the first packet on? Where masquerading (0, by IPVS's numbers) its answers
+ * Does a real server need an entry from the first packet on? Where it is masqueraded its answers
  * come back through here, and without one nobody would know whose they are.
  */
 static __always_inline bool needs_entry(__u32 number)
 {
 	struct server *s = server_at(number);
 
-	return !s || !s->method;
+	return !s || s->method == METHOD_MASQUERADE;
 }
 
 static __always_inline bool guards_are_up(void)

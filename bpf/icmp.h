@@ -11,6 +11,7 @@
 #include "neighbour.h"
 #include "packet.h"
 
+#define ICMP_HEADER 8
 #define QUOTE_MOST 512
 #define ANSWERS_A_TICK 32	/* about 2,000 a second: an answer is never a weapon */
 

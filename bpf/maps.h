@@ -25,6 +25,7 @@ SHARED_ARRAY(sets, struct set_unit, MAX_SET_UNITS);
 SHARED_ARRAY(summaries, struct summary, MAX_SET_UNITS);
 SHARED_ARRAY(servers, struct server, MAX_SERVERS);
 SHARED_ARRAY(server_stats, struct server_count, MAX_SERVERS);	/* times the possible CPUs */
+SHARED_ARRAY(reply_stats, struct server_count, MAX_SERVERS);	/* likewise: of replies that come by here */
 SHARED_ARRAY(service_stats, struct statistics, MAX_SERVICES + 1);	/* the last: of all */
 SHARED_ARRAY(handshakes, struct handshakes, MAX_SERVERS);
 SHARED_ARRAY(floods, struct flood, MAX_SERVICES);

@@ -78,8 +78,11 @@ __noinline int tc_narrow(struct __sk_buff *skb, const struct packet *p, __u32 nu
 
 	if (!p || largest_packet(skb, p, network) <= hop->mtu)
 		return 0;
-	if (is_ipv4(p) && !has_df(skb, network))
-		cut = direct_cut(skb, number, network, hop->mtu);
+	if (is_ipv4(p) && !has_df(skb, network)) {
+		struct pieces_way way = { .mac = hop->mac, .source = hop->source, .ifindex = hop->ifindex, .room = hop->mtu };
+
+		cut = plain_cut(skb, network, &way);
+	}
 	if (cut)
 		return cut > 0 ? 0 : tc_narrow_end(MALFORMED);
 	count_verdict(bpf_get_smp_processor_id(), TOO_BIG);

@@ -63,8 +63,8 @@ static __always_inline __u32 path_mtu(const struct server *s, __u32 mtu)
 }
 
 /*
- * Look the next hop up of a server. On HOP_RESOLVED, HOP_TUNNEL, HOP_NARROW and HOP_UNRESOLVED `next` names it for
- * bpf_redirect_neigh() and hop->ifindex its device.
+ * Look the next hop up of a server. On all but HOP_LOCAL and HOP_NO_ROUTE `next` names it for bpf_redirect_neigh() and
+ * hop->ifindex its device.
  */
 static __noinline int hop_look_up(struct __sk_buff *skb, __u32 number, struct bpf_redir_neigh *next)
 {
@@ -121,7 +121,10 @@ static __noinline int hop_look_up(struct __sk_buff *skb, __u32 number, struct bp
 	if (hop->source != mac_word(fib.smac))
 		hop->source = mac_word(fib.smac);
 	hop->mtu = path_mtu(s, fib.mtu_result);
-	hop_set(hop, tunnel ? HOP_TUNNEL : hop->mtu < front.widest ? HOP_NARROW : HOP_RESOLVED);
+	if (hop->flags & SERVER_MASQUERADE)
+		hop_set(hop, HOP_MASQUERADE);
+	else
+		hop_set(hop, tunnel ? HOP_TUNNEL : hop->mtu < front.widest ? HOP_NARROW : HOP_RESOLVED);
 	return hop->state;
 }
 

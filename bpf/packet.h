@@ -19,12 +19,15 @@
 #define INDEX_PRIME 0x9e3779b97f4a7c15ULL
 #define INDEX_SHIFT 49			/* leaves the bits that number a place of front.index */
 #define MARK_SHIFT 52			/* likewise of front.address_mark */
+#define MOST_EXTENSION_HEADERS 16
+#define LONG_FRAME 1024		/* only longer ones can have more buffers than the first */
 #define IP_MORE 0x2000
 #define IP_OFFSET 0x1fff
 #define IP6_MORE 0x0001
 #define IP6_OFFSET 0xfff8
 #define CONTINUE VERDICT_LAST		/* no verdict yet */
 #define UNUSUAL (VERDICT_LAST + 1)	/* nor that: not read yet, because it takes more (unusual.h) */
+#define REPLY (VERDICT_LAST + 2)	/* nor that: a real server's, on its way back (forward_nat.h) */
 
 enum { TCP_FIN = 0x01, TCP_SYN = 0x02, TCP_RST = 0x04, TCP_ACK = 0x10 };
 
@@ -108,7 +111,14 @@ static __always_inline bool address_has(__u64 address, enum address_mark mark)
 
 static __always_inline bool maybe_virtual(__u64 address, __u32 ports, __u8 protocol)
 {
-	return index_of(address, index_key(ports, protocol)) || (front.any_port && address_has(address, ADDRESS_ANY_PORT));
+	return index_of(address, index_key(ports, protocol)) ||
+	       (front.beyond & BEYOND_ANY_PORT && address_has(address, ADDRESS_ANY_PORT));
+}
+
+/* May what comes from this address, given as 64 bits that stand for it, be a reply of a masqueraded server? */
+static __always_inline bool maybe_reply(__u64 source)
+{
+	return front.beyond & BEYOND_REPLIES && address_has(source, ADDRESS_MASQUERADED);
 }
 
 static __always_inline __u64 address4_word(__u32 address)
@@ -208,21 +218,36 @@ static __always_inline bool quick4_indexed(void *l3, __u32 word)
 	return index_of(address4_word(*(__u32 *)(l3 + 16)), (*(__u32 *)(l3 + 20) & bpf_htonl(0xffff)) ^ word);
 }
 
-/*
- * If the index knows nothing of it, may it be for a virtual service all the same? Host traffic is asked,
- * too; but most of that is as front.plain says, and done with.
- */
-static __always_inline bool quick4_not_indexed_but_virtual(void *l3, __u32 word)
+static __always_inline bool quick4_any_port(void *l3)
 {
-	asm volatile("" : "+r"(word));	/* or what it was unmasked is kept, too, in a register that has to be saved */
-	return word & QUICK4_FRAGMENT || word == bpf_htonl(IPPROTO_ICMP) ||
-	       (front.any_port && address_has(address4_word(*(__u32 *)(l3 + 16)), ADDRESS_ANY_PORT));
+	return front.beyond & BEYOND_ANY_PORT && address_has(address4_word(*(__u32 *)(l3 + 16)), ADDRESS_ANY_PORT);
 }
 
-/* Then, is it what the quick way can read? */
+/* Is it what the quick way can read? */
 static __always_inline bool quick4_readable(__u32 word)
 {
 	return word == bpf_htonl(IPPROTO_TCP) || word == bpf_htonl(IPPROTO_UDP);
+}
+
+enum quick4 { QUICK4_NOT_OURS, QUICK4_REPLY, QUICK4_OURS };
+
+/*
+ * If the index knows nothing of it, may it be for a virtual service all the same, or a reply? Host traffic is
+ * asked, too; but most of that is as front.plain says, and done with.
+ */
+static __always_inline enum quick4 quick4_not_indexed(void *l3, __u32 word)
+{
+	if (word == front.plain)
+		return QUICK4_NOT_OURS;
+	asm volatile("" : "+r"(word));	/* or what it was unmasked is kept, too, in a register that has to be saved */
+	if (front.beyond) {
+		if (quick4_any_port(l3))
+			return QUICK4_OURS;
+		asm volatile("" ::: "memory");	/* front.beyond is read again, or it would have to be saved likewise */
+		if (maybe_reply(address4_word(*(__u32 *)(l3 + 12))))
+			return quick4_readable(word) ? QUICK4_REPLY : QUICK4_OURS;
+	}
+	return word & QUICK4_FRAGMENT || word == bpf_htonl(IPPROTO_ICMP) ? QUICK4_OURS : QUICK4_NOT_OURS;
 }
 
 /* At last: read it. `wire_length` is what the frame carries behind its own header. */
@@ -255,6 +280,13 @@ static __always_inline bool quick6(void *frame, void *end)
 	       tcp_or_udp(ip->nexthdr);
 }
 
+static __always_inline bool quick6_maybe_virtual(void *l3)
+{
+	const struct ipv6hdr *ip = l3;
+
+	return maybe_virtual(address6_word((const __u64 *)&ip->daddr), *(__u32 *)(ip + 1), ip->nexthdr);
+}
+
 static __always_inline enum verdict quick6_parse(void *l3, void *end, __u32 wire_length, struct packet *p)
 {
 	const struct ipv6hdr *ip = l3;
@@ -262,8 +294,6 @@ static __always_inline enum verdict quick6_parse(void *l3, void *end, __u32 wire
 	__u32 ports = *(__u32 *)(ip + 1), payload = bpf_ntohs(ip->payload_len);
 	__u8 protocol = ip->nexthdr;
 
-	if (!maybe_virtual(address6_word(address + 2), ports, protocol))
-		return NOT_OURS;
 	p->length = payload + sizeof(*ip);
 	if (ip->version != 6 || p->length > wire_length || !parse_transport(l3 + sizeof(*ip), end, payload, protocol, p))
 		return MALFORMED;
@@ -271,6 +301,14 @@ static __always_inline enum verdict quick6_parse(void *l3, void *end, __u32 wire
 		p->half[i] = address[i];
 	p->id = connection_id(ports, protocol, 6, 0);
 	return CONTINUE;
+}
+
+/* How long an XDP frame is behind `offset`. */
+static __always_inline __u32 xdp_length(struct xdp_md *ctx, void *data, void *end, __u32 offset)
+{
+	__u32 length = end - data;
+
+	return (length < LONG_FRAME ? length : bpf_xdp_get_buff_len(ctx)) - offset;
 }
 
 /* The host would drop a packet with a wrong header checksum, so it must not be forwarded either. */
@@ -333,18 +371,21 @@ static __always_inline enum verdict parse4(void *l3, void *end, const struct fra
 	if ((void *)(ip + 1) > end)
 		return NOT_OURS;
 	protocol = ip->protocol;
+	/* an error may come from any router, if what it is about goes through here both ways */
 	if (protocol == IPPROTO_ICMP)
-		return front.tunnels || address_has(address4_word(ip->daddr), ADDRESS_VIRTUAL) ? UNUSUAL : NOT_OURS;
+		return front.tunnels || front.beyond & BEYOND_REPLIES || address_has(address4_word(ip->daddr), ADDRESS_VIRTUAL) ?
+		       UNUSUAL : NOT_OURS;
 	if (!directed(protocol))
 		return NOT_OURS;
 	if (ip->frag_off & bpf_htons(IP_MORE | IP_OFFSET))
-		return address_has(address4_word(ip->daddr), ADDRESS_VIRTUAL) ? UNUSUAL : NOT_OURS;
+		return address_has(address4_word(ip->daddr), ADDRESS_VIRTUAL) || maybe_reply(address4_word(ip->saddr)) ?
+		       UNUSUAL : NOT_OURS;
 	header = ip->ihl * 4;
 	l4 = l3 + (header & 60);
 	if (l4 + 4 > end)
 		return NOT_OURS;
 	ports = *(__u32 *)l4;
-	if (!maybe_virtual(address4_word(ip->daddr), ports, protocol))
+	if (!maybe_virtual(address4_word(ip->daddr), ports, protocol) && !maybe_reply(address4_word(ip->saddr)))
 		return NOT_OURS;
 	p->length = bpf_ntohs(ip->tot_len);
 	if (ip->version != 4 || header < sizeof(*ip) || p->length > wire_length || p->length < header ||
@@ -373,12 +414,13 @@ static __always_inline enum verdict parse6(void *l3, void *end, const struct fra
 	address = address6_word((__u64 *)&ip->daddr);
 	protocol = ip->nexthdr;
 	if (!directed(protocol))
-		return address_has(address, ADDRESS_VIRTUAL) || (front.tunnels && protocol == IPPROTO_ICMPV6) ? UNUSUAL : NOT_OURS;
+		return front.beyond & BEYOND_REPLIES || address_has(address, ADDRESS_VIRTUAL) ||
+		       (front.tunnels && protocol == IPPROTO_ICMPV6) ? UNUSUAL : NOT_OURS;
 	l4 = l3 + offset;
 	if (l4 + 4 > end)
 		return NOT_OURS;
 	ports = *(__u32 *)l4;
-	if (!maybe_virtual(address, ports, protocol))
+	if (!maybe_virtual(address, ports, protocol) && !maybe_reply(address6_word((__u64 *)&ip->saddr)))
 		return NOT_OURS;
 	p->length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
 	if (ip->version != 6 || p->length > wire_length || p->length < offset ||

@@ -14,9 +14,9 @@
 
 #include "connection.h"
 #include "icmp.h"
+#include "reply.h"
 #include "tunnel_error.h"
 
-#define ICMP_HEADER 8
 #define ICMPV6_ERRORS 128	/* types below are errors */
 #define ICMP_SUM_STEP QUOTE_MOST
 #define MOST_QUOTED_HEADERS 8
@@ -147,13 +147,16 @@ static __always_inline int quote6(const struct frame *f, __u32 at, struct packet
 	return directed(type) ? quote_ports(f, at, type, 6, p) : UNKNOWN_QUOTE;
 }
 
-/* The real server of the connection that an error is about. */
+/*
+ * The real server of the connection that an error is about. REPLY: it is about what was sent to a masqueraded server,
+ * and for the client.
+ */
 static __always_inline int quote_settle(const struct packet *p, __u32 now, __u32 *server)
 {
 	struct connection *c = connection_find(p, place_of(p), now);
 
 	if (!c)
-		return UNKNOWN_QUOTE;
+		return front.beyond & BEYOND_REPLIES && is_reply(p, now) ? REPLY : UNKNOWN_QUOTE;
 	*server = c->server;
 	return CONTINUE;
 }

@@ -60,7 +60,7 @@ __noinline __u32 service_find(const struct packet *p)
 	else
 		__builtin_memcpy(key.address, &p->address[4], sizeof(key.address));
 	number = service_with(&key);
-	if (number != NOBODY || !front.any_port)
+	if (number != NOBODY || !(front.beyond & BEYOND_ANY_PORT))
 		return number;
 	if (front.ftp && key.protocol == IPPROTO_TCP) {
 		__u16 port = bpf_ntohs(key.port);

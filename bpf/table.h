@@ -97,8 +97,8 @@ enum flood_state {
 
 /* What every packet may touch; written by user space except where said. */
 struct front {
-	__u32 plain;			/* quick4_word() of what is not ours if the index knows nothing of it: TCP's; 0 if any_port */
-	__u32 any_port;			/* some service takes every port of its address */
+	__u32 plain;			/* quick4_word() of what is not ours if the index knows nothing of it: TCP's; 0 if `beyond` */
+	__u32 beyond;			/* bits of enum beyond */
 	__u32 service_top;		/* service numbers in use are below */
 	__u32 ftp;			/* a TCP service on port 21 exists */
 	__u32 connections;		/* data plane: slots in use */
@@ -120,6 +120,7 @@ struct front {
 	__u8 address_mark[ADDRESS_MARKS];	/* by hash of an address: enum address_mark */
 	__u64 verdicts[MAX_CPUS][VERDICTS];	/* data plane */
 	__u64 forwarded;		/* packets, by servers whose number was given out again, and errors for removed ones */
+	__u64 replied;			/* replies, likewise, and of removed servers */
 	__u64 now_ns;			/* data plane: monotonic time at tick `now` */
 	/* both read at once: 0 is what nearly every new connection finds */
 	__u32 guards;			/* enum guard: those that are up */
@@ -131,7 +132,17 @@ struct front {
 	__u32 tunnels;			/* data plane: there has been a way by a tunnel; errors from inside one may come */
 };
 
-enum address_mark { ADDRESS_VIRTUAL = 1, ADDRESS_ANY_PORT = 2 };
+enum address_mark {
+	ADDRESS_VIRTUAL = 1,
+	ADDRESS_ANY_PORT = 2,
+	ADDRESS_MASQUERADED = 4,	/* a real server's behind masquerading: what comes from it may be a reply */
+};
+
+/* What may be ours although the index knows nothing of it; address_mark tells more. */
+enum beyond {
+	BEYOND_ANY_PORT = 1,	/* some service takes every port of its address */
+	BEYOND_REPLIES = 2,	/* some real server is masqueraded */
+};
 
 struct service_key {
 	__u32 address[4];	/* IPv4 in the first word, or a firewall mark */
@@ -203,11 +214,14 @@ struct summary {
 
 #define CURSOR_AT_HEAD 0xffffffffU
 
+#define METHOD_MASQUERADE 0	/* of struct server, by IPVS's numbers */
+
 enum server_flag {
 	SERVER_AVAILABLE = 1,
 	SERVER_LOCAL = 2,	/* its address is this host's */
 	SERVER_TUNNEL = 4,	/* its method */
 	SERVER_IPIP4 = 8,	/* and that over IPv4 */
+	SERVER_MASQUERADE = 16,	/* its method */
 };
 
 enum hop_state {
@@ -218,6 +232,7 @@ enum hop_state {
 	HOP_LOCAL,		/* this host */
 	HOP_TUNNEL,		/* resolved, and the way there is a tunnel */
 	HOP_NARROW,		/* resolved, but what comes in may be too large for the way (narrow.h) */
+	HOP_MASQUERADE,		/* resolved, and packets are rewritten for it */
 };
 
 /*
@@ -237,7 +252,7 @@ struct hop {
 	__s16 answer;		/* of the last bpf_fib_lookup() */
 	__u16 mtu;		/* of the route */
 	/* A tunnel's source address: user space's first, then the route's, where the kernel tells it. Behind
-	 * one of IPv4 stands the real server's. */
+	 * one of IPv4 stands the real server's. Of a masqueraded server its own address. */
 	__u32 outer[4];
 };
 
@@ -280,6 +295,9 @@ struct server {
 	__u64 kept_connections, kept_packets, kept_bytes;
 	__u64 last_connections, last_packets, last_bytes;
 	__u64 rate_connections, rate_packets, rate_bytes;
+	/* the same of replies that came by here */
+	__u64 zero_out_packets, zero_out_bytes, kept_out_packets, kept_out_bytes;
+	__u64 last_out_packets, last_out_bytes, rate_out_packets, rate_out_bytes;
 };
 
 struct server_count {
@@ -311,6 +329,9 @@ struct statistics {
 	__u64 rate_connections, rate_packets, rate_bytes;
 	/* user space: what -Z subtracts */
 	__u64 zero_connections, zero_packets, zero_bytes;
+	/* the same of replies that came by here */
+	__u64 count_out_packets, count_out_bytes, last_out_packets, last_out_bytes;
+	__u64 rate_out_packets, rate_out_bytes, zero_out_packets, zero_out_bytes;
 };
 
 /* What a flood did to a service, at its number (flood.h, pressure.h). */
@@ -376,6 +397,7 @@ enum connection_flag {
 	CONNECTION_TEMPLATE = 0x200,
 	CONNECTION_ASSURED = 0x400,
 	CONNECTION_DEAD = 0x800,
+	CONNECTION_MASQUERADED = 0x1000,	/* the director sees both directions, and the replies' key lies in the table (reply.h) */
 	CONNECTION_PACKET = 0x10000,	/* one packet, where they are counted: four bits */
 };
 
@@ -394,7 +416,7 @@ struct connection {
 		__u32 begun;	/* of a connection: when its handshake began (handshake.h) */
 	};
 	__u16 server_port;
-	__u16 pad;
+	__u16 incarnation;	/* counts up with each masqueraded connection in this slot; its replies' key has the same */
 };
 
 struct bucket {

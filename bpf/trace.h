@@ -170,6 +170,16 @@ static __always_inline void note_server(__u32 number)
 	}
 }
 
+static __always_inline void note_replied(__u32 number)
+{
+	struct trace_notes *n = notes();
+
+	if (n) {
+		n->verdict = REPLIED;
+		n->server = number;
+	}
+}
+
 /* Reading the packet. Nothing is refused here: whatever could be read is shown. */
 
 static __always_inline bool has_ports(__u8 protocol)

@@ -18,8 +18,9 @@ enum verdict {
 	NO_CONNECTION,		/* has no connection and may not start one: the host answers, TCP by RST */
 	LOCAL,			/* its real server is this host */
 	HANDED_UP,		/* XDP leaves this one to tc, where it is counted again with its end */
-	/* sent to a real server */
+	/* sent to a real server, or from one to its client */
 	FORWARDED,		/* not counted here: the servers' own counters add up to it */
+	REPLIED,		/* sent back to its client: a masqueraded server's reply; not counted here either */
 	NO_NEIGHBOUR,		/* given to the kernel, which asks for the neighbour and sends it then */
 	LATER_FRAGMENT,		/* of a datagram, after its first, which is what the servers count */
 	/* dropped */
@@ -30,8 +31,8 @@ enum verdict {
 	NO_ROUTE,		/* no route to the real server */
 	BUSY,			/* a lock was not had in time: never seen but under test */
 	DROP_PACKET,		/* would have made a connection: the defence drop_packet */
-	TOO_BIG,		/* does not fit the way to its real server: answered so */
-	TIME_EXCEEDED,		/* its TTL ends in front of the tunnel: answered so */
+	TOO_BIG,		/* does not fit the way to its real server, or a reply's to its client: answered so */
+	TIME_EXCEEDED,		/* its TTL ends in front of the tunnel, or where it would be masqueraded: answered so */
 	OVER_BUDGET,		/* would have made a connection more than its service, or its source, has a budget for */
 	TUNNEL_ERROR,		/* an ICMP error about a packet in a tunnel: the client is told */
 	VERDICT_LAST,
@@ -40,9 +41,11 @@ enum verdict {
 #ifdef TRACE	/* see trace.h */
 static void note_verdict(__u32 verdict);
 static void note_server(__u32 number);
+static void note_replied(__u32 number);
 #else
 static __always_inline void note_verdict(__u32 verdict) {}
 static __always_inline void note_server(__u32 number) {}
+static __always_inline void note_replied(__u32 number) {}
 #endif
 
 static __always_inline void count_verdict(__u32 cpu, enum verdict verdict)

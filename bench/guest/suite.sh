@@ -45,6 +45,7 @@ fresh() {
     done
     echo "neigh add fd00::11 lladdr 02:00:00:00:00:11 dev lb0 nud permanent"
     echo "neigh add fd00::12 lladdr 02:00:00:00:00:12 dev lb0 nud permanent"
+    echo "neigh add fd00::1 lladdr 02:00:00:00:00:21 dev lb0 nud permanent"
   } >/tmp/ip.batch
   lb ip -batch /tmp/ip.batch || fail addresses
   ip link set dev net0 xdpdrv pinned $PINS/reference/sink
@@ -165,6 +166,24 @@ if wanted directrix; then
     cost "directrix_${kind%% *}_syn" drop $new
     cost "directrix_${kind%% *}_established" drop
   done
+  # In a new table, where keys lie in the first of their two places: a look at the second costs some 50.
+  directrix down
+  directrix up --interface lb0 --hook xdp
+  # A real server's port that is the only one packets come from here: so its replies can be made, too.
+  { echo "-A -t $VIP:80 -s rr"; echo "-a -t $VIP:80 -r 10.0.1.1:1024 -m -w 1"; } >/tmp/rules
+  directrix ipvsadm -R </tmp/rules
+  cost directrix_nat_syn drop $new
+  cost directrix_nat_established drop
+  cost directrix_nat_reply drop -s 10.0.1.1 -d 10.0.0.1 -P 1024
+  cost directrix_nat_not_ours pass_address -d $DIP -D $OTHER
+  {
+    echo "-A -t [$VIP6]:80 -s rr"
+    echo "-a -t [$VIP6]:80 -r [fd00::11]:1024 -m -w 1"
+  } >/tmp/rules
+  directrix ipvsadm -R </tmp/rules
+  cost directrix_nat_ipv6_syn drop6 $new -s fd00::1 -d $VIP6
+  cost directrix_nat_ipv6_established drop6 -s fd00::1 -d $VIP6
+  cost directrix_nat_ipv6_reply drop6 -s fd00::11 -d fd00::1 -P 1024
   measure spin -N directrix_clock -B spin_idle
 fi
 if wanted schedulers; then

@@ -13,6 +13,7 @@ DIRECTORIES = {"commands": HERE, "traffic": HERE / "traffic", "choices": HERE / 
 SCENARIOS = {
     *(f"{suite}/{path.stem}" for suite, where in DIRECTORIES.items() for path in (where / "scenarios").glob("*.txt")),
     "selftest/direct_routing",
+    "selftest/masquerading",
 }
 _ROW = re.compile(r"^\| (?P<behaviour>[^|]+) \| (?P<proofs>`[^|]+`) \|$", re.MULTILINE)
 INDEX = {

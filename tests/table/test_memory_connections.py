@@ -147,7 +147,7 @@ def test_a_local_server_is_this_host() -> None:
     assert cluster.counts(1) == (1, 0)
 
 
-@pytest.mark.parametrize("method", [ForwardingMethod.MASQUERADE])
+@pytest.mark.parametrize("method", [ForwardingMethod.BYPASS])
 @pytest.mark.parametrize("persistence", [0, 60])
 def test_a_method_that_is_only_stored_is_refused_with_nothing_left_behind(
     method: ForwardingMethod, persistence: int

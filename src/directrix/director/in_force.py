@@ -12,10 +12,12 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 from directrix.checks.actions import ServerKey
+from directrix.director.budgeting import BudgetChange, budget_changes, budgets_of
 from directrix.director.plan import Change, ServerChange, WantedService, carry_out, carrying_out, make_plan
 from directrix.director.turns import at_once, pausing
 from directrix.director.virtual import Adjusted
 from directrix.lvs import RealServer, ServiceKey, TableError, VirtualService
+from directrix.lvs.budget import Budget
 from directrix.lvs.errors import NoSuchService
 from directrix.lvs.state import ServiceState
 from directrix.table.interface import Table
@@ -44,6 +46,8 @@ class InForce:
         self.astray: set[ServiceKey] = set()
         """Services that could not be made as they shall be; `mend` tries again."""
         self._later: list[Adjusted] | None = None
+        self.budgets: dict[ServiceKey, Budget] = {}
+        """Those that the configuration has given."""
 
     def have(self, wanted: Iterable[WantedService], ours: Callable[[ServiceKey], bool]) -> tuple[Change, ...]:
         """Make the whole table as wanted, whatever is there; of other services, delete those that are `ours`.
@@ -65,13 +69,17 @@ class InForce:
         try:
             wants = yield from pausing(wanted, lambda want: len(want.servers))
             present = yield from pausing(self.table.each_service(), lambda state: len(state.servers))
-            changes = make_plan(present, wants, ours)
+            changes = make_plan(present, wants, ours, budgets_of(self.table), self.budgets)
             self._known = {
                 want.service.key: _Known(want.service, {server.key: server for server in want.servers})
                 for want in wants
             }
             self.astray = set(self._known)
+            self.budgets = {want.service.key: want.budget for want in wants if want.budget is not None}
             yield from carrying_out(self.table, changes)
+            for change in changes:
+                if isinstance(change, BudgetChange) and change.by_hand and change.after is not None:
+                    _log.warning("%s: the budget that was set by hand gives way to the configuration's", change.key)
             self.astray.clear()
             return changes
         finally:
@@ -97,7 +105,7 @@ class InForce:
                     carry_out(self.table, changes)
                 except TableError as error:
                     _log.warning("%s is not as it was left (%s); it is put right", key, error)
-                    carry_out(self.table, make_plan(self._look(key), [known.wanted]))
+                    self._put_right(key, known)
                     self.astray.discard(key)
             except TableError as error:
                 _log.error("%s can't be made as it shall be: %s", key, error)
@@ -113,11 +121,16 @@ class InForce:
                 self.astray.discard(key)
                 continue
             try:
-                carry_out(self.table, make_plan(self._look(key), [known.wanted]))
+                self._put_right(key, known)
             except TableError:
                 continue
             _log.info("%s is as it shall be again", key)
             self.astray.discard(key)
+
+    def _put_right(self, key: ServiceKey, known: _Known) -> None:
+        carry_out(self.table, make_plan(self._look(key), [known.wanted]))
+        if key in self.budgets:
+            carry_out(self.table, budget_changes(budgets_of(self.table), {key: self.budgets[key]}, self.budgets))
 
     def _look(self, key: ServiceKey) -> list[ServiceState]:
         try:

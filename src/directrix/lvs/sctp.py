@@ -13,6 +13,8 @@ import enum
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from directrix.lvs.direction import Direction
+
 
 class SctpChunk(enum.IntEnum):
     """Types of chunks (RFC 9260, 3168)."""
@@ -189,9 +191,12 @@ def event(first: int, second: int | None = None) -> SctpEvent:
     return _EVENTS.get(first, SctpEvent.DATA)
 
 
-def next_state(state: SctpState, said: SctpEvent) -> SctpState:
-    """The state after a packet from the client, where nothing else passes the director."""
-    return INPUT_ONLY[said][state]
+_BY_DIRECTION = {Direction.INPUT: INPUT, Direction.OUTPUT: OUTPUT, Direction.INPUT_ONLY: INPUT_ONLY}
+
+
+def next_state(state: SctpState, said: SctpEvent, direction: Direction = Direction.INPUT_ONLY) -> SctpState:
+    """The state after a packet that says this."""
+    return _BY_DIRECTION[direction][said][state]
 
 
 def timeout(state: SctpState) -> int:

@@ -127,7 +127,6 @@ _POWER_OF_TWO = (f"a power of two from 1 to {_INT // 2}", _power_of_two)
 _THRESHOLD = (f"two numbers from 0 to {_INT - 1}, the first less than the second, or the second 0", _threshold)
 
 _NOT_SYNCHRONISED = "connections are not synchronised to another director yet"
-_NO_ANSWERS = "with direct routing no answer of a real server passes the director"
 
 _ALL = (
     Sysctl("am_droprate", 10, "drop_packet=3 drops every so many-th packet that would make a connection", *_ANY),
@@ -164,7 +163,7 @@ _ALL = (
     Sysctl("lblcr_expiration", 86400, "seconds after which the scheduler lblcr shrinks a set of servers unchanged",
            *_SECONDS),
     Sysctl("nat_icmp_send", 0, "answer port unreachable to a masqueraded server's packet without a connection",
-           *_SWITCH, inert=_NO_ANSWERS),
+           *_SWITCH, inert="what a masqueraded server sends without a connection is left to the host"),
     Sysctl("pmtu_disc", 1, "heed and copy DF in tunnels; 0 cuts what is too large instead", *_SWITCH),
     Sysctl("run_estimation", 1, "0 freezes rates, and the counters that --stats shows", *_SWITCH),
     Sysctl("schedule_icmp", 0, "an ICMP error may start a connection", *_SWITCH,
@@ -172,7 +171,8 @@ _ALL = (
     Sysctl("secure_tcp", 0, "defence: the stricter table of TCP's states", *_MODE),
     Sysctl("sloppy_sctp", 0, "any SCTP packet but ABORT may start a connection", *_SWITCH),
     Sysctl("sloppy_tcp", 0, "any TCP packet without RST may start a connection", *_SWITCH),
-    Sysctl("snat_reroute", 1, "route answers of masqueraded servers anew", *_SWITCH, inert=_NO_ANSWERS),
+    Sysctl("snat_reroute", 1, "route replies of masqueraded servers as coming from the VIP; 0: as they came",
+           *_SWITCH),
     Sysctl("sync_persist_mode", 0, "synchronise only templates of persistent services", *_SWITCH,
            inert=_NOT_SYNCHRONISED),
     Sysctl("sync_ports", 1, "threads and ports to synchronise by", *_POWER_OF_TWO, inert=_NOT_SYNCHRONISED),

@@ -13,6 +13,7 @@ import enum
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from directrix.lvs.direction import Direction
 from directrix.lvs.state import Timeouts
 
 
@@ -173,9 +174,21 @@ def event(flags: TcpFlags) -> TcpEvent:
     return TcpEvent.NONE
 
 
-def next_state(state: TcpState, flags: TcpFlags, *, secure: bool = False) -> TcpState:
-    """The state after a packet from the client, where nothing else passes the director; `secure`: by secure_tcp."""
-    return (SECURE_INPUT_ONLY if secure else INPUT_ONLY)[event(flags)][state]
+_BY_DIRECTION = {
+    (Direction.INPUT, False): INPUT,
+    (Direction.OUTPUT, False): OUTPUT,
+    (Direction.INPUT_ONLY, False): INPUT_ONLY,
+    (Direction.INPUT, True): SECURE_INPUT,
+    (Direction.OUTPUT, True): SECURE_OUTPUT,
+    (Direction.INPUT_ONLY, True): SECURE_INPUT_ONLY,
+}
+
+
+def next_state(
+    state: TcpState, flags: TcpFlags, direction: Direction = Direction.INPUT_ONLY, *, secure: bool = False
+) -> TcpState:
+    """The state after a packet with these flags; `secure`: by secure_tcp."""
+    return _BY_DIRECTION[direction, secure][event(flags)][state]
 
 
 def timeout(state: TcpState, timeouts: Timeouts) -> int:

@@ -3,39 +3,23 @@
 # of the Linux kernel's own end-to-end test of IPVS (tools/testing/selftests/net/netfilter/ipvs.sh),
 # over both IP families.
 #
-#   direct_routing.sh IPVSADM...      the command that manages the director's table: ipvsadm, or
-#                                     `directrix ipvsadm`; TAKE_DOWN is run in the director at the end
+#   direct_routing.sh IPVSADM...      the command that manages the director's table: ipvsadm, or `directrix ipvsadm`
 #
 #     client ---+--- bridge ---+--- director   DIP, VIP, a table
 #                              +--- server     RIP, VIP on lo, silent in ARP; sends a file to whoever connects
 #
 # Prints what was asked and what came of it; exits 0 if every fetch went as it should.
-set -euo pipefail
-here=$(dirname "$(readlink -f "$0")")
-ipvsadm=("$@")
 hosts=(client director server bridge)
-dir=$(mktemp -d)
-server=
-wrong=0
-
-in_host() { ip netns exec "direct-routing-$$-$1" "${@:2}"; }
-
-clean_up() {
-  [[ -z $server ]] || kill "$server"
-  [[ -z ${TAKE_DOWN:-} ]] || in_host director $TAKE_DOWN || true
-  for host in "${hosts[@]}"; do ip netns delete "direct-routing-$$-$host" || true; done
-  rm -r "$dir"
-}
-trap clean_up EXIT
+. "$(dirname "$(readlink -f "$0")")/common.sh"
 
 build() {
   local host number
-  for host in "${hosts[@]}"; do ip netns add "direct-routing-$$-$host"; done
+  for host in "${hosts[@]}"; do ip netns add "$(namespace "$host")"; done
   in_host bridge ip link add bridge up type bridge forward_delay 0
   for host in client:50 director:2 server:11; do
     number=${host#*:} host=${host%:*}
     in_host "$host" ip link set lo up
-    in_host "$host" ip link add eth0 type veth peer name "$host" netns "direct-routing-$$-bridge"
+    in_host "$host" ip link add eth0 type veth peer name "$host" netns "$(namespace bridge)"
     in_host bridge ip link set "$host" master bridge up
     in_host "$host" ip link set eth0 up
     in_host "$host" ip address add "198.51.100.$number/24" dev eth0
@@ -49,35 +33,6 @@ build() {
   in_host server sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0
   in_host server ip address add 198.51.100.100/32 dev lo
   in_host server ip address add 2001:db8::100/128 dev lo nodad
-}
-
-serve() {
-  head -c 1000000 /dev/urandom >"$dir/file"
-  # Without in_host, so that what is ended is the server and not a shell that waits for it.
-  ip netns exec "direct-routing-$$-server" python3 -B "$here/sending.py" serve "$dir/file" "$dir/ready" &
-  server=$!
-  until [[ -e $dir/ready ]]; do
-    kill -0 "$server" || exit 1
-    sleep 0.05
-  done
-}
-
-# command_line WORDS...: manage the director's table.
-command_line() {
-  local status=0
-  echo "\$ ipvsadm $*"
-  in_host director "${ipvsadm[@]}" "$@" 2>&1 | sed 's/^/| /' || status=$?
-  ((status == 0)) || echo "= $status"
-}
-
-# fetches HOW ADDRESS: the client fetches, and it goes as it should: `the file`, or `refused`.
-fetches() {
-  local how
-  how=$(in_host client python3 -B "$here/sending.py" fetch "$dir/file" "$2")
-  if [[ $how == "$1" ]]; then echo "client, port 8080 of $2: $how"; else
-    echo "client, port 8080 of $2: $how; it should have been: $1"
-    wrong=1
-  fi
 }
 
 build

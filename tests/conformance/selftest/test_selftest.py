@@ -11,19 +11,19 @@ import machine
 import pytest
 
 HERE = Path(__file__).resolve().parent
-NAME = "direct_routing"
-TRANSCRIPT = HERE / "transcripts" / f"{NAME}.txt"
+TRANSCRIPTS = HERE / "transcripts"
+NAMES = sorted(path.stem for path in TRANSCRIPTS.glob("*.txt"))
 DIRECTRIX = [sys.executable, "-m", "directrix"]
 
 
-def ask_directrix() -> str:
-    """What came of the steps with our ipvsadm, on this host.
+def ask_directrix(name: str) -> str:
+    """What came of a script's steps with our ipvsadm, on this host.
 
     Raises:
         RuntimeError: a fetch did not go as it should, or the steps could not be taken; the text says why.
     """
     done = subprocess.run(
-        [HERE / f"{NAME}.sh", *DIRECTRIX, "ipvsadm"],
+        [HERE / f"{name}.sh", *DIRECTRIX, "ipvsadm"],
         env={**os.environ, "TAKE_DOWN": " ".join([*DIRECTRIX, "down", "-q"])},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -37,24 +37,25 @@ def ask_directrix() -> str:
 
 
 def ask_ipvs() -> dict[str, str]:
-    """The same with the real IPVS and ipvsadm, in User Mode Linux.
+    """The same of all scripts, by name, with the real IPVS and ipvsadm, in User Mode Linux.
 
     Raises:
         RuntimeError: as above.
     """
     written, console = machine.boot(HERE / "selftest_guest.py")
-    if set(written) != {TRANSCRIPT.name}:
+    if not written or any(not name.endswith(".txt") for name in written):
         raise RuntimeError("".join(written.values()) + console)
-    return {NAME: written[TRANSCRIPT.name]}
+    return {name.removesuffix(".txt"): text for name, text in written.items()}
 
 
 @pytest.mark.root
-def test_a_file_is_fetched_through_directrix_as_through_ipvs() -> None:
-    assert ask_directrix() == TRANSCRIPT.read_text()
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_is_fetched_through_directrix_as_through_ipvs(name: str) -> None:
+    assert ask_directrix(name) == (TRANSCRIPTS / f"{name}.txt").read_text()
 
 
 @pytest.mark.uml
 def test_through_ipvs_it_still_goes_so() -> None:
     if not machine.available():
         pytest.skip("needs user-mode-linux, kmod, iproute2 and ipvsadm")
-    assert ask_ipvs() == {NAME: TRANSCRIPT.read_text()}
+    assert ask_ipvs() == {name: (TRANSCRIPTS / f"{name}.txt").read_text() for name in NAMES}

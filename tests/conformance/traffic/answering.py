@@ -12,10 +12,13 @@ import signal
 import socket
 from collections.abc import Iterator
 
-from topology import REAL_SERVERS, VIPS, Host
+from topology import NUMBERS, REAL_SERVERS, VIPS, Host
 
 TCP_PORTS = (20, 21, 80, 81, 443, 5000)
 UDP_PORTS = (53, 123)
+MASQUERADED_TCP_PORTS = (80, 8080)
+MASQUERADED_UDP_PORTS = (53, 5353)
+"""What each real server serves on its own addresses."""
 DIRECTORS_TCP_PORT = 22
 """What the director itself serves on the VIPs."""
 
@@ -42,6 +45,11 @@ def _open(hosts: dict[str, Host]) -> Iterator[tuple[socket.socket, str]]:
                     yield _listener(vip, port), name
                 for port in UDP_PORTS:
                     yield _bound(vip, port), name
+            for address in (f"10.0.0.{NUMBERS[name]}", f"fd00::{NUMBERS[name]}"):
+                for port in MASQUERADED_TCP_PORTS:
+                    yield _listener(address, port), name
+                for port in MASQUERADED_UDP_PORTS:
+                    yield _bound(address, port), name
     with hosts["director"].entered():
         for vip in VIPS:
             yield _listener(vip, DIRECTORS_TCP_PORT), "director"

@@ -13,6 +13,9 @@
                                              port-unreachable, too-big, time-exceeded: what SOURCE's host says over
                                              ICMP about a segment from TARGET. A SOURCE of ADDRESS+N:PORT+M is
                                              N addresses and M ports more, in turn
+    gateway                                  from now on the real servers reach clients by way of the director only
+    reply WHAT SERVER CLIENT                 a raw packet of a real server; who gets it, from whom. ICMP is about what
+                                             CLIENT has sent to SERVER
     left STATE N                             of N connections in this state, are all left, some, or none?
     wait SECONDS
     burst, watch, totals                     statistics: measuring.py
@@ -72,6 +75,8 @@ class Player:
             "close": self._close,
             "reset": self._reset,
             "send": self._send,
+            "gateway": self._gateway,
+            "reply": self._reply,
             "left": self._left,
             "wait": self._wait,
             "burst": lambda words: measuring.burst(self._wire, self.hosts, words),
@@ -184,6 +189,15 @@ class Player:
         to, sources = Endpoint.of(target), list(Endpoint.each(source))
         answers = [self._wire.send(what, one, to) for one in sources for _ in range(times)]
         return [_in_short(answers[start : start + A_LINE]) for start in range(0, len(answers), A_LINE)]
+
+    def _gateway(self, words: list[str]) -> list[str]:
+        topology.through_director(self.hosts)
+        return []
+
+    def _reply(self, words: list[str]) -> list[str]:
+        what, source, target, *rest = words
+        _, times = _options(rest)
+        return [_in_short([self._wire.reply(what, Endpoint.of(source), Endpoint.of(target)) for _ in range(times)])]
 
     def _left(self, words: list[str]) -> list[str]:
         state, number = words

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import sctp_frames
-from topology import REAL_SERVERS, Host
+from topology import NUMBERS, REAL_SERVERS, Host
 
 TCP_FLAGS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "none": 0}
 PATIENCE = 0.25
@@ -31,6 +31,9 @@ What may be odd about one stands behind a colon: what it quotes is a datagram (u
 only the ports, not even those (cut), has options, is a later fragment, says that it is longer than it is; or the
 error's checksum is wrong (spoilt).
 """
+
+SILENT_AT = "rs3"
+"""Whose end of the segment packets of addresses without a host come from."""
 
 _ETH_P_ALL = 3
 _TCP, _UDP, _ICMP, _ICMPV6, _SCTP = 6, 17, 1, 58, 132
@@ -221,6 +224,35 @@ class Wire:
                 return " and ".join(seen)
         return "nowhere"
 
+    def reply(self, what: str, source: Endpoint, target: Endpoint) -> str:
+        """Send a packet of a real server to the director, and say what the client gets, and from whom."""
+        for watch in self._sockets.values():
+            _drain(watch)
+        host = next((name for name in REAL_SERVERS if int(source.address) & 0xFF == _last(name, source)), SILENT_AT)
+        self._sockets[host].send(frame(what, source, target, self._hosts["director"].mac, self._hosts[host].mac))
+        ends = (source.address.packed, source.port, target.address.packed, target.port)
+        deadline = time.monotonic() + PATIENCE
+        while (left := deadline - time.monotonic()) > 0:
+            ready, _, _ = select.select(self._sockets.values(), [], [], left)
+            if ready and (seen := self._seen_of_reply(host, ends)):
+                return " and ".join(seen)
+        return "nowhere"
+
+    def _seen_of_reply(self, host: str, ends: Ends) -> list[str]:
+        seen = []
+        for name, watch in self._sockets.items():
+            for data in _drain(watch):
+                packet = read_packet(data[_ETHERNET:])
+                if packet is None or data[6:12] != self._hosts["director"].mac:
+                    continue
+                if name == host:
+                    seen += _answer(packet, ends)
+                elif name == "client" and (quoted := _quoted_by(packet)) and quoted[:2] == ends[2:]:
+                    seen.append(f"client about {_written(quoted[2:])} from {ip_address(packet.ends[0])}")
+                elif name == "client" and packet.ends[2:] == ends[2:]:
+                    seen.append(f"client from {_written(packet.ends[:2])}")
+        return seen
+
     def send_pieces(self, order: str, source: Endpoint, target: Endpoint) -> str:
         """Send a datagram to the director in as many fragments as `order` has digits, in that order.
 
@@ -266,6 +298,10 @@ class Wire:
                     continue
                 if name != "client" and (packet.ends == ends or _quotes(packet, (*ends[2:], *ends[:2]))):
                     seen.append(name)
+                elif name != "client" and packet.ends[:2] == ends[:2] and packet.protocol not in (_ICMP, _ICMPV6):
+                    seen.append(f"{name} at {_written(packet.ends[2:])}")
+                elif name != "client" and (quoted := _quoted_by(packet)) and quoted[2:] == ends[:2]:
+                    seen.append(f"{name} about {_written(quoted[:2])}")
                 elif name == "client" and data[6:12] == self._hosts["director"].mac:
                     seen += _answer(packet, ends)
         return seen
@@ -283,7 +319,23 @@ def _answer(packet: Packet, ends: Ends) -> list[str]:
 
 def _quotes(packet: Packet, ends: Ends) -> bool:
     """Whether it is an ICMP error about a packet between these ends."""
-    return packet.protocol in (_ICMP, _ICMPV6) and _quoted_ends(packet.payload) == ends
+    return _quoted_by(packet) == ends
+
+
+def _quoted_by(packet: Packet) -> Ends | None:
+    """The ends of the packet that an ICMP error is about."""
+    return _quoted_ends(packet.payload) if packet.protocol in (_ICMP, _ICMPV6) else None
+
+
+def _written(end: tuple[bytes, int]) -> str:
+    """An address and its port, as scenarios write them."""
+    address = ip_address(end[0])
+    return f"{address}:{end[1]}" if address.version == 4 else f"[{address}]:{end[1]}"
+
+
+def _last(name: str, source: Endpoint) -> int:
+    """The last byte of a host's address: decimal digits that are read as hexadecimal ones in IPv6."""
+    return NUMBERS[name] if source.address.version == 4 else int(str(NUMBERS[name]), 16)
 
 
 def _quoted_ends(data: bytes) -> Ends | None:

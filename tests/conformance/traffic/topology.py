@@ -28,6 +28,8 @@ NUMBERS = {"client": 50, "director": 2, "rs1": 11, "rs2": 12, "rs3": 13}
 """Last part of each host's addresses in 10.0.0.0/24 and fd00::/64."""
 MORE_CLIENTS = ("10.0.0.51/24", "10.0.0.52/24", "fd00::51/64")
 
+SILENT = ("10.0.0.99", "fd00::99")
+
 LONGEST = 9000
 
 _CLONE_NEWNET = 0x40000000
@@ -119,6 +121,25 @@ def widen(hosts: dict[str, Host]) -> None:
     _ip(*(f"link set {name} mtu {LONGEST}" for name in hosts), f"link set bridge mtu {LONGEST}")
     for host in hosts.values():
         host.ip(f"link set eth0 mtu {LONGEST}")
+
+
+def through_director(hosts: dict[str, Host]) -> None:
+    """Have the real servers send to clients by way of the director, which forwards: what masquerading needs.
+
+    And give rs3 addresses that nobody answers at: frames for SILENT arrive there and no more.
+    """
+    director = hosts["director"]
+    director.set(ip_forward=1, all_send_redirects=0, default_send_redirects=0)
+    with director.entered():
+        Path("/proc/sys/net/ipv4/conf/eth0/send_redirects").write_text("0")
+        Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")
+    silent = [f"neigh replace {address} lladdr {hosts['rs3'].mac.hex(':')} dev eth0" for address in SILENT]
+    director.ip(*silent)
+    clients = ["10.1.0.0/16", "fd01::/64", *(f"{address.partition('/')[0]}" for address in _addresses("client"))]
+    for name in REAL_SERVERS:
+        with hosts[name].entered():  # IPv6 has no way to ask a router not to send them
+            Path("/proc/sys/net/ipv6/conf/eth0/accept_redirects").write_text("0")
+        hosts[name].ip(*(f"route replace {to} via {'fd00::2' if ':' in to else '10.0.0.2'}" for to in clients))
 
 
 def _pairs(one: str, *others: str) -> list[tuple[str, str]]:

@@ -54,6 +54,7 @@ GATEWAY_MAC = bytes.fromhex("0200000000fe")
 XDP_DROP, XDP_PASS, XDP_TX, XDP_REDIRECT = 1, 2, 3, 4
 TC_UNSPEC, TC_SHOT, TC_REDIRECT = 0xFFFFFFFF, 2, 7
 HANDED_UP_MARK = 0x6478
+REPLY_KIND = 2
 DATAGRAM_KEY_SIZE, DATAGRAM_SIZE, DATAGRAM_SEEN = 40, 88, 12
 """Of fragment.h: the sizes of struct datagram_key and struct datagram, and where `seen` is."""
 
@@ -104,6 +105,10 @@ addr add 10.0.0.2/24 dev wire
 addr add 10.0.1.2/24 dev arm
 addr add fd00::2/64 dev wire nodad
 addr add fd00:0:0:1::2/64 dev arm nodad
+route add 192.0.2.0/24 via 10.0.0.254 dev wire
+route add 2001:db8::/32 via fd00::fe dev wire
+neigh replace 10.0.0.254 lladdr {GATEWAY_MAC.hex(":")} dev wire nud permanent
+neigh replace fd00::fe lladdr {GATEWAY_MAC.hex(":")} dev wire nud permanent
 """ + "".join(
     f"neigh replace {real(number, version)} lladdr {real_mac(number).hex(':')} dev {device} nud permanent\n"
     for device, numbers in (("wire", range(1, 10)), ("arm", range(10, 13)))
@@ -285,6 +290,7 @@ class DataPlane:
         for cpu in range(maps.cpus):
             row = cpu * layout.MAX_SERVERS * layout.SERVER_COUNT.size
             _wipe(maps.server_stats.bytes, row, servers * layout.SERVER_COUNT.size)
+            _wipe(maps.reply_stats.bytes, row, servers * layout.SERVER_COUNT.size)
         changes = self.front("changes")
         keep = {"lo": 1, "layout": layout.LAYOUT_VERSION, "set_cursor": 1, "changes": (changes + 1) & 0xFFFFFFFF}
         for name in ("up", "generation", "widest"):
@@ -388,7 +394,7 @@ class DataPlane:
         ticks = self.ticks.from_seconds(seconds)
         units = int(seconds / UNIT)
         for at, raw in self.slots():
-            if not raw[8] & layout.CONNECTION_DEAD:
+            if not raw[8] & layout.CONNECTION_DEAD or raw[4] == REPLY_KIND:
                 self.set_field(at, expires=(raw[7] - ticks) & 0xFFFFFFFF)
                 if not raw[4]:  # a template counts its children there
                     self.set_field(at, children=(raw[10] - units) & 0xFFFFFFFF)
@@ -421,8 +427,9 @@ class DataPlane:
         rows = [words[cpu * layout.VERDICTS :][: len(NAMES)].tolist() for cpu in range(self.maps.cpus)]
         sums = [sum(column) for column in zip(*rows, strict=True)]
         found = dict(zip(NAMES, sums, strict=True))
-        assert found["forwarded"] == 0
+        assert found["forwarded"] == found["replied"] == 0
         found["forwarded"] = self.table.forwarded() - found["no_neighbour"] - found["local"]
+        found["replied"] = self.table.replied()
         return {name: count for name, count in found.items() if count}
 
     def verdict_of(self, runner: Runner, frame: bytes) -> tuple[str, int, bytes]:

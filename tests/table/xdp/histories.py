@@ -7,19 +7,31 @@ with them. A feature comes in as a value that is drawn, or as a kind of step.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
 from data_plane import DIAMETER, DIAMETER6, DNS, DNS6, HTTP, HTTP6, VIP, VIP6, real, service
-from frames import ACK, FIN, RST, SYN
+from frames import ACK, FIN, RST, SYN, association, packet
 from hypothesis import strategies as st
 from mark_contract import a_match
 
-from directrix.lvs import Address, Family, MarkRule, Protocol, RealServer, ServiceKey
+from directrix.lvs import (
+    Address,
+    Connection,
+    ConnectionFlags,
+    Family,
+    ForwardingMethod,
+    MarkRule,
+    Protocol,
+    RealServer,
+    ServiceKey,
+)
 from directrix.lvs.sctp import SctpChunk
+from directrix.lvs.tcp import TcpFlags
 from directrix.table.interface import Table
+from directrix.table.memory import Packet, Reply
 from directrix.table.xdp import layout
 
 ANY = ServiceKey.of(Protocol.TCP, VIP, 0)
@@ -74,6 +86,7 @@ class Histories:
     persistence: tuple[int, ...] = (0,)
     waits: tuple[int, ...] = ()
     sysctls: bool = False
+    masquerade: bool = False
 
 
 HISTORIES = {
@@ -85,7 +98,14 @@ HISTORIES = {
     "TCP and time": Histories((HTTP, HTTP6), waits=(4, 12, 64)),
     "SCTP and time": Histories((DIAMETER, DIAMETER6), waits=(4, 12, 64)),
     "sysctls": Histories((HTTP, DIAMETER, HTTP6, DIAMETER6, DNS), (0, 100), sysctls=True),
+    "masquerading": Histories((HTTP, HTTP6, DNS, DNS6, DIAMETER, DIAMETER6, ANY, MARK), (0, 0, 100), masquerade=True),
+    "masquerading TCP": Histories((HTTP,), masquerade=True),
+    "masquerading and time": Histories((HTTP, DNS6, DIAMETER), waits=(4, 12, 64), masquerade=True),
+    "masquerading and sysctls": Histories((HTTP, DIAMETER6, DNS), (0, 100), sysctls=True, masquerade=True),
 }
+
+MASQUERADED_PORT = 8080
+"""Of masqueraded real servers, so that they are others than those of the same address by direct routing."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +138,17 @@ class Server:
     weight: int
     upper: int
     lower: int
+    masquerade: bool = False
 
     def do(self, table: Table) -> None:
         address = real(self.number, 4 if self.key.family is Family.INET else 6)
         server = RealServer(
-            address, self.key.port, weight=self.weight, upper_threshold=self.upper, lower_threshold=self.lower
+            address,
+            MASQUERADED_PORT if self.masquerade else self.key.port,
+            ForwardingMethod.MASQUERADE if self.masquerade else ForwardingMethod.DIRECT,
+            weight=self.weight,
+            upper_threshold=self.upper,
+            lower_threshold=self.lower,
         )
         if any(state.server.key == server.key for state in table.service(self.key).servers):
             table.edit_server(self.key, server)
@@ -136,10 +162,11 @@ class Remove:
 
     key: ServiceKey
     number: int
+    masquerade: bool = False
 
     def do(self, table: Table) -> None:
         address = real(self.number, 4 if self.key.family is Family.INET else 6)
-        table.delete_server(self.key, address, self.key.port)
+        table.delete_server(self.key, address, MASQUERADED_PORT if self.masquerade else self.key.port)
 
 
 @dataclass(frozen=True)
@@ -217,6 +244,55 @@ class Send:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """A packet of a real server: of the connection `which` if there is one and this isn't 0, else as it comes.
+
+    What is not of the connection is that of `sent`, with real server `number` and its `port` in the place of
+    the virtual service.
+    """
+
+    sent: Send
+    which: int
+    number: int
+    port: int
+
+    @property
+    def server(self) -> Address:
+        return real(self.number, 4 if self.sent.key.family is Family.INET else 6)
+
+    def reply(self, connections: Iterable[Connection]) -> Reply:
+        """The packet itself, where these are the connections."""
+        sent, server = self.sent, self.server
+        protocol, ends = sent.protocol, (server, self.port, sent.address, sent.client_port)
+        there = sorted(
+            (c.protocol, c.server, c.server_port, c.client, c.client_port)
+            for c in connections
+            if not c.flags & (ConnectionFlags.NO_OUTPUT | ConnectionFlags.TEMPLATE)
+            and c.server.version == server.version
+        )
+        if there and self.which:
+            number, *ends_there = there[self.which % len(there)]
+            protocol, ends = Protocol(number), tuple(ends_there)  # type: ignore[assignment]
+        flags = TcpFlags(sent.flags) if protocol is Protocol.TCP else TcpFlags.NONE
+        return Reply(protocol, *ends, flags, sctp_chunks=sent.chunks)
+
+
+def ports_of(sent: Packet | Reply) -> tuple[int, int]:
+    """Source and destination."""
+    if isinstance(sent, Reply):
+        return sent.server_port, sent.client_port
+    return sent.client_port, sent.virtual_port
+
+
+def frame_of(sent: Packet | Reply) -> bytes:
+    """The frame that carries it whole."""
+    source_port, port = ports_of(sent)
+    if sent.protocol is Protocol.SCTP:
+        return association(sent.target, port, *sent.sctp_chunks, client_port=source_port, client=sent.source)
+    return packet(int(sent.protocol), sent.target, port, source_port, int(sent.tcp_flags), sent.source)
+
+
+@dataclass(frozen=True)
 class Wait:
     """Time passes."""
 
@@ -228,7 +304,7 @@ class Estimate:
     """The estimator has its turn."""
 
 
-Step = Service | Server | Remove | Mark | Command | Set | Send | Wait | Estimate
+Step = Service | Server | Remove | Mark | Command | Set | Send | Answer | Wait | Estimate
 
 
 def _service(of: Histories) -> st.SearchStrategy[Step]:
@@ -238,15 +314,27 @@ def _service(of: Histories) -> st.SearchStrategy[Step]:
 
 def _server(of: Histories) -> st.SearchStrategy[Step]:
     upper = st.sampled_from([0, 0, 0, 1, 2, 3])
-    return st.builds(Server, _key(of), _NUMBER, st.integers(0, 4), upper, st.just(0))
+    return st.builds(Server, _key(of), _NUMBER, st.integers(0, 4), upper, st.just(0), _masquerade(of))
 
 
 def _bounded(of: Histories) -> st.SearchStrategy[Step]:
-    return st.builds(Server, _key(of), _NUMBER, st.integers(1, 2), st.integers(2, 4), st.integers(0, 3))
+    bounds = st.integers(2, 4), st.integers(0, 3)
+    return st.builds(Server, _key(of), _NUMBER, st.integers(1, 2), *bounds, _masquerade(of))
 
 
 def _remove(of: Histories) -> st.SearchStrategy[Step]:
-    return st.builds(Remove, _key(of), _NUMBER)
+    return st.builds(Remove, _key(of), _NUMBER, _masquerade(of))
+
+
+def _masquerade(of: Histories) -> st.SearchStrategy[bool]:
+    return st.sampled_from([True, True, True, False]) if of.masquerade else st.just(False)
+
+
+def _answer(of: Histories) -> st.SearchStrategy[Step]:
+    if not of.masquerade:
+        return st.nothing()
+    ports = st.sampled_from([MASQUERADED_PORT, 80, 2000, 443])
+    return st.builds(Answer, _send(of), st.integers(0, 9), _NUMBER, ports)
 
 
 def _command(of: Histories) -> st.SearchStrategy[Step]:
@@ -289,6 +377,7 @@ _NUMBER = st.integers(1, 4)
 
 KINDS: list[tuple[int, Callable[[Histories], st.SearchStrategy[Step]]]] = [
     (10, _send),
+    (6, _answer),
     (3, _server),
     (1, _bounded),
     (1, _remove),
@@ -303,10 +392,16 @@ KINDS: list[tuple[int, Callable[[Histories], st.SearchStrategy[Step]]]] = [
 
 
 def histories(of: Histories) -> st.SearchStrategy[list[Step]]:
-    """Histories of this kind; each begins with a service of two real servers, the others come soon enough."""
+    """Histories of this kind; each begins with a service of two real servers, the others come soon enough.
+
+    Masquerading has connections to begin with, too: without them there is nothing to answer.
+    """
 
     def beginning(made: Any) -> list[Step]:
-        return [made, Server(made.key, 1, 1, 0, 0), Server(made.key, 2, 2, 0, 0)]
+        begun: list[Step] = [made, *(Server(made.key, n, n, 0, 0, of.masquerade) for n in (1, 2))]
+        if of.masquerade:
+            begun += [Send(made.key, n, CLIENT_PORTS[n], 0, SYN, (SctpChunk.INIT,), HOOKS[n % 2]) for n in range(3)]
+        return begun
 
     kinds = [strategy for times, draw in KINDS if not (strategy := draw(of)).is_empty for _ in range(times)]
     rest = st.lists(st.one_of(*kinds), min_size=10, max_size=60)

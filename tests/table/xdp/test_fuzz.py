@@ -12,7 +12,7 @@ import os
 import random
 import struct
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 
 import pytest
@@ -146,11 +146,11 @@ def fragments_and_errors() -> list[bytes]:
 
 
 class Mutations:
-    """An endless source of frames, the same for the same seed."""
+    """An endless source of frames, the same for the same seed, that are made of good ones."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, good: Sequence[bytes] = ()) -> None:
         self._random = random.Random(seed)
-        self._good = good_frames()
+        self._good = good or good_frames()
 
     def frame(self) -> bytes:
         """The next frame; 34 bytes at least, below which the kernel's test run takes no IPv4 packet for tc."""

@@ -213,7 +213,7 @@ def test_a_number_of_an_enumeration_is_pythons(name: str) -> None:
 
 
 def test_every_state_of_a_hop_has_its_words() -> None:
-    assert len(layout.HOP_STATES) == layout.HOP_NARROW + 1
+    assert len(layout.HOP_STATES) == layout.HOP_MASQUERADE + 1
 
 
 def test_verdicts_are_the_same_in_the_same_order(btf: Btf) -> None:

@@ -45,10 +45,10 @@ def icmp4(kind: int, code: int, quote: bytes, *, options: bytes = b"", spoilt: i
     return ethernet(ipv4(message, 1, ROUTER, to, options=options), 4)
 
 
-def icmp6(kind: int, code: int, quote: bytes, before: bytes = b"") -> bytes:
+def icmp6(kind: int, code: int, quote: bytes, before: bytes = b"", to: Address = VIP6) -> bytes:
     """The same of ICMPv6, perhaps behind a hop-by-hop header."""
     message = struct.pack(">BBHI", kind, code, 0, 1400) + quote
-    return ethernet(ipv6(before + message, 0 if before else 58, ROUTER6, VIP6), 6)
+    return ethernet(ipv6(before + message, 0 if before else 58, ROUTER6, to), 6)
 
 
 def from_vip(payload: bytes = REPLY, protocol: int = TCP, **values: object) -> bytes:

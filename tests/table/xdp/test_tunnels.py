@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from ipaddress import ip_address
 
 import pytest
 from data_plane import (
@@ -121,7 +122,7 @@ def test_the_kernel_finds_a_neighbour_that_is_not_known(plane: DataPlane, hook: 
 @HOOKS
 def test_without_a_route_the_packet_is_dropped(plane: DataPlane, hook: str) -> None:
     plane.table.add_service(service(HTTP))
-    plane.table.add_server(HTTP, tunnelled(CLIENT))
+    plane.table.add_server(HTTP, tunnelled(ip_address("203.0.113.1")))
     assert plane.deliver(hook, packet(TCP, VIP, 80))[0] == "no_route"
 
 

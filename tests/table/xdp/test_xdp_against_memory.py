@@ -14,17 +14,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
 from data_plane import HTTP, DataPlane, real
-from frames import ACK, SCTP, SYN, TCP, association, ipv4, ipv6, packet, tcp, udp
+from frames import ACK, SYN, ipv4, ipv6, tcp, udp
 from histories import (
     ANY,
     ERROR,
     FTP,
     HISTORIES,
     PIECES,
+    Answer,
     Estimate,
     Histories,
     Send,
@@ -32,16 +34,18 @@ from histories import (
     Service,
     Step,
     Wait,
+    frame_of,
     histories,
+    ports_of,
 )
 from hypothesis import HealthCheck, given, settings
 from test_fragments import PIECE, pieces
 from test_quotes import icmp4, icmp6
 
-from directrix.lvs import Connection, Protocol, TableError
+from directrix.lvs import Address, Connection, Protocol, TableError
 from directrix.lvs.tcp import TcpFlags
 from directrix.table.interface import Table
-from directrix.table.memory import MemoryTable, Packet
+from directrix.table.memory import MemoryTable, Packet, Reply
 from directrix.table.memory.packet import Fragment, Verdict
 from directrix.table.xdp import layout
 from directrix.table.xdp.table import XdpTable
@@ -69,6 +73,8 @@ class Both:
         """Do a step to both, and see that they agree."""
         if isinstance(step, Send):
             self._send(step)
+        elif isinstance(step, Answer):
+            self._answer(step)
         elif isinstance(step, Wait):
             self._wait(step.seconds)
         elif isinstance(step, Estimate):
@@ -82,56 +88,68 @@ class Both:
     def _error(self, step: Send) -> None:
         """An ICMP error with the first eight bytes of what the real server has sent."""
         ends = step.virtual, step.address
-        transport = tcp(step.target, step.client_port, ACK)
-        if step.virtual.version == 4:
-            frame = icmp4(3, 4, ipv4(transport, int(step.protocol), *ends)[:28], to=step.virtual)
-        else:
-            frame = icmp6(2, 0, ipv6(transport, int(step.protocol), *ends)[:48])
+        frame = _about(ends, (step.target, step.client_port), step.protocol, step.virtual)
         about = Packet(step.protocol, step.address, step.client_port, step.virtual, step.target)
-        self._compare(step, frame, self.memory.error(about, len(frame) - 14, self.now))
+        self._compare(step, step.hook, frame, self.memory.error(about, len(frame) - 14, self.now))
 
-    def _pieces(self, step: Send) -> None:
+    def _pieces(self, sent: Packet | Reply, hook: str, step: Step) -> None:
         """A datagram or a segment in three fragments."""
         self.identification += 1
-        protocol = int(step.protocol)
         data = bytes(1000)
-        ports = step.client_port, step.target
-        whole = tcp(*ports, step.flags, data) if protocol == TCP else udp(*ports, data)
-        flags = TcpFlags(step.flags) if protocol == TCP else TcpFlags.NONE
-        for at, frame in enumerate(pieces(step.virtual, whole, self.identification, protocol, step.address)):
-            header = 20 if step.virtual.version == 4 else 40
+        ports = ports_of(sent)
+        whole = tcp(*ports, sent.tcp_flags, data) if sent.protocol is Protocol.TCP else udp(*ports, data)
+        ends = sent.target, whole, self.identification, int(sent.protocol), sent.source
+        for at, frame in enumerate(pieces(*ends)):
+            header = 20 if sent.target.version == 4 else 40
             carried = min(len(whole) - at * PIECE, PIECE)
             part = Fragment(self.identification, at * PIECE, carried)
-            length = carried if at else header + carried
-            parts = (step.address, step.client_port, step.virtual, step.target)
-            sent = Packet(step.protocol, *parts, flags, length, fragment=part)
-            self._compare(step, frame, self.memory.packet(sent, self.now))
+            one = replace(sent, length=carried if at else header + carried, fragment=part)
+            self._compare(step, hook, frame, self._direct(one), first=not at)
 
-    def _compare(self, step: Send, frame: bytes, wanted: Verdict) -> None:
-        name, after = self.plane.deliver(step.hook, frame)
+    def _direct(self, sent: Packet | Reply) -> Verdict:
+        if isinstance(sent, Reply):
+            return self.memory.reply(sent, self.now)
+        return self.memory.packet(sent, self.now)
+
+    def _compare(self, step: Step, hook: str, frame: bytes, wanted: Verdict, *, first: bool = True) -> None:
+        name, after = self.plane.deliver(hook, frame)
         ours = "passed" if name in PASSED else name
         assert ours == ("passed" if wanted.name in PASSED else str(wanted.name)), step
-        if wanted.server is not None:
+        if wanted.server is not None and isinstance(step, Send):
             assert real(after[5], step.virtual.version) == wanted.server.address, step
+        if wanted.rewritten is not None:
+            whole = first and (not isinstance(step, Send) or step.form != ERROR)
+            assert _end_of(after, source=isinstance(step, Answer), ports=whole) == (
+                (wanted.rewritten[0], wanted.rewritten[1] if whole else 0)
+            ), step
 
     def _send(self, step: Send) -> None:
         self.plane.keep_hops()
         if step.form == ERROR:
             self._error(step)
             return
-        if step.form == PIECES and step.protocol is not Protocol.SCTP:
-            self._pieces(step)
-            return
-        protocol = int(step.protocol)
-        if protocol == SCTP:
-            ends = {"client_port": step.client_port, "client": step.address}
-            frame = association(step.virtual, step.target, *step.chunks, **ends)
-        else:
-            frame = packet(protocol, step.virtual, step.target, step.client_port, step.flags, step.address)
-        flags = TcpFlags(step.flags) if protocol == TCP else TcpFlags.NONE
         parts = (step.address, step.client_port, step.virtual, step.target)
-        sent = Packet(step.protocol, *parts, flags, len(frame) - 14, sctp_chunks=step.chunks)
-        self._compare(step, frame, self.memory.packet(sent, self.now))
+        flags = TcpFlags(step.flags) if step.protocol is Protocol.TCP else TcpFlags.NONE
+        self._deliver(Packet(step.protocol, *parts, flags, sctp_chunks=step.chunks), step.hook, step.form, step)
+
+    def _answer(self, step: Answer) -> None:
+        """What a real server sends, or an ICMP error about what it was sent."""
+        self.plane.keep_hops()
+        sent, reply = step.sent, step.reply(self.memory.connections())
+        if sent.form == ERROR:
+            frame = _about((reply.client, reply.server), ports_of(reply)[::-1], reply.protocol, reply.client)
+            self._compare(
+                step, sent.hook, frame, self.memory.reply_error(reply, len(frame) - 14, self.now), first=False
+            )
+            return
+        self._deliver(reply, sent.hook, sent.form, step)
+
+    def _deliver(self, sent: Packet | Reply, hook: str, form: str, step: Step) -> None:
+        if form == PIECES and sent.protocol is not Protocol.SCTP:
+            self._pieces(sent, hook, step)
+            return
+        frame = frame_of(sent)
+        self._compare(step, hook, frame, self._direct(replace(sent, length=len(frame) - 14)))
 
     def _wait(self, seconds: int) -> None:
         self.now += seconds
@@ -160,6 +178,26 @@ class Both:
         }
         entries = sorted(_entry(c) for c in table.connections())
         return services, _handshakes(table), set(table.marks()), table.totals(), entries
+
+
+def _about(ends: tuple[Address, Address], ports: tuple[int, int], protocol: int, to: Address) -> bytes:
+    """An ICMP error with the first eight bytes of a packet."""
+    transport = tcp(*ports, ACK)
+    if to.version == 4:
+        return icmp4(3, 4, ipv4(transport, protocol, *ends)[:28], to=to)
+    return icmp6(2, 0, ipv6(transport, protocol, *ends)[:48], to=to)
+
+
+def _end_of(frame: bytes, *, source: bool, ports: bool) -> tuple[Address, int]:
+    """Address and port that a frame's packet comes from or goes to; port 0 if it is not asked for."""
+    if frame[12:14] == b"\x08\x00":
+        at, size, transport = 14 + (12 if source else 16), 4, 34
+    else:
+        at, size, transport = 14 + (8 if source else 24), 16, 54
+        transport += 8 if frame[14 + 6] == 44 else 0
+    where = transport + (0 if source else 2)
+    port = int.from_bytes(frame[where : where + 2], "big") if ports else 0
+    return ip_address(frame[at : at + size]), port
 
 
 def _handshakes(table: Table) -> object:

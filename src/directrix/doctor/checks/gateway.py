@@ -1,4 +1,4 @@
-"""Which way a real server's answers go: in direct routing past the director, with NAT through it.
+"""Which way a real server's answers go: in direct routing past the director, with masquerading through it.
 
 On a real server, whoever answers for the VIP and for the default gateway is compared. From the
 director, a SYN is sent that seems to come from far away (an address for documentation, RFC 5737 and
@@ -21,6 +21,11 @@ from directrix.lvs import Address, ForwardingMethod, Protocol
 _LOOKED_AT = (ForwardingMethod.DIRECT, ForwardingMethod.MASQUERADE)
 _PATIENCE = 0.4
 _TOGETHER = 128
+_WITHOUT_VIP = {
+    True: "as masquerading needs it; for another method this host lacks the VIP",
+    False: "right for direct routing and tunnels, for which this host lacks the VIP; with masquerading it has to be",
+}
+"""What it means for a host without the VIP whether its gateway is the director."""
 
 
 def look(case: Case) -> Iterator[Finding]:
@@ -32,7 +37,7 @@ def look(case: Case) -> Iterator[Finding]:
     for address, uses in case.servers().items():
         use = next((use for use in uses if use[0].protocol is Protocol.TCP and use[1].method in _LOOKED_AT), None)
         if use is None:
-            yield skip(str(address), "none of its services is TCP by direct routing or NAT")
+            yield skip(str(address), "none of its services is TCP by direct routing or masquerading")
             continue
         try:
             place = case.place_of(address)
@@ -93,10 +98,10 @@ def _judged(case: Case, trial: _Trial, came_here: bool) -> Finding:
     if trial.direct:
         return ok(looked_at, "its answers don't come through the director")
     if came_here:
-        return ok(looked_at, "its answers come through the director, as NAT needs it")
+        return ok(looked_at, "its answers come through the director, as masquerading needs it")
     return fail(
         looked_at,
-        "its answers don't come through the director, which must undo NAT on them: clients hear a stranger",
+        "its answers don't come through the director, which must give them the VIP back: clients hear a stranger",
         [Remedy(f"ip route replace default via {trial.place.source}", str(address))],
     )
 
@@ -144,6 +149,9 @@ def _here(case: Case) -> Iterator[Finding]:
         if not gateway:
             remedies = default_route(case, way.interface, vip.version, [])
             yield fail(looked_at, "nobody answers for it: clients from elsewhere get no answer", remedies)
+        elif not case.host.has(vip):
+            here = director and director[0] == gateway[0]
+            yield ok(looked_at, f"it is {'' if here else 'not '}the director, {_WITHOUT_VIP[bool(here)]}")
         elif director and director[0] == gateway[0]:
             family = " -6" if vip.version == 6 else ""
             yield fail(
@@ -184,7 +192,7 @@ CHECK = Check(
     "gateway",
     "the way a real server's answers go",
     "In direct routing answers go to clients past the director; one that gets them takes them for forged, since they "
-    "say they come from its own address. With NAT they must come through it.",
+    "say they come from its own address. With masquerading they must come through it.",
     frozenset({Role.DIRECTOR, Role.REALSERVER}),
     look,
     slow=True,

@@ -16,6 +16,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from directrix.lvs import Address, Connection, ConnectionFlags, ForwardingMethod
+from directrix.lvs.direction import Direction
 from directrix.lvs.handshakes import half_open
 from directrix.lvs.sctp import SctpState
 from directrix.lvs.tcp import TcpState
@@ -72,6 +73,22 @@ class Entry:
     @property
     def is_template(self) -> bool:
         return bool(self.flags & ConnectionFlags.TEMPLATE)
+
+    @property
+    def is_masqueraded(self) -> bool:
+        """Whether it is a connection that the director sees both directions of."""
+        return self.method is ForwardingMethod.MASQUERADE and not self.is_template
+
+    @property
+    def reply_key(self) -> Key:
+        """What identifies its replies: the real server in the place of the virtual service."""
+        key = self.key
+        return key._replace(virtual=self.destination.server.address, virtual_port=self.server_port)
+
+    @property
+    def direction(self) -> Direction:
+        """What a packet of its client is to the state machine."""
+        return Direction.INPUT_ONLY if self.flags & ConnectionFlags.NO_OUTPUT else Direction.INPUT
 
     @property
     def state_name(self) -> str:
@@ -141,6 +158,7 @@ class Connections:
         self._entries: dict[Entry, None] = {}
         self._connections: dict[Key, Entry] = {}
         self._templates: dict[Key, Entry] = {}
+        self._replies: dict[Key, Entry] = {}
         self._heap: list[tuple[float, int, Entry]] = []
         self._serial = itertools.count()
 
@@ -158,6 +176,10 @@ class Connections:
         """The valid template with this key."""
         return self._templates.get(key)
 
+    def reply(self, key: Key) -> Entry | None:
+        """The connection whose replies have this key. Of several the one made last has them."""
+        return self._replies.get(key)
+
     def _index(self, entry: Entry) -> dict[Key, Entry]:
         return self._templates if entry.is_template else self._connections
 
@@ -166,6 +188,8 @@ class Connections:
         entry.bind()
         self._entries[entry] = None
         self._index(entry)[entry.key] = entry
+        if entry.is_masqueraded:
+            self._replies[entry.reply_key] = entry
 
     def remove(self, entry: Entry) -> None:
         """End an entry."""
@@ -184,6 +208,8 @@ class Connections:
         index = self._index(entry)
         if index.get(entry.key) is entry:
             del index[entry.key]
+        if entry.is_masqueraded and self._replies.get(entry.reply_key) is entry:
+            del self._replies[entry.reply_key]
 
     def invalidate(self, template: Entry) -> None:
         """Make a template unusable. It stays listed, with impossible ports, until it expires."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from directrix.lvs import Address, RealServer
+from directrix.table.memory.connections import Entry
 from directrix.table.memory.destination import Destination
-from directrix.table.memory.packet import Fragment, Packet, Verdict, VerdictName
+from directrix.table.memory.packet import Fragment, Packet, Reply, Verdict, VerdictName
 
 SECONDS = 4
 """How long a datagram is remembered after its last fragment. In IPVS's 30 s its identification may come again."""
@@ -23,6 +25,7 @@ class _Datagram:
     seen: float
     fate: Verdict | None = None
     destination: Destination | None = None
+    reply_of: Entry | None = None
     covered: int = 0
     waiting: list[int] = field(default_factory=list)
 
@@ -33,42 +36,54 @@ class Fragments:
     def __init__(self) -> None:
         self._datagrams: dict[_Key, _Datagram] = {}
 
-    def first(self, packet: Packet, fate: Verdict, destination: Destination | None, now: float) -> list[int]:
-        """Remember what became of a first fragment; what those carry that have waited for it."""
+    def first(
+        self,
+        packet: Packet | Reply,
+        fate: Verdict,
+        destination: Destination | None,
+        now: float,
+        reply_of: Entry | None = None,
+    ) -> list[int]:
+        """Remember what became of a first fragment, perhaps of a reply; what those carry that have waited for it."""
         known = self._datagram(packet, now)
         waiting = known.waiting if known is not None and known.fate is None else []
-        self._datagrams[_key(packet)] = _Datagram(now, fate, destination, _part(packet).size)
+        self._datagrams[_key(packet)] = _Datagram(now, fate, destination, reply_of, _part(packet).size)
         return waiting
 
-    def later(self, packet: Packet, now: float) -> tuple[Verdict, Destination | None]:
-        """What becomes of another fragment, and the real server that it counts for."""
+    def later(self, packet: Packet | Reply, now: float) -> tuple[Verdict, Destination | None, Entry | None]:
+        """What becomes of another fragment, the real server that it counts for, and the connection it is a reply of."""
         known = self._datagram(packet, now)
         if known is None:
             known = self._datagrams[_key(packet)] = _Datagram(now)
         if known.fate is None:
             known.waiting.append(packet.length)
-            return Verdict(VerdictName.FRAGMENT), None
+            return Verdict(VerdictName.FRAGMENT), None, None
         if _part(packet).offset < known.covered:
-            return Verdict(VerdictName.BAD_FRAGMENT), None
+            return Verdict(VerdictName.BAD_FRAGMENT), None, None
         known.seen = now
         if known.destination is None:
-            return known.fate, None
+            return known.fate, None, None
+        if known.fate.name is VerdictName.REPLIED:
+            return Verdict(VerdictName.LATER_FRAGMENT, *_where(known.fate)), known.destination, known.reply_of
         if not known.destination.available:
-            return Verdict(VerdictName.SERVER_GONE), None
-        local = known.fate.name is VerdictName.LOCAL
-        name = VerdictName.LOCAL if local else VerdictName.LATER_FRAGMENT
-        return Verdict(name, known.fate.server), known.destination
+            return Verdict(VerdictName.SERVER_GONE), None, None
+        name = VerdictName.LOCAL if known.fate.name is VerdictName.LOCAL else VerdictName.LATER_FRAGMENT
+        return Verdict(name, *_where(known.fate)), known.destination, None
 
-    def _datagram(self, packet: Packet, now: float) -> _Datagram | None:
+    def _datagram(self, packet: Packet | Reply, now: float) -> _Datagram | None:
         known = self._datagrams.get(_key(packet))
         return known if known is not None and now - known.seen <= SECONDS else None
 
 
-def _part(packet: Packet) -> Fragment:
+def _where(fate: Verdict) -> tuple[RealServer | None, tuple[Address, int] | None]:
+    return fate.server, fate.rewritten
+
+
+def _part(packet: Packet | Reply) -> Fragment:
     assert packet.fragment is not None
     return packet.fragment
 
 
-def _key(packet: Packet) -> _Key:
-    protocol = packet.protocol if packet.virtual.version == 4 else None
-    return packet.client, packet.virtual, protocol, _part(packet).identification
+def _key(packet: Packet | Reply) -> _Key:
+    protocol = packet.protocol if packet.target.version == 4 else None
+    return packet.source, packet.target, protocol, _part(packet).identification

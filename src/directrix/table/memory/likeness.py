@@ -1,8 +1,8 @@
 """A memory table made after another table, so that what that one would do can be tried out here.
 
 Only what matters to one packet is copied: services, real servers with their loads, the places where
-schedulers stand, the packet's connection and its client's template. Real servers are taken for directly
-routed: how they are reached doesn't change who is chosen.
+schedulers stand, the packet's connection and its client's template. Real servers behind tunnels are taken for
+directly routed: how they are reached doesn't change who is chosen.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class Likeness(MemoryTable):
 
 
 def _as_direct(method: ForwardingMethod) -> ForwardingMethod:
-    return method if method is ForwardingMethod.LOCAL else ForwardingMethod.DIRECT
+    return ForwardingMethod.DIRECT if method is ForwardingMethod.TUNNEL else method
 
 
 def _load(destination: Destination, member: Member) -> None:

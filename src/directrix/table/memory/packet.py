@@ -1,4 +1,4 @@
-"""A client's packet, and what became of it."""
+"""Packets, of clients and of masqueraded real servers, and what became of them."""
 
 from __future__ import annotations
 
@@ -58,6 +58,53 @@ class Packet:
         return family_of(self.virtual)
 
     @property
+    def source(self) -> Address:
+        """The address it comes from."""
+        return self.client
+
+    @property
+    def target(self) -> Address:
+        """The address it goes to."""
+        return self.virtual
+
+    @property
+    def sctp_event(self) -> SctpEvent:
+        """What an SCTP packet says to the state machine."""
+        return sctp.event(*self.sctp_chunks[:2])
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A packet from a real server, as far as a director that masquerades reads it.
+
+    Attributes:
+        protocol: transport protocol.
+        server, server_port: where it comes from; a real server's (RIP), perhaps.
+        client, client_port: where it goes to.
+        tcp_flags, sctp_chunks, length, fragment: as in Packet.
+    """
+
+    protocol: Protocol
+    server: Address
+    server_port: int
+    client: Address
+    client_port: int
+    tcp_flags: TcpFlags = TcpFlags.NONE
+    length: int = 40
+    sctp_chunks: tuple[int, ...] = (SctpChunk.DATA,)
+    fragment: Fragment | None = None
+
+    @property
+    def source(self) -> Address:
+        """The address it comes from."""
+        return self.server
+
+    @property
+    def target(self) -> Address:
+        """The address it goes to."""
+        return self.client
+
+    @property
     def sctp_event(self) -> SctpEvent:
         """What an SCTP packet says to the state machine."""
         return sctp.event(*self.sctp_chunks[:2])
@@ -80,6 +127,8 @@ class VerdictName(enum.StrEnum):
     """Passed: its real server is this host, by the method local."""
     FORWARDED = enum.auto()
     """Sent to its real server."""
+    REPLIED = enum.auto()
+    """A masqueraded real server's reply, sent to its client."""
     LATER_FRAGMENT = enum.auto()
     """Sent to the real server that has the first fragment."""
     BAD_FRAGMENT = enum.auto()
@@ -96,7 +145,15 @@ class VerdictName(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a packet, and the real server that got it if one did."""
+    """What became of a packet.
+
+    Attributes:
+        name: its end.
+        server: the real server that got it, or sent it.
+        rewritten: of what is masqueraded, the address and port that it has now: a request's destination, a
+            reply's source.
+    """
 
     name: VerdictName
     server: RealServer | None = None
+    rewritten: tuple[Address, int] | None = None

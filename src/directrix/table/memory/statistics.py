@@ -15,7 +15,7 @@ PERIOD = 2.0
 """Seconds between two ticks of the estimator."""
 
 _FRACTION_BITS = (10, 10, 10, 5, 5)
-_CONNECTIONS, _IN_PACKETS, _IN_BYTES = 0, 1, 3
+_CONNECTIONS, _IN_PACKETS, _OUT_PACKETS, _IN_BYTES, _OUT_BYTES = range(5)
 
 
 class Statistics:
@@ -42,9 +42,18 @@ class Statistics:
         self._totals[_IN_PACKETS] += 1
         self._totals[_IN_BYTES] += length
 
+    def count_reply(self, length: int) -> None:
+        """The same of a packet that came from a real server."""
+        self._totals[_OUT_PACKETS] += 1
+        self._totals[_OUT_BYTES] += length
+
     def count_bytes(self, length: int) -> None:
         """More of a packet that was counted came: a fragment that carries `length` bytes."""
         self._totals[_IN_BYTES] += length
+
+    def count_reply_bytes(self, length: int) -> None:
+        """The same of a real server's."""
+        self._totals[_OUT_BYTES] += length
 
     def tick(self) -> None:
         """Take the counts down, and the last PERIOD into the rates."""

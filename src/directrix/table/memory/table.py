@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv6Address
 
 from directrix.lvs import (
     Address,
     Connection,
     ConnectionFlags,
-    Family,
     ForwardingMethod,
     Protocol,
     ServiceKey,
@@ -28,6 +26,7 @@ from directrix.lvs import (
     tcp,
     udp,
 )
+from directrix.lvs.direction import Direction
 from directrix.lvs.errors import NotSupportedYet
 from directrix.lvs.sctp import SctpChunk, SctpState
 from directrix.lvs.tcp import TcpFlags, TcpState
@@ -38,11 +37,11 @@ from directrix.table.memory.control import Control
 from directrix.table.memory.defence import Defence
 from directrix.table.memory.destination import Destination
 from directrix.table.memory.fragments import Fragments
-from directrix.table.memory.packet import Packet, Verdict, VerdictName
+from directrix.table.memory.keys import FTP, connection_key, reply_key, service_key, template_key
+from directrix.table.memory.packet import Packet, Reply, Verdict, VerdictName
 from directrix.table.memory.service import Service
 from directrix.table.memory.statistics import PERIOD, Statistics
 
-FTP = 21
 FTP_DATA = 20
 FIRST_UNPRIVILEGED_PORT = 1024
 _FIRST_STATES: dict[Protocol, TcpState | UdpState | SctpState] = {
@@ -83,7 +82,7 @@ class MemoryTable(Control):
         if packet.fragment is None:
             return self._direct(packet)[0]
         if packet.fragment.offset:
-            verdict, destination = self._fragments.later(packet, now)
+            verdict, destination, _ = self._fragments.later(packet, now)
             waited = [packet.length]
         else:
             verdict, destination = self._direct(packet)
@@ -93,6 +92,49 @@ class MemoryTable(Control):
                 statistics.count_bytes(sum(waited))
         return verdict
 
+    def reply(self, packet: Reply, now: float) -> Verdict:
+        """Direct a packet of a real server, which is sent to its client if it is of a masqueraded connection.
+
+        A real server that was removed gets its replies through, too (IPVS).
+        """
+        self.expire(now)
+        if not self._services:
+            return Verdict(VerdictName.NOT_OURS)
+        if packet.fragment is not None and packet.fragment.offset:
+            verdict, destination, entry = self._fragments.later(packet, now)
+            if verdict.name is VerdictName.LATER_FRAGMENT and entry not in self._connections:
+                return Verdict(VerdictName.NO_CONNECTION)
+            waited = [packet.length]
+        else:
+            entry = self._connections.reply(reply_key(packet))
+            verdict, destination = Verdict(VerdictName.NOT_OURS), None
+            if entry is not None:
+                verdict, destination = self._replied(entry, packet.length), entry.destination
+                self._move(entry, packet, Direction.OUTPUT)
+            waited = []
+            if packet.fragment is not None:
+                waited = self._fragments.first(packet, verdict, destination, now, entry)
+        if destination is not None and destination.available:
+            for statistics in self._counted_by(destination):
+                statistics.count_reply_bytes(sum(waited))
+        return verdict
+
+    def _replied(self, entry: Entry, length: int) -> Verdict:
+        """Count a packet that goes back to its client."""
+        if entry.destination.available:
+            for statistics in self._counted_by(entry.destination):
+                statistics.count_reply(length)
+        return Verdict(VerdictName.REPLIED, entry.destination.server, (entry.key.virtual, entry.key.virtual_port))
+
+    def reply_error(self, about: Reply, length: int, now: float) -> Verdict:
+        """Direct an ICMP error of this length about what was sent to a real server, given as if that had sent it.
+
+        It goes to the client, as if the virtual service had sent it; the connection is not refreshed (IPVS).
+        """
+        self.expire(now)
+        entry = self._connections.reply(reply_key(about)) if self._services else None
+        return Verdict(VerdictName.UNKNOWN_QUOTE) if entry is None else self._replied(entry, length)
+
     def error(self, about: Packet, length: int, now: float) -> Verdict:
         """Direct an ICMP error of this length about what a real server sent, given as if its client had sent it.
 
@@ -101,20 +143,20 @@ class MemoryTable(Control):
         self.expire(now)
         if not self._services:
             return Verdict(VerdictName.NOT_OURS)
-        entry = self._connections.connection(_connection_key(about))
+        entry = self._connections.connection(connection_key(about))
         if entry is None:
             return Verdict(VerdictName.UNKNOWN_QUOTE)
         if entry.destination.available:
             for statistics in self._counted_by(entry.destination):
                 statistics.count_packet(length)
-        return Verdict(VerdictName.FORWARDED, entry.destination.server)
+        return Verdict(VerdictName.FORWARDED, entry.destination.server, _rewritten(entry))
 
     def _counted_by(self, destination: Destination) -> tuple[Statistics, ...]:
         return destination.statistics, destination.service_statistics, self._totals
 
     def _direct(self, packet: Packet) -> tuple[Verdict, Destination | None]:
         """What becomes of a packet with ports, and the real server that it counts for."""
-        key = _connection_key(packet)
+        key = connection_key(packet)
         entry = self._connections.connection(key)
         if entry is None or self._gives_way(entry, packet):
             opened = self._open(key, packet)
@@ -130,7 +172,7 @@ class MemoryTable(Control):
         if entry.flags & ConnectionFlags.ONE_PACKET:
             self._connections.remove(entry)
         name = VerdictName.LOCAL if entry.method is ForwardingMethod.LOCAL else VerdictName.FORWARDED
-        return Verdict(name, entry.destination.server), entry.destination
+        return Verdict(name, entry.destination.server, _rewritten(entry)), entry.destination
 
     def service_of(self, packet: Packet) -> Service | None:
         """The service that a packet is for."""
@@ -138,9 +180,7 @@ class MemoryTable(Control):
 
     def connection_of(self, packet: Packet) -> Entry | None:
         """The connection that a packet belongs to."""
-        return self._connections.connection(
-            Key(packet.protocol, packet.client, packet.client_port, packet.virtual, packet.virtual_port)
-        )
+        return self._connections.connection(connection_key(packet))
 
     def opens(self, packet: Packet) -> bool:
         """Whether a packet may start a connection, if it has none."""
@@ -155,7 +195,7 @@ class MemoryTable(Control):
         service = self._service_for(packet)
         if service is None or not service.definition.persistence:
             return None
-        return _template_key(service.definition.key, service.definition.netmask, packet)
+        return template_key(service.definition.key, service.definition.netmask, packet)
 
     def template_of(self, packet: Packet) -> Entry | None:
         """The valid template of a packet's client."""
@@ -167,8 +207,10 @@ class MemoryTable(Control):
         self._clear_removed()
 
     def delete_service(self, key: ServiceKey) -> None:
+        had_servers = bool(self._find(key).destinations)
         super().delete_service(key)
-        self._clear_removed()
+        if had_servers:
+            self._clear_removed()
 
     def _clear_removed(self) -> None:
         """With `expire_nodest_conn`, connections of removed real servers end at once, and their templates."""
@@ -243,13 +285,17 @@ class MemoryTable(Control):
         for statistics in self._counted_by(entry.destination):
             statistics.count_packet(packet.length)
         entry.packets += 1
+        self._move(entry, packet, entry.direction)
+
+    def _move(self, entry: Entry, packet: Packet | Reply, direction: Direction) -> None:
+        """What a packet does to its connection's state and time."""
         if isinstance(entry.state, TcpState):
             secure = self._sysctls["secure_tcp"] in (2, 3)
-            state = tcp.next_state(entry.state, packet.tcp_flags, secure=secure)
+            state = tcp.next_state(entry.state, packet.tcp_flags, direction, secure=secure)
             entry.enter(state, self._now)
             entry.timeout = tcp.timeout(state, self._timeouts)
         elif isinstance(entry.state, SctpState):
-            association = sctp.next_state(entry.state, packet.sctp_event)
+            association = sctp.next_state(entry.state, packet.sctp_event, direction)
             entry.enter(association, self._now)
             entry.timeout = sctp.timeout(association)
         else:
@@ -296,14 +342,14 @@ class MemoryTable(Control):
 
     def _service_for(self, packet: Packet) -> Service | None:
         """The service a packet is for: by mark, by its port, as FTP data, as one for all ports."""
-        keys = [_key(packet, packet.virtual_port)]
+        keys = [service_key(packet, packet.virtual_port)]
         mark = packet.fwmark or self._marks.mark_of(packet.protocol, packet.virtual, packet.virtual_port)
         if mark:
             keys.insert(0, ServiceKey.mark(mark, packet.family))
         is_tcp = packet.protocol is Protocol.TCP
         if is_tcp and (packet.virtual_port == FTP_DATA or packet.virtual_port >= FIRST_UNPRIVILEGED_PORT):
-            keys.append(_key(packet, FTP))
-        keys.append(_key(packet, 0))
+            keys.append(service_key(packet, FTP))
+        keys.append(service_key(packet, 0))
         return next((self._services[key] for key in keys if key in self._services), None)
 
     def _connect(
@@ -311,7 +357,9 @@ class MemoryTable(Control):
     ) -> Entry:
         """A connection to this real server."""
         server = destination.server
-        flags = ConnectionFlags.NO_OUTPUT | ConnectionFlags.INACTIVE
+        flags = ConnectionFlags.INACTIVE
+        if server.method is not ForwardingMethod.MASQUERADE:
+            flags |= ConnectionFlags.NO_OUTPUT
         if service.definition.one_packet and packet.protocol is Protocol.UDP:
             flags |= ConnectionFlags.ONE_PACKET
         mapped = template is None or packet.virtual_port == service.definition.key.port
@@ -334,7 +382,7 @@ class MemoryTable(Control):
 
     def _template(self, service: Service, packet: Packet) -> Entry | None:
         """The template of a client, found or made; None if no real server is available."""
-        key = _template_key(service.definition.key, service.definition.netmask, packet)
+        key = template_key(service.definition.key, service.definition.netmask, packet)
         template = self._connections.template(key)
         if template is not None:
             quiescent = template.destination.weight == 0 and self._sysctls["expire_quiescent_template"]
@@ -393,34 +441,10 @@ def _is_connection(entry: Entry, protocol: Protocol | None) -> bool:
 
 def _check_method(destination: Destination) -> None:
     method = destination.server.method
-    if method not in (ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL, ForwardingMethod.LOCAL):
+    if method is ForwardingMethod.BYPASS:
         raise NotSupportedYet(f"forwarding by the method {method.label}")
 
 
-def _connection_key(packet: Packet) -> Key:
-    return Key(packet.protocol, packet.client, packet.client_port, packet.virtual, packet.virtual_port)
-
-
-def _key(packet: Packet, port: int) -> ServiceKey:
-    return ServiceKey(packet.family, packet.protocol, packet.virtual, port)
-
-
-def _template_key(service: ServiceKey, netmask: int, packet: Packet) -> Key:
-    """Which template serves a packet. One for all ports where the service takes more than one."""
-    client = _network(packet.client, netmask)
-    if service.fwmark and packet.virtual_port:
-        return Key(0, client, 0, _mark_as_address(service.fwmark, packet.family), 0)
-    port = service.port if service.port == packet.virtual_port != FTP else 0
-    return Key(packet.protocol, client, 0, packet.virtual, port)
-
-
-def _network(client: Address, netmask: int) -> Address:
-    """The clients that count as one with this one: IPv4 by a mask, IPv6 by a prefix length."""
-    if client.version == 4:
-        return IPv4Address(int(client) & netmask)
-    return IPv6Address(int(client) >> (128 - netmask) << (128 - netmask))
-
-
-def _mark_as_address(fwmark: int, family: Family) -> Address:
-    """A firewall mark where IPVS writes it in a template: in the first four bytes of the address."""
-    return IPv4Address(fwmark) if family is Family.INET else IPv6Address(fwmark << 96)
+def _rewritten(entry: Entry) -> tuple[Address, int] | None:
+    """What a request has for its destination afterwards, if that is masqueraded."""
+    return (entry.destination.server.address, entry.server_port) if entry.is_masqueraded else None

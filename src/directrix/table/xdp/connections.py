@@ -58,7 +58,8 @@ def entry(maps: Maps, ticks: Ticks, now: int, raw: tuple[int, ...]) -> Connectio
     base = server * layout.SERVER.size
     start = base + layout.SERVER.offsets["address"]
     address = bytes(maps.servers.bytes[start : start + 16])
-    flags = ConnectionFlags.NO_OUTPUT
+    masqueraded = status & layout.CONNECTION_MASQUERADED
+    flags = ConnectionFlags(0) if masqueraded else ConnectionFlags.NO_OUTPUT
     if template:
         flags = ConnectionFlags.TEMPLATE
         state = "ASSURED" if status & layout.CONNECTION_ASSURED else "NONE"

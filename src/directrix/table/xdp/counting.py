@@ -18,7 +18,7 @@ from directrix.table.xdp.maps import ACCOUNT, Maps
 
 _FRONT, _SERVER, _STATISTICS = layout.FRONT, layout.SERVER, layout.STATISTICS
 _COUNT, _HANDSHAKES = layout.SERVER_COUNT, layout.HANDSHAKES
-_WHAT = ("connections", "packets", "bytes")
+_WHAT = ("connections", "packets", "out_packets", "bytes", "out_bytes")
 _ALL = layout.MAX_SERVICES
 """The number that the sum has among services."""
 
@@ -26,15 +26,16 @@ _ALL = layout.MAX_SERVICES
 def figures(fields: tuple[int, ...], record: Record) -> tuple[Counters, Rates]:
     """Counters and rates of an unpacked record, as a listing shows them.
 
-    In direct routing nothing goes out through the director. Averages round as IPVS's do: up, from
-    10 fractional bits, for bytes from 5.
+    Only masqueraded servers have anything that goes out through the director. Averages round as IPVS's do:
+    up, from 10 fractional bits, for bytes from 5.
     """
     place = record.places
-    connections, packets, size = (fields[place[f"last_{name}"]] - fields[place[f"zero_{name}"]] for name in _WHAT)
+    counters = [fields[place[f"last_{name}"]] - fields[place[f"zero_{name}"]] for name in _WHAT]
     rates = [fields[place[f"rate_{name}"]] for name in _WHAT]
+    bits = [5 if name.endswith("bytes") else 10 for name in _WHAT]
     return (
-        Counters(connections, packets, 0, size, 0),
-        Rates(rates[0] + 0x1FF >> 10, rates[1] + 0x1FF >> 10, 0, rates[2] + 0xF >> 5, 0),
+        Counters(*counters),
+        Rates(*(rate + (1 << bit - 1) - 1 >> bit for rate, bit in zip(rates, bits, strict=True))),
     )
 
 
@@ -60,18 +61,26 @@ class Counting:
 
     def forwarded(self) -> int:
         """Packets sent to real servers, ever."""
+        return self._ever(self._maps.server_stats.bytes, "forwarded")
+
+    def replied(self) -> int:
+        """Replies of masqueraded real servers sent to their clients, ever."""
+        return self._ever(self._maps.reply_stats.bytes, "replied")
+
+    def _ever(self, rows: memoryview, of_the_past: str) -> int:
         front = self._maps.front.bytes
         top = _FRONT.get(front, 0, "server_top")
-        return sum(map(self._packets, range(top))) + _FRONT.get(front, 0, "forwarded")
+        return sum(self._packets(rows, number) for number in range(top)) + _FRONT.get(front, 0, of_the_past)
 
     # What happens.
 
     def server_starts(self, number: int) -> None:
         """A number is given to another server; what was forwarded under it stays in the sum of all."""
-        forwarded = self._packets(number) + _FRONT.get(self._maps.front.bytes, 0, "forwarded")
-        _FRONT.pack_into(self._maps.front.bytes, 0, forwarded=forwarded)
-        for row in self._rows(number):
-            self._maps.server_stats.bytes[row : row + _COUNT.size] = bytes(_COUNT.size)
+        for rows, name in ((self._maps.server_stats.bytes, "forwarded"), (self._maps.reply_stats.bytes, "replied")):
+            ever = self._packets(rows, number) + _FRONT.get(self._maps.front.bytes, 0, name)
+            _FRONT.pack_into(self._maps.front.bytes, 0, **{name: ever})
+            for row in self._rows(number):
+                rows[row : row + _COUNT.size] = bytes(_COUNT.size)
         start = number * _HANDSHAKES.size
         self._maps.handshakes.bytes[start : start + _HANDSHAKES.size] = bytes(_HANDSHAKES.size)
         _SERVER.pack_into(self._maps.servers.bytes, number * _SERVER.size, begun=0, last_begun=0)
@@ -104,8 +113,8 @@ class Counting:
     def _rows(self, number: int) -> list[int]:
         return [(cpu * layout.MAX_SERVERS + number) * _COUNT.size for cpu in range(self._maps.cpus)]
 
-    def _packets(self, number: int) -> int:
-        return sum(_COUNT.get(self._maps.server_stats.bytes, row, "packets") for row in self._rows(number))
+    def _packets(self, rows: memoryview, number: int) -> int:
+        return sum(_COUNT.get(rows, row, "packets") for row in self._rows(number))
 
 
 def _zero(shared: memoryview, record: Record, number: int) -> None:

@@ -224,7 +224,7 @@ def status(*, servers: bool = True) -> Status | None:
         if servers:
             table.look_up_hops()
         hops = tuple(_hops(table)) if servers else ()
-        forwarded = table.forwarded()
+        forwarded, replied = table.forwarded(), table.replied()
         handshakes = table.handshakes() if servers else {}
         flood, budgets = table.flood(), table.budgets()
     finally:
@@ -240,6 +240,7 @@ def status(*, servers: bool = True) -> Status | None:
         }
         # The data plane counts what it sends at the servers alone.
         found["forwarded"] = forwarded - found["no_neighbour"] - found["local"]
+        found["replied"] = replied
         buckets = maps.parameter("buckets")
         return Status(
             connections=layout.FRONT.get(front, 0, "connections"),

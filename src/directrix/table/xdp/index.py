@@ -37,13 +37,18 @@ class _Shown:
 
     ghosts: set[int] = field(default_factory=set)
     addresses: bytearray = field(default_factory=lambda: bytearray(layout.ADDRESS_MARKS))
-    any_port: bool = False
+    beyond: int = 0
     ftp: bool = False
 
     def address(self, address: Address, *, any_port: bool) -> None:
         """An address that is virtual, perhaps on any port."""
         self.addresses[mark_place(address)] |= layout.ADDRESS_VIRTUAL | (layout.ADDRESS_ANY_PORT if any_port else 0)
-        self.any_port |= any_port
+        self.beyond |= layout.BEYOND_ANY_PORT if any_port else 0
+
+    def replies(self, address: Address) -> None:
+        """A real server's address that replies come from."""
+        self.addresses[mark_place(address)] |= layout.ADDRESS_MASQUERADED
+        self.beyond |= layout.BEYOND_REPLIES
 
     def rule(self, match: MarkMatch) -> None:
         """What a mark rule covers."""
@@ -51,8 +56,8 @@ class _Shown:
         protocols = list(Protocol) if match.protocol is None else [match.protocol]
         if network.num_addresses > _FEW_ADDRESSES:
             both = layout.ADDRESS_VIRTUAL | layout.ADDRESS_ANY_PORT
-            self.addresses[:] = bytes([both]) * layout.ADDRESS_MARKS
-            self.any_port = True
+            self.addresses[:] = bytes(mark | both for mark in self.addresses)
+            self.beyond |= layout.BEYOND_ANY_PORT
             return
         few = network.num_addresses * len(ports) * len(protocols) <= _FEW_PLACES
         for address in network:
@@ -104,11 +109,21 @@ class ServiceIndex:
         chain = self._chain(place)
         self._set_next(number, chain[0] + 1 if chain else 0)
         self._places()[place] = number + 1
-        shown = _Shown(addresses=bytearray(self._addresses()))
+        shown = _Shown(addresses=bytearray(self._addresses()), beyond=self._beyond, ftp=self._ftp)
         self._cast(shown, key)
         self._haunt(shown.ghosts)
         self._addresses()[:] = shown.addresses
-        self._set_flags(shown.any_port or self._flag("any_port"), shown.ftp or self._flag("ftp"))
+        self._set_flags(shown)
+
+    def show_replies(self, address: Address) -> None:
+        """Let replies come as far as the connection table that a masqueraded real server sends."""
+        self._addresses()[mark_place(address)] |= layout.ADDRESS_MASQUERADED
+        self._set_flags(_Shown(beyond=self._beyond | layout.BEYOND_REPLIES, ftp=self._ftp))
+
+    @property
+    def shows_replies(self) -> bool:
+        """Whether replies are looked for at all."""
+        return bool(self._beyond & layout.BEYOND_REPLIES)
 
     def remove(self, number: int, key: ServiceKey) -> None:
         """Let packets find it no more; until `settle` they still come as far as the connection table."""
@@ -120,8 +135,10 @@ class ServiceIndex:
         else:
             self._places()[place] = self._next(number) or layout.INDEX_GHOST
 
-    def settle(self, services: Iterable[ServiceKey], ghosts: Iterable[ServiceKey]) -> None:
-        """After changes: show the services and ghosts there are with their mark rules, and no others.
+    def settle(
+        self, services: Iterable[ServiceKey], ghosts: Iterable[ServiceKey], masqueraded: Iterable[Address]
+    ) -> None:
+        """After changes: show these services and ghosts with their mark rules, and masqueraded servers, and no others.
 
         What is shown before and after is never hidden meanwhile.
         """
@@ -132,13 +149,15 @@ class ServiceIndex:
             self._cast(shown, key)
             if key.address is not None:
                 shown.ghosts.add(service_place(key))
+        for address in masqueraded:
+            shown.replies(address)
         places = self._places()
         for place, number in enumerate(places.tolist()):
             if number == layout.INDEX_GHOST and place not in shown.ghosts:
                 places[place] = 0
         self._haunt(shown.ghosts)
         self._addresses()[:] = shown.addresses
-        self._set_flags(shown.any_port, shown.ftp)
+        self._set_flags(shown)
 
     def _cast(self, shown: _Shown, key: ServiceKey) -> None:
         if key.address is None:
@@ -159,11 +178,16 @@ class ServiceIndex:
         start = _FRONT.offsets["address_mark"]
         return self._maps.front.bytes[start : start + layout.ADDRESS_MARKS]
 
-    def _flag(self, name: str) -> bool:
-        return bool(self._maps.front.words[_FRONT.offsets[name] // 4])
+    @property
+    def _beyond(self) -> int:
+        return self._maps.front.words[_FRONT.offsets["beyond"] // 4]
 
-    def _set_flags(self, any_port: bool, ftp: bool) -> None:
+    @property
+    def _ftp(self) -> bool:
+        return bool(self._maps.front.words[_FRONT.offsets["ftp"] // 4])
+
+    def _set_flags(self, shown: _Shown) -> None:
         words = self._maps.front.words
-        words[_FRONT.offsets["plain"] // 4] = 0 if any_port else socket.htonl(Protocol.TCP)
-        words[_FRONT.offsets["any_port"] // 4] = any_port
-        words[_FRONT.offsets["ftp"] // 4] = ftp
+        words[_FRONT.offsets["plain"] // 4] = 0 if shown.beyond else socket.htonl(Protocol.TCP)
+        words[_FRONT.offsets["beyond"] // 4] = shown.beyond
+        words[_FRONT.offsets["ftp"] // 4] = shown.ftp

@@ -245,7 +245,7 @@ class Insight:
         if number:
             return "ghost" if number == layout.INDEX_GHOST else "service"
         mark = front[layout.FRONT.offsets["address_mark"] + mark_place(target)]
-        any_port = layout.FRONT.get(front, 0, "any_port")
+        any_port = layout.FRONT.get(front, 0, "beyond") & layout.BEYOND_ANY_PORT
         return "any port" if any_port and mark & layout.ADDRESS_ANY_PORT else "nothing"
 
     def fresh_hop(self, service: ServiceKey, server: RealServer) -> tuple[int, str] | None:

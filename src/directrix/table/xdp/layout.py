@@ -26,6 +26,8 @@ ADDRESS_MARKS = 4096
 MARK_SHIFT = 52
 ADDRESS_VIRTUAL = 1
 ADDRESS_ANY_PORT = 2
+ADDRESS_MASQUERADED = 4
+BEYOND_ANY_PORT, BEYOND_REPLIES = 1, 2
 CHAIN_MOST = 32
 MAX_CPUS = 256
 MAX_SERVICES = 16384
@@ -56,12 +58,13 @@ CURSOR_AT_HEAD = 0xFFFFFFFF
 
 SERVICE_PERSISTENT = 0x01
 SERVICE_ONE_PACKET = 0x04
-SERVER_AVAILABLE, SERVER_LOCAL, SERVER_TUNNEL, SERVER_IPIP4 = 0x01, 0x02, 0x04, 0x08
+SERVER_AVAILABLE, SERVER_LOCAL, SERVER_TUNNEL, SERVER_IPIP4, SERVER_MASQUERADE = 0x01, 0x02, 0x04, 0x08, 0x10
 DEVICE_REDIRECT = 0x01
 CONNECTION_ACTIVE = 0x100
 CONNECTION_TEMPLATE = 0x200
 CONNECTION_ASSURED = 0x400
 CONNECTION_DEAD = 0x800
+CONNECTION_MASQUERADED = 0x1000
 CONNECTION_PACKET = 0x10000
 SLOT_CLAIMED = 1
 FWMARK_RULE = 1
@@ -130,10 +133,10 @@ DEFENCE = _record("defence", "drop_rate:i drop_counter:i todrop:64s", align=4)
 
 FRONT = _record(
     "front",
-    "plain:I any_port:I service_top:I ftp:I connections:I now:I server_top:I lo:I layout:I changes:I set_cursor:I "
+    "plain:I beyond:I service_top:I ftp:I connections:I now:I server_top:I lo:I layout:I changes:I set_cursor:I "
     "generation:I up:I lblc_expiration:I lblcr_expiration:I "
     f"timeout:{STATES * 4}s index:{INDEX_SIZE * 2}s address_mark:{ADDRESS_MARKS}s "
-    f"verdicts:{MAX_CPUS * VERDICTS * 8}s forwarded:Q now_ns:Q guards:I flood:I estimates:I "
+    f"verdicts:{MAX_CPUS * VERDICTS * 8}s forwarded:Q replied:Q now_ns:Q guards:I flood:I estimates:I "
     f"sysctl:{SYSCTLS.size}s defence:{DEFENCE.size}s widest:I tunnels:I",
     aligned={"index": 2, "address_mark": 1, "verdicts": 8},
 )
@@ -166,7 +169,9 @@ SERVER = _record(
     "address:16s weight:I upper_threshold:I lower_threshold:I service:I port:H family:B method:B generation:I in_use:I "
     "key:20s removed:I last_weight:I tunnel_type:B tunnel_flags:B tunnel_port:H "
     "zero_connections:Q zero_packets:Q zero_bytes:Q kept_connections:Q kept_packets:Q kept_bytes:Q "
-    "last_connections:Q last_packets:Q last_bytes:Q rate_connections:Q rate_packets:Q rate_bytes:Q",
+    "last_connections:Q last_packets:Q last_bytes:Q rate_connections:Q rate_packets:Q rate_bytes:Q "
+    "zero_out_packets:Q zero_out_bytes:Q kept_out_packets:Q kept_out_bytes:Q "
+    "last_out_packets:Q last_out_bytes:Q rate_out_packets:Q rate_out_bytes:Q",
     aligned={"reserved": 8},
 )
 
@@ -187,7 +192,9 @@ HANDSHAKES = _record(
 STATISTICS = _record(
     "statistics",
     "count_connections:Q count_packets:Q count_bytes:Q last_connections:Q last_packets:Q last_bytes:Q "
-    "rate_connections:Q rate_packets:Q rate_bytes:Q zero_connections:Q zero_packets:Q zero_bytes:Q",
+    "rate_connections:Q rate_packets:Q rate_bytes:Q zero_connections:Q zero_packets:Q zero_bytes:Q "
+    "count_out_packets:Q count_out_bytes:Q last_out_packets:Q last_out_bytes:Q "
+    "rate_out_packets:Q rate_out_bytes:Q zero_out_packets:Q zero_out_bytes:Q",
 )
 
 FLOOD = _record(
@@ -210,7 +217,7 @@ SOURCE_LINE = _record("source_line", f"cell:{BUDGET_WAYS * 8}s", aligned={"cell"
 CONNECTION = _record(
     "connection",
     "client_port:H port:H protocol:B family:B kind:H address:32s server:I expires:I status:I control:I children:I "
-    "server_port:H pad:H",
+    "server_port:H incarnation:H",
 )
 
 BUCKET_SIZE = CONNECTION.size * BUCKET_SLOTS
@@ -257,6 +264,15 @@ SCHEDULERS = (
 )
 """Schedulers by their number in the data plane."""
 
-HOP_UNKNOWN, HOP_RESOLVED, HOP_UNRESOLVED, HOP_NO_ROUTE, HOP_LOCAL, HOP_TUNNEL, HOP_NARROW = range(7)
-HOP_STATES = ("unknown", "resolved", "no neighbour yet", "no route", "this host", "resolved", "resolved")
-HOPS_RESOLVED = (HOP_RESOLVED, HOP_TUNNEL, HOP_NARROW)
+(
+    HOP_UNKNOWN,
+    HOP_RESOLVED,
+    HOP_UNRESOLVED,
+    HOP_NO_ROUTE,
+    HOP_LOCAL,
+    HOP_TUNNEL,
+    HOP_NARROW,
+    HOP_MASQUERADE,
+) = range(8)
+HOP_STATES = ("unknown", "resolved", "no neighbour yet", "no route", "this host", "resolved", "resolved", "resolved")
+HOPS_RESOLVED = (HOP_RESOLVED, HOP_TUNNEL, HOP_NARROW, HOP_MASQUERADE)

@@ -39,7 +39,7 @@ _ROOM = 1.6
 its number of connections is then 62 % full and a bucket pair without room does not happen."""
 
 _SMALLEST_TABLE = 512
-_OF_THE_PROGRAMS = ("scratch", "no_replicas", ".data.answers", ".rodata", ".data")
+_OF_THE_PROGRAMS = ("scratch", "no_replicas", "ways_back", "next_hops", ".data.answers", ".rodata", ".data")
 """Maps (by how their names end) that come and go with the programs; all others are the table."""
 
 _PACKET = bytes(64)
@@ -86,6 +86,7 @@ def _prepare_new(data_plane: libbpf.Object, connections: int) -> None:
     data_plane.resize("buckets", buckets)
     data_plane.resize("heads", buckets // layout.HEADS_IN_LINE)
     data_plane.resize("server_stats", libbpf.possible_cpus() * layout.MAX_SERVERS)
+    data_plane.resize("reply_stats", libbpf.possible_cpus() * layout.MAX_SERVERS)
     data_plane.set_value(".rodata.parameters", _parameters(connections, ticks))
     front = memoryview(bytearray(layout.FRONT.size))
     layout.FRONT.pack_into(

@@ -100,6 +100,11 @@ class Maps:
         return self._shared("server_stats", self.cpus * layout.MAX_SERVERS * layout.SERVER_COUNT.size)
 
     @cached_property
+    def reply_stats(self) -> Shared:
+        """struct server_count of replies, likewise."""
+        return self._shared("reply_stats", self.cpus * layout.MAX_SERVERS * layout.SERVER_COUNT.size)
+
+    @cached_property
     def handshakes(self) -> Shared:
         """struct handshakes by server number."""
         return self._shared("handshakes", layout.MAX_SERVERS * layout.HANDSHAKES.size)

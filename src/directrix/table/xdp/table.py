@@ -44,7 +44,7 @@ from directrix.lvs.sysctls import check as check_sysctls
 from directrix.system.local_address import is_here
 from directrix.table.interface import HandshakesByServer, Table, check_address, check_netmask, check_server
 from directrix.table.marks import MarkRules
-from directrix.table.xdp import connections, layout, libbpf, own_servers, removal, sysctls, tunnels
+from directrix.table.xdp import connections, layout, libbpf, masquerading, own_servers, removal, sysctls, tunnels
 from directrix.table.xdp.budgets import Budgets
 from directrix.table.xdp.clock import Ticks, timeout_ticks
 from directrix.table.xdp.counting import Counting
@@ -52,7 +52,7 @@ from directrix.table.xdp.draft import Draft
 from directrix.table.xdp.draining import Draining
 from directrix.table.xdp.floods import Floods
 from directrix.table.xdp.index import ServiceIndex
-from directrix.table.xdp.keys import key_bytes, key_from
+from directrix.table.xdp.keys import address_bytes, address_from, key_bytes, key_from
 from directrix.table.xdp.maps import LOOK, Maps
 from directrix.table.xdp.marks import Marks
 from directrix.table.xdp.numbers import Numbers, identity
@@ -62,6 +62,13 @@ from directrix.table.xdp.records import Records
 from directrix.table.xdp.sets import Sets
 
 _FRONT, _SERVICE, _SERVER = layout.FRONT, layout.SERVICE, layout.SERVER
+_METHODS = (ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL, ForwardingMethod.MASQUERADE)
+_RESOLVED = {
+    ForwardingMethod.DIRECT: (layout.HOP_RESOLVED, layout.HOP_NARROW),
+    ForwardingMethod.TUNNEL: (layout.HOP_TUNNEL,),
+    ForwardingMethod.MASQUERADE: (layout.HOP_MASQUERADE,),
+}
+"""The states of a next hop that is known, by method."""
 
 
 class XdpTable(Records, Table):
@@ -129,6 +136,8 @@ class XdpTable(Records, Table):
         self._publish_drafts()
         self._count_change()
         removed, self._removed = self._removed, False
+        if removed and self._index.shows_replies and not masquerading.any_there(self._maps):
+            self._settle_index(self._known)
         if removed and sysctls.number(self._maps.front.bytes, "expire_nodest_conn"):
             removal.clear(self._maps)
 
@@ -260,11 +269,23 @@ class XdpTable(Records, Table):
         services = set(map(key_from, index.services))
         left = self._left(index)
         self._marks.settle(self._living(index))
-        self._index.settle(services, left - services if services else ())
+        self._index.settle(services, left - services if services else (), self._masqueraded(index) if services else ())
 
     def _left(self, index: Numbers) -> set[ServiceKey]:
         """The services, there or gone, that have connections to servers they had."""
         return {key_from(key) for (key, _), number in index.aside.items() if self._references(number)}
+
+    def _masqueraded(self, index: Numbers) -> set[Address]:
+        """The masqueraded real servers, and those removed that replies may come from."""
+        if not self._index.shows_replies and len(index.services) > 1:
+            return set()  # none was shown, and none has come
+        there = (number for numbers in index.servers.values() for number in numbers.values())
+        aside = (number for number in index.aside.values() if self._references(number))
+        return {
+            address_from(self._server_bytes(number, "address"), self._server_number(number, "family"))
+            for number in (*there, *aside)
+            if self._server_number(number, "method") == ForwardingMethod.MASQUERADE
+        }
 
     def _living(self, index: Numbers) -> Callable[[ServiceKey], bool]:
         """Tells whether a service, there or gone, has connections."""
@@ -327,8 +348,9 @@ class XdpTable(Records, Table):
 
     def _check(self, key: ServiceKey, server: RealServer) -> None:
         check_server(key, server)
-        if server.method not in (ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL):
+        if server.method not in _METHODS:
             raise NotSupportedYet(f"the forwarding method {server.method.name.lower()}")
+        masquerading.check(key, server)
 
     def vet_server(self, key: ServiceKey, server: RealServer) -> None:
         self._check(key, server)
@@ -397,13 +419,15 @@ class XdpTable(Records, Table):
         """Let packets go to a server, by its method. The data plane looks the next hop up anew if that has changed."""
         start, words = number * layout.HOP.size, self._maps.hops.words
         here = layout.SERVER_LOCAL if is_here(server.address) else 0
-        flags = layout.SERVER_AVAILABLE | here | tunnels.flags(server)
+        flags = layout.SERVER_AVAILABLE | here | tunnels.flags(server) | masquerading.flags(server)
         if flags & layout.SERVER_TUNNEL:
             layout.HOP.pack_into(self._maps.hops.bytes, start, outer=tunnels.outer_addresses(server.address))
+        elif flags & layout.SERVER_MASQUERADE:
+            layout.HOP.pack_into(self._maps.hops.bytes, start, outer=address_bytes(server.address))
+            self._index.show_replies(server.address)
         self._set_server_flags(number, flags)
         state = (start + layout.HOP.offsets["state"]) // 4
-        tunnel = bool(flags & layout.SERVER_TUNNEL)
-        if words[state] in layout.HOPS_RESOLVED and (words[state] == layout.HOP_TUNNEL) != tunnel:
+        if words[state] in layout.HOPS_RESOLVED and words[state] not in _RESOLVED[server.method]:
             words[state] = layout.HOP_UNKNOWN
 
     def follow_host(self) -> bool:
@@ -426,8 +450,13 @@ class XdpTable(Records, Table):
         """Packets sent to real servers, ever."""
         return self._counting.forwarded()
 
+    def replied(self) -> int:
+        """Replies of masqueraded real servers sent to their clients, ever."""
+        return self._counting.replied()
+
     def _put_aside(self, index: Numbers, service: int, number: int) -> None:
-        self._set_server_flags(number, 0)
+        flags = layout.HOP.get(self._maps.hops.bytes, number * layout.HOP.size, "flags")
+        self._set_server_flags(number, flags & ~layout.SERVER_AVAILABLE)  # errors still go its way
         self._removed = True
         self._counting.server_leaves(number)
         index.put_aside(service, number)
@@ -460,6 +489,9 @@ class XdpTable(Records, Table):
     def budgets(self) -> dict[ServiceKey, BudgetState]:
         found = {number: self._budgets.state(number) for number in self._reader.service_numbers()}
         return {key_from(self._service_field(number, "key")): state for number, state in found.items() if state}
+
+    def vet_budget(self, budget: Budget) -> None:
+        budget.check()
 
     def set_budget(self, key: ServiceKey, budget: Budget | None) -> None:
         if budget is not None:
