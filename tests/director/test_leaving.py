@@ -12,7 +12,7 @@ import pytest
 from director_making import KEY, NAME, PLAIN, A, B, service, setup
 from director_world import World, play
 
-from directrix.director import ordering
+from directrix.director import ordering, turns
 from directrix.director.balancer import NoSuchServer
 from directrix.director.exposition import of_drains
 from directrix.director.leaving import newly_leaving, with_leaving
@@ -331,5 +331,26 @@ def test_metrics_tell_what_is_left_of_one_that_is_drained() -> None:
         lines = [line for line in of_drains(world) if not line.startswith("#")]  # type: ignore[arg-type]
         labels = f'service="{NAME}",remote_address="{A}",remote_port="80"'
         assert lines == [f"directrix_server_draining_connections{{{labels}}} 2"]
+
+    play(story, configuration=two())
+
+
+def test_one_that_could_go_while_another_configuration_comes_into_force_goes_after_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turns, "AT_ONCE", 1)
+
+    async def story(world: World) -> None:
+        connected(world)
+        await world.reload(one())
+        balancer = world.balancer
+        reloading = asyncio.create_task(world.reload(one("drain {\n}\nquorum 1")))
+        while not balancer._reloading:
+            await asyncio.sleep(0)
+        balancer.part(ONE)
+        assert ONE in balancer.leaving
+        await reloading
+        assert ONE not in balancer.leaving
+        assert world.weights == {B: 4}
 
     play(story, configuration=two())
