@@ -80,7 +80,7 @@ def test_two_armed_by_xdp_redirects_from_one_interface_to_the_other(two: Cluster
         given = [frame for frame in back.frames(VIP) if not frame.sent]
     assert len(given) >= 4
     assert {frame.source for frame in given} == {director.mac("eth1")}
-    assert {frame.ttl for frame in given} == {63}
+    assert {frame.ttl for frame in given} == {62}
 
 
 def test_only_the_interface_named_is_served(two: Cluster) -> None:
