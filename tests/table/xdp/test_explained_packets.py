@@ -53,6 +53,7 @@ def hold(plane: DataPlane, wanted: Packet, hook: str = "xdp", frame: bytes = b""
     before = content(plane)
     told = explained(plane, wanted)
     assert content(plane) == before, "explaining has changed the table"
+    plane.keep_hops()
     if not frame:
         ends = (wanted.virtual, wanted.virtual_port, wanted.client_port, int(wanted.tcp_flags), wanted.client)
         frame = packet(int(wanted.protocol), *ends)
