@@ -18,14 +18,14 @@
 #define GUARD_UNENTERED 0x400	/* and no entry is to be made */
 
 /*
- * Does a real server need an entry from the first packet on? Where masquerading (0, by IPVS's numbers) its answers
+ * Does a real server need an entry from the first packet on? Where it is masqueraded its answers
  * come back through here, and without one nobody would know whose they are.
  */
 static __always_inline bool needs_entry(__u32 number)
 {
 	struct server *s = server_at(number);
 
-	return !s || !s->method;
+	return !s || s->method == METHOD_MASQUERADE;
 }
 
 static __always_inline bool guards_are_up(void)
@@ -93,8 +93,6 @@ __noinline __u32 guarded(const struct packet *p, __u32 number, __u32 known, __u3
 	}
 	if (choice->server == NOBODY)
 		return CONTINUE;	/* for the scheduler to say */
-	if (first && hop_at(choice->server)->flags & SERVER_MASQUERADE)
-		return CONTINUE;	/* without an entry nobody could tell whose its reply is */
 	if (!first) {
 		if (!asks_anew(p))
 			count_admitted(f, choice->server, status);

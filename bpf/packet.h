@@ -243,6 +243,7 @@ static __always_inline enum quick4 quick4_not_indexed(void *l3, __u32 word)
 	if (front.beyond) {
 		if (quick4_any_port(l3))
 			return QUICK4_OURS;
+		asm volatile("" ::: "memory");	/* front.beyond is read again, or it would have to be saved likewise */
 		if (maybe_reply(address4_word(*(__u32 *)(l3 + 12))))
 			return quick4_readable(word) ? QUICK4_REPLY : QUICK4_OURS;
 	}

@@ -22,7 +22,6 @@ import test_checks_transcripts as checks  # noqa: E402
 import test_choices  # noqa: E402
 import test_ipvsadm_transcripts as commands  # noqa: E402
 import test_selftest as selftest  # noqa: E402
-import test_traffic_transcripts as traffic  # noqa: E402
 from scenario import read_scenario, transcript  # noqa: E402
 
 
@@ -131,7 +130,7 @@ SUITES = (
         HERE / "traffic",
         HERE / "traffic" / "traffic_guest.py",
         _play_traffic,
-        _by_stem(host_half.DELIBERATE | traffic.NOT_YET),
+        _by_stem(host_half.DELIBERATE),
     ),
     Suite("choices, memory", CHOICES, CHOICES / "choice_guest.py", _choose_in_memory, {}),
     Suite(

@@ -18,8 +18,8 @@ AT_ONCE_IN_CALM = 2
 TIME_LIMIT = 180.0
 
 DELIBERATE = {
-    "nat_icmp_replies_ipv6.txt": "of a masqueraded real server's ICMPv6 errors IPVS drops those whose checksum no network "
-    "card has found right: it reckons it without the addresses; directrix tells the client all of them",
+    "nat_icmp_replies_ipv6.txt": "of a masqueraded real server's ICMPv6 errors IPVS drops those whose checksum no "
+    "network card has found right: it reckons it without the addresses; directrix tells the client all of them",
     "refusal_counted.txt": "IPVS counts its own port unreachable as a packet of the real server's if the connection it "
     "is about is over and not yet gone; directrix counts nothing out",
     "reused_port_of_removed.txt": "IPVS drops the SYNs of a client that uses the port of a connection whose real "

@@ -16,10 +16,6 @@ from waiting import LONG, waits
 
 NAMES = sorted(path.name for path in SCENARIOS.glob("*.txt"))
 
-NOT_YET = {
-    "script_nat.txt": "the data plane has no masquerading",
-}
-
 
 def case(name: str, hook: str) -> ParameterSet:
     """A scenario to compare; one that can't be the same must not be, so that it is noticed when it is."""
@@ -28,7 +24,7 @@ def case(name: str, hook: str) -> ParameterSet:
         marks.append(pytest.mark.skip(reason="needs ethtool"))
     if "debian" in name and not Path("/etc/init.d/ipvsadm").exists():
         marks.append(pytest.mark.skip(reason="needs Debian's ipvsadm"))
-    if reason := (DELIBERATE | NOT_YET).get(name):
+    if reason := DELIBERATE.get(name):
         marks.append(pytest.mark.xfail(reason=reason, strict=True))
     return pytest.param(name, hook, marks=marks, id=f"{name}-{hook}" if hook else name)
 
@@ -46,7 +42,7 @@ def test_traffic_and_listings_are_those_of_ipvs(
     name: str, hook: str, playing: dict[tuple[str, str], Future[str]]
 ) -> None:
     ours = playing[name, hook].result()
-    if ours != (TRANSCRIPTS / name).read_text() and name not in DELIBERATE | NOT_YET:
+    if ours != (TRANSCRIPTS / name).read_text() and name not in DELIBERATE:
         # With eight at a time a busy machine can be late by the second that a listing shows.
         wait(playing.values())
         ours = play(name, hook)

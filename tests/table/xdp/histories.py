@@ -7,19 +7,31 @@ with them. A feature comes in as a value that is drawn, or as a kind of step.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
 from data_plane import DIAMETER, DIAMETER6, DNS, DNS6, HTTP, HTTP6, VIP, VIP6, real, service
-from frames import ACK, FIN, RST, SYN
+from frames import ACK, FIN, RST, SYN, association, packet
 from hypothesis import strategies as st
 from mark_contract import a_match
 
-from directrix.lvs import Address, Family, ForwardingMethod, MarkRule, Protocol, RealServer, ServiceKey
+from directrix.lvs import (
+    Address,
+    Connection,
+    ConnectionFlags,
+    Family,
+    ForwardingMethod,
+    MarkRule,
+    Protocol,
+    RealServer,
+    ServiceKey,
+)
 from directrix.lvs.sctp import SctpChunk
+from directrix.lvs.tcp import TcpFlags
 from directrix.table.interface import Table
+from directrix.table.memory import Packet, Reply
 from directrix.table.xdp import layout
 
 ANY = ServiceKey.of(Protocol.TCP, VIP, 0)
@@ -247,6 +259,37 @@ class Answer:
     @property
     def server(self) -> Address:
         return real(self.number, 4 if self.sent.key.family is Family.INET else 6)
+
+    def reply(self, connections: Iterable[Connection]) -> Reply:
+        """The packet itself, where these are the connections."""
+        sent, server = self.sent, self.server
+        protocol, ends = sent.protocol, (server, self.port, sent.address, sent.client_port)
+        there = sorted(
+            (c.protocol, c.server, c.server_port, c.client, c.client_port)
+            for c in connections
+            if not c.flags & (ConnectionFlags.NO_OUTPUT | ConnectionFlags.TEMPLATE)
+            and c.server.version == server.version
+        )
+        if there and self.which:
+            number, *ends_there = there[self.which % len(there)]
+            protocol, ends = Protocol(number), tuple(ends_there)  # type: ignore[assignment]
+        flags = TcpFlags(sent.flags) if protocol is Protocol.TCP else TcpFlags.NONE
+        return Reply(protocol, *ends, flags, sctp_chunks=sent.chunks)
+
+
+def ports_of(sent: Packet | Reply) -> tuple[int, int]:
+    """Source and destination."""
+    if isinstance(sent, Reply):
+        return sent.server_port, sent.client_port
+    return sent.client_port, sent.virtual_port
+
+
+def frame_of(sent: Packet | Reply) -> bytes:
+    """The frame that carries it whole."""
+    source_port, port = ports_of(sent)
+    if sent.protocol is Protocol.SCTP:
+        return association(sent.target, port, *sent.sctp_chunks, client_port=source_port, client=sent.source)
+    return packet(int(sent.protocol), sent.target, port, source_port, int(sent.tcp_flags), sent.source)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from data_plane import DNS, HTTP, HTTP6, VIP, DataPlane, real, service
 from frames import ACK, CLIENT, CLIENT6, FIN, RST, SYN, TCP, association, packet
-from histories import HISTORIES, SCHEDULERS, Estimate, Histories, Send, Step, Wait, histories
+from histories import HISTORIES, SCHEDULERS, Answer, Estimate, Histories, Send, Step, Wait, frame_of, histories
 from hypothesis import HealthCheck, given, settings
 from mark_contract import a_match
 
@@ -91,6 +91,9 @@ def _go(plane: DataPlane, table: XdpTable, history: list[Step]) -> None:
                 frame = association(step.virtual, step.target, *step.chunks, **ends)
             sent = Packet(step.protocol, *parts, flags, sctp_chunks=step.chunks)
             hold(plane, sent, step.hook, frame)
+        elif isinstance(step, Answer):
+            plane.keep_hops()
+            plane.deliver(step.sent.hook, frame_of(step.reply(table.connections())))
         elif isinstance(step, Wait):
             waited += step.seconds
             if waited < 115:

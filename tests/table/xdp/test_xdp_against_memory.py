@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from data_plane import HTTP, DataPlane, real
-from frames import ACK, SYN, association, ipv4, ipv6, packet, tcp, udp
+from frames import ACK, SYN, ipv4, ipv6, tcp, udp
 from histories import (
     ANY,
     ERROR,
@@ -34,13 +34,15 @@ from histories import (
     Service,
     Step,
     Wait,
+    frame_of,
     histories,
+    ports_of,
 )
 from hypothesis import HealthCheck, given, settings
 from test_fragments import PIECE, pieces
 from test_quotes import icmp4, icmp6
 
-from directrix.lvs import Address, Connection, ConnectionFlags, Protocol, TableError
+from directrix.lvs import Address, Connection, Protocol, TableError
 from directrix.lvs.tcp import TcpFlags
 from directrix.table.interface import Table
 from directrix.table.memory import MemoryTable, Packet, Reply
@@ -94,7 +96,7 @@ class Both:
         """A datagram or a segment in three fragments."""
         self.identification += 1
         data = bytes(1000)
-        ports = _ports(sent)
+        ports = ports_of(sent)
         whole = tcp(*ports, sent.tcp_flags, data) if sent.protocol is Protocol.TCP else udp(*ports, data)
         ends = sent.target, whole, self.identification, int(sent.protocol), sent.source
         for at, frame in enumerate(pieces(*ends)):
@@ -133,22 +135,9 @@ class Both:
     def _answer(self, step: Answer) -> None:
         """What a real server sends, or an ICMP error about what it was sent."""
         self.plane.keep_hops()
-        sent = step.sent
-        parts = (step.server, step.port, sent.address, sent.client_port)
-        protocol = sent.protocol
-        there = sorted(
-            (c.protocol, c.server, c.server_port, c.client, c.client_port)
-            for c in self.memory.connections()
-            if not c.flags & (ConnectionFlags.NO_OUTPUT | ConnectionFlags.TEMPLATE)
-            and c.server.version == step.server.version
-        )
-        if there and step.which:
-            number, *ends = there[step.which % len(there)]
-            protocol, parts = Protocol(number), tuple(ends)  # type: ignore[assignment]
-        flags = TcpFlags(sent.flags) if protocol is Protocol.TCP else TcpFlags.NONE
-        reply = Reply(protocol, *parts, flags, sctp_chunks=sent.chunks)
+        sent, reply = step.sent, step.reply(self.memory.connections())
         if sent.form == ERROR:
-            frame = _about((reply.client, reply.server), _ports(reply)[::-1], protocol, reply.client)
+            frame = _about((reply.client, reply.server), ports_of(reply)[::-1], reply.protocol, reply.client)
             self._compare(
                 step, sent.hook, frame, self.memory.reply_error(reply, len(frame) - 14, self.now), first=False
             )
@@ -159,11 +148,7 @@ class Both:
         if form == PIECES and sent.protocol is not Protocol.SCTP:
             self._pieces(sent, hook, step)
             return
-        client_port, port = _ports(sent)
-        if sent.protocol is Protocol.SCTP:
-            frame = association(sent.target, port, *sent.sctp_chunks, client_port=client_port, client=sent.source)
-        else:
-            frame = packet(int(sent.protocol), sent.target, port, client_port, sent.tcp_flags, sent.source)
+        frame = frame_of(sent)
         self._compare(step, hook, frame, self._direct(replace(sent, length=len(frame) - 14)))
 
     def _wait(self, seconds: int) -> None:
@@ -193,13 +178,6 @@ class Both:
         }
         entries = sorted(_entry(c) for c in table.connections())
         return services, _handshakes(table), set(table.marks()), table.totals(), entries
-
-
-def _ports(sent: Packet | Reply) -> tuple[int, int]:
-    """Source and destination."""
-    if isinstance(sent, Reply):
-        return sent.server_port, sent.client_port
-    return sent.client_port, sent.virtual_port
 
 
 def _about(ends: tuple[Address, Address], ports: tuple[int, int], protocol: int, to: Address) -> bytes:
