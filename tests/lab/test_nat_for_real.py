@@ -1,0 +1,209 @@
+"""The masquerading cluster at work, by each hook: nginx and curl, and what is not TCP to the VIP."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+
+import pytest
+from laboratory import COMMAND, inside, lab, until
+
+pytestmark = pytest.mark.root
+
+VIP, VIP6 = "192.0.2.100", "2001:db8::100"
+
+ECHO = """
+import socket, sys
+with socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6, dualstack_ipv6=True) as listener:
+    print("ready", flush=True)
+    while True:
+        with listener.accept()[0] as s:
+            while part := s.recv(1 << 16):
+                s.sendall(part)
+"""
+"""What a real server sends back is what it got: so a client sees what became of both directions."""
+
+EXCHANGE = """
+import random, socket, sys, threading
+sent = random.Random(7).randbytes(1 << 20)
+with socket.create_connection((sys.argv[1], int(sys.argv[2])), 20) as s:
+    def send():
+        s.sendall(sent)
+        s.shutdown(socket.SHUT_WR)
+    threading.Thread(target=send, daemon=True).start()
+    came = b"".join(iter(lambda: s.recv(1 << 16), b""))
+print("the same" if came == sent else f"{len(came)} bytes, others")
+"""
+
+KEEP = """
+import socket, sys
+s = socket.create_connection((sys.argv[1], 80), 20)
+s.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+print(s.recv(4096).decode().splitlines()[-1], flush=True)
+sys.stdin.readline()
+"""
+
+REFUSED = """
+import socket, sys
+s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+s.settimeout(10)
+s.connect((sys.argv[1], 5300))
+s.send(b"x")
+try:
+    print(s.recv(9))
+except OSError as error:
+    print(error.strerror or "no answer")
+"""
+
+PING = """
+import socket, sys
+IPV4, IPV6 = (socket.AF_INET, socket.IPPROTO_ICMP, 8, 0), (socket.AF_INET6, socket.IPPROTO_ICMPV6, 128, 129)
+family, protocol, request, reply = IPV6 if ":" in sys.argv[1] else IPV4
+message = bytes([request, 0]) + bytes(2) + b"\\x13\\x37\\x00\\x01" + bytes(48)
+if family == socket.AF_INET:
+    total = sum(int.from_bytes(message[at:at + 2], "big") for at in range(0, len(message), 2))
+    total = (total & 0xFFFF) + (total >> 16)
+    message = message[:2] + (~(total + (total >> 16)) & 0xFFFF).to_bytes(2, "big") + message[4:]
+s = socket.socket(family, socket.SOCK_RAW, protocol)
+s.settimeout(10)
+s.sendto(message, (sys.argv[1], 0))
+while True:
+    packet, (source, *_) = s.recvfrom(9000)
+    heard = packet[20:] if family == socket.AF_INET else packet
+    if heard[0] == reply and heard[4:8] == message[4:8]:
+        print(source)
+        break
+"""
+
+
+def offloads_off(name: str, host: str, *devices: str) -> None:
+    """Have a host's kernel write checksums itself, and cut what is large, before packets leave."""
+    for device in devices:
+        inside(name, host, "ethtool", "-K", device, "tx", "off")
+
+
+@pytest.fixture(
+    params=[
+        "tc",
+        pytest.param("xdp-generic", marks=pytest.mark.skipif(not shutil.which("ethtool"), reason="needs ethtool")),
+    ]
+)
+def nat(name: str, request: pytest.FixtureRequest) -> str:
+    """The lab with one of the hooks.
+
+    Under tc hosts send large packets without checksums; those are written, and looked at, behind the director. Under
+    XDP every packet comes as on a wire.
+    """
+    assert lab("up", "nat", "--name", name).returncode == 0
+    if shutil.which("ethtool"):
+        offloads_off(name, "director", "front", "back")
+    if request.param != "tc":
+        for host in ("client", "rs1", "rs2"):
+            offloads_off(name, host, "eth0")
+    inside(
+        name,
+        "director",
+        "directrix",
+        "up",
+        "-q",
+        "--interface",
+        "front",
+        "--interface",
+        "back",
+        "--hook",
+        request.param,
+    )
+    hooks = {
+        each["hook"] for each in json.loads(inside(name, "director", "directrix", "status", "--json"))["interfaces"]
+    }
+    assert hooks == {request.param}
+    return name
+
+
+def python(name: str, host: str, program: str, *words: str) -> str:
+    return inside(name, host, "python3", "-c", program, *words).strip()
+
+
+def connections(name: str) -> list[list[str]]:
+    """The lines of the connection list: protocol, time, state, source, virtual, destination."""
+    return [line.split() for line in inside(name, "director", "directrix", "ipvsadm", "-Lcn").splitlines()[2:]]
+
+
+def verdicts(name: str) -> dict[str, int]:
+    told = json.loads(inside(name, "director", "directrix", "status", "--json"))["verdicts"]
+    return {verdict: each["packets"] for verdict, each in told.items() if each["packets"]}
+
+
+def test_connections_go_both_ways_with_their_port_mapped(nat: str) -> None:
+    for vip in (VIP, f"[{VIP6}]"):
+        answers = [inside(nat, "client", "curl", "-s", "-m", "10", f"http://{vip}/").strip() for _ in range(4)]
+        assert Counter(answers) == {"rs1": 2, "rs2": 2}
+    words = ("curl", "-s", "-m", "30", "-r", "0-20000000", "-o", "/dev/null", "-w", "%{size_download}")
+    assert inside(nat, "client", *words, f"http://{VIP}/large") == "20000001"
+    assert {tuple(line[2:3] + line[4:5]) for line in connections(nat)} == {
+        ("TIME_WAIT", f"{VIP}:80"),
+        ("TIME_WAIT", f"[{VIP6}]:80"),
+    }
+    rules = [f"-a -t {vip}:9 -r {rip}:9000 -m" for vip, rip in ((VIP, "10.0.2.11"), (f"[{VIP6}]", "[fd00:2::11]"))]
+    rules[:0] = [f"-A -t {vip}:9 -s rr" for vip in (VIP, f"[{VIP6}]")]
+    for rule in rules:
+        inside(nat, "director", "directrix", "ipvsadm", *rule.split())
+    listen = [*COMMAND, "exec", "--lab", nat, "rs1", "python3", "-c", ECHO, "9000"]
+    with subprocess.Popen(listen, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        assert server.stdout.readline() == "ready\n"
+        try:
+            for vip in (VIP, VIP6):
+                assert python(nat, "client", EXCHANGE, vip, "9") == "the same"
+        finally:
+            server.kill()
+
+    def counted() -> bool:
+        stats = inside(nat, "director", "directrix", "ipvsadm", "-Ln", "--stats", "--exact", "-t", f"{VIP}:9")
+        found = re.search(rf"^TCP +{VIP}:9 +1 +\d+ +\d+ +(\d+) +(\d+)$", stats, re.MULTILINE)
+        return found is not None and all(int(size) > 1 << 20 for size in found.groups())
+
+    until("the megabyte is counted in both directions", counted)
+    assert not {"malformed", "no_route", "busy", "table_full"} & set(verdicts(nat))
+
+
+def test_a_connection_is_established_by_both_sides_and_over_with_the_first_fin(nat: str) -> None:
+    keep = [*COMMAND, "exec", "--lab", nat, "client", "python3", "-c", KEEP, VIP]
+    with subprocess.Popen(keep, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout
+        server = client.stdout.readline().strip()
+        [line] = connections(nat)
+        assert line[2] == "ESTABLISHED"
+        assert line[4:] == [f"{VIP}:80", f"10.0.2.1{server[-1]}:8080"]
+        assert line[1].startswith(("14:", "15:"))
+        client.communicate("\n")
+    until("both sides have ended it", lambda: [line[2] for line in connections(nat)] == ["TIME_WAIT"])
+
+
+def test_what_is_not_of_the_service_goes_as_through_any_router(nat: str) -> None:
+    for rip in ("10.0.2.11", "[fd00:2::11]"):
+        assert inside(nat, "client", "curl", "-s", "-m", "10", f"http://{rip}:8080/") == "rs1\n"
+    listen = [*COMMAND, "exec", "--lab", nat, "client", "python3", "-c", ECHO, "7777"]
+    with subprocess.Popen(listen, stdout=subprocess.PIPE, text=True) as outside:
+        assert outside.stdout
+        assert outside.stdout.readline() == "ready\n"
+        try:
+            for address in ("192.0.2.10", "2001:db8::10"):
+                assert python(nat, "rs1", EXCHANGE, address, "7777") == "the same"
+        finally:
+            outside.kill()
+    for address in (VIP, VIP6, "10.0.2.11", "fd00:2::11"):
+        assert python(nat, "client", PING, address) == address
+    assert python(nat, "rs1", PING, "192.0.2.10") == "192.0.2.10"
+    assert connections(nat) == []
+
+
+def test_a_real_servers_port_unreachable_reaches_the_client_in_the_name_of_the_service(nat: str) -> None:
+    for vip, rip in ((VIP, "10.0.2.11"), (f"[{VIP6}]", "[fd00:2::11]")):
+        for rule in (f"-A -u {vip}:5300 -s rr", f"-a -u {vip}:5300 -r {rip}:53 -m"):
+            inside(nat, "director", "directrix", "ipvsadm", *rule.split())
+        # A socket that is connected hears errors about its own packets alone, from whom it sent them to.
+        assert python(nat, "client", REFUSED, vip.strip("[]")) == "Connection refused"
