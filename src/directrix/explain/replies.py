@@ -35,7 +35,8 @@ def explain_reply(told: Explanation, view: View, packet: Packet, surroundings: S
     if verdict.name is not VerdictName.REPLIED:
         told.end("not_ours")
         return
-    told.service, told.server = owner_of(view, packet, entry, entry.destination.server)
+    asked = Packet(packet.protocol, key.client, key.client_port, key.virtual, key.virtual_port)
+    told.service, told.server = owner_of(view, asked, entry, entry.destination.server)
     told.state, told.expires, told.rewritten = entry.state_name, entry.expires - view.now, virtual
     moved = f"stays {before}" if told.state == before else f"{before} becomes {told.state}"
     told.tell("connection after", f"{moved}, for {told.expires:.0f} s")
