@@ -76,7 +76,8 @@ class Suite:
         """
         scenarios = self.directory / "scenarios"
         if not scenarios.exists():
-            return selftest.ask_ipvs()
+            played = selftest.ask_ipvs()
+            return {name: played[name] for name in names}
         written = machine.record(scenarios, self.guest, [f"{name}.txt" for name in names], progress)
         return {name.removesuffix(".txt"): text for name, text in written.items()}
 
@@ -110,7 +111,7 @@ def _choose_on_the_data_plane(names: list[str]) -> Iterator[Played]:
 
 def _play_selftest(names: list[str]) -> Iterator[Played]:
     for name in names:
-        yield Played(name, selftest.ask_directrix())
+        yield Played(name, selftest.ask_directrix(name))
 
 
 def _play_checks(names: list[str]) -> Iterator[Played]:

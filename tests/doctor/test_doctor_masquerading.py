@@ -29,7 +29,7 @@ def answers(patient: Patient) -> str:
 
 @pytest.mark.parametrize("host", ["director", "rs1"])
 def test_a_healthy_cluster_gets_no_complaint(nat: Patient, host: str) -> None:
-    found = nat.examine(host, *(("--client", "192.0.2.10") if host == "director" else ()))
+    found = nat.examine(host, *(("--client", "192.0.2.10") if host == "director" else ("--vip", "192.0.2.100")))
     assert (found.status, found.wrong) == (0, [])
     if host == "director":
         tried = [each["outcome"] for each in found.said["findings"] if each["check"] == "masquerade-path"]
@@ -49,7 +49,7 @@ def test_answers_that_go_past_the_director_are_found_and_led_back(nat: Patient) 
         for complaint in found.wrong:
             nat.follow(complaint, "director")
         assert nat.examine("director", "--only", "gateway").wrong == []
-        assert nat.examine(host).wrong == []
+        assert nat.examine(host, "--vip", "192.0.2.100").wrong == []
         assert sorted(answers(nat).split()) == ["rs1", "rs1", "rs2", "rs2"]
     assert nat.snapshot() == before
 

@@ -1,86 +1,18 @@
 #!/usr/bin/env bash
 # A file fetched through a director, step by step, as root: the topology and the direct-routing steps
 # of the Linux kernel's own end-to-end test of IPVS (tools/testing/selftests/net/netfilter/ipvs.sh),
-# over both IP families.
-#
-#   direct_routing.sh IPVSADM...      the command that manages the director's table: ipvsadm, or
-#                                     `directrix ipvsadm`; TAKE_DOWN is run in the director at the end
+# over both IP families. See steps.bash.
 #
 #     client ---+--- bridge ---+--- director   DIP, VIP, a table
 #                              +--- server     RIP, VIP on lo, silent in ARP; sends a file to whoever connects
-#
-# Prints what was asked and what came of it; exits 0 if every fetch went as it should.
-set -euo pipefail
-here=$(dirname "$(readlink -f "$0")")
-ipvsadm=("$@")
-hosts=(client director server bridge)
-dir=$(mktemp -d)
-server=
-wrong=0
+source "$(dirname "$0")/steps.bash"
 
-in_host() { ip netns exec "direct-routing-$$-$1" "${@:2}"; }
-
-clean_up() {
-  [[ -z $server ]] || kill "$server"
-  [[ -z ${TAKE_DOWN:-} ]] || in_host director $TAKE_DOWN || true
-  for host in "${hosts[@]}"; do ip netns delete "direct-routing-$$-$host" || true; done
-  rm -r "$dir"
-}
-trap clean_up EXIT
-
-build() {
-  local host number
-  for host in "${hosts[@]}"; do ip netns add "direct-routing-$$-$host"; done
-  in_host bridge ip link add bridge up type bridge forward_delay 0
-  for host in client:50 director:2 server:11; do
-    number=${host#*:} host=${host%:*}
-    in_host "$host" ip link set lo up
-    in_host "$host" ip link add eth0 type veth peer name "$host" netns "direct-routing-$$-bridge"
-    in_host bridge ip link set "$host" master bridge up
-    in_host "$host" ip link set eth0 up
-    in_host "$host" ip address add "198.51.100.$number/24" dev eth0
-    in_host "$host" ip address add "2001:db8::$number/64" dev eth0 nodad
-  done
-  # The VIP: the director answers for it, the real server only takes what is for it.
-  in_host director ip address add 198.51.100.100/24 dev eth0
-  in_host director ip address add 2001:db8::100/64 dev eth0 nodad preferred_lft 0
-  in_host director sysctl -qw net.ipv4.ip_forward=1
-  in_host server sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2
-  in_host server sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0
-  in_host server ip address add 198.51.100.100/32 dev lo
-  in_host server ip address add 2001:db8::100/128 dev lo nodad
-}
-
-serve() {
-  head -c 1000000 /dev/urandom >"$dir/file"
-  # Without in_host, so that what is ended is the server and not a shell that waits for it.
-  ip netns exec "direct-routing-$$-server" python3 -B "$here/sending.py" serve "$dir/file" "$dir/ready" &
-  server=$!
-  until [[ -e $dir/ready ]]; do
-    kill -0 "$server" || exit 1
-    sleep 0.05
-  done
-}
-
-# command_line WORDS...: manage the director's table.
-command_line() {
-  local status=0
-  echo "\$ ipvsadm $*"
-  in_host director "${ipvsadm[@]}" "$@" 2>&1 | sed 's/^/| /' || status=$?
-  ((status == 0)) || echo "= $status"
-}
-
-# fetches HOW ADDRESS: the client fetches, and it goes as it should: `the file`, or `refused`.
-fetches() {
-  local how
-  how=$(in_host client python3 -B "$here/sending.py" fetch "$dir/file" "$2")
-  if [[ $how == "$1" ]]; then echo "client, port 8080 of $2: $how"; else
-    echo "client, port 8080 of $2: $how; it should have been: $1"
-    wrong=1
-  fi
-}
-
-build
+hosts_and_bridge
+at_bridge client eth0 50
+at_bridge director eth0 2
+at_bridge server eth0 11
+director_answers
+server_is_silent
 serve
 fetches "the file" 198.51.100.11
 fetches refused 198.51.100.100
