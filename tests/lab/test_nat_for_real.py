@@ -7,9 +7,14 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import pytest
 from laboratory import COMMAND, inside, lab, until
+from test_labs_for_real import without_virtual_services
+
+from directrix.lab import state
 
 pytestmark = pytest.mark.root
 
@@ -207,3 +212,69 @@ def test_a_real_servers_port_unreachable_reaches_the_client_in_the_name_of_the_s
             inside(nat, "director", "directrix", "ipvsadm", *rule.split())
         # A socket that is connected hears errors about its own packets alone, from whom it sent them to.
         assert python(nat, "client", REFUSED, vip.strip("[]")) == "Connection refused"
+
+
+KEEPALIVED = """
+keepalived = '''
+virtual_server 192.0.2.100 80 {
+    delay_loop 0.2
+    lvs_sched rr
+    protocol TCP
+    real_server 10.0.2.11 8080 {
+        TCP_CHECK {
+            connect_timeout 1
+        }
+    }
+    real_server 10.0.2.12 8080 {
+        TCP_CHECK {
+            connect_timeout 1
+        }
+    }
+}
+'''
+"""
+"""Without a word on how packets are forwarded: by NAT, then."""
+
+
+def test_a_daemon_masquerades_by_default_and_takes_out_who_fails(name: str, tmp_path: Path) -> None:
+    lines = without_virtual_services(lab("show", "nat").stdout.splitlines())
+    text = "\n".join(lines).replace("[hosts.client]", f"{KEEPALIVED}\n[hosts.client]")
+    file = tmp_path / "nat.toml"
+    file.write_text(text.replace('role = "director"', f'role = "director"\nvips = ["{VIP}", "{VIP6}"]'))
+    done = lab("up", str(file), "--name", name)
+    assert (done.returncode, done.stderr) == (0, "")
+
+    def answering() -> set[str]:
+        command = ("curl", "-s", "-m", "2", f"http://{VIP}/")
+        return {lab("exec", "--lab", name, "client", *command).stdout.strip() for _ in range(2)}
+
+    until("both are in", lambda: answering() == {"rs1", "rs2"}, 30)
+    listed = inside(name, "director", "directrix", "ipvsadm", "-Ln")
+    assert re.findall(r"-> (\S+) +Masq +1", listed) == ["10.0.2.11:8080", "10.0.2.12:8080"]
+    inside(name, "rs1", "sh", "-c", f"kill $(cat {state.directory(name)}/rs1/nginx.pid)")
+    until("rs1 is out", lambda: answering() == {"rs2"}, 30)
+
+
+def test_requests_and_replies_are_explained_and_traced(name: str) -> None:
+    lab("up", "nat", "--name", name)
+    trace = [*COMMAND, "exec", "--lab", name, "director", "directrix", "trace", "verdict", "replied", "-c", "1"]
+    with subprocess.Popen(trace, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as tracing:
+        assert tracing.stdout
+        assert tracing.stderr
+        assert tracing.stderr.readline() == "tracing; Ctrl-C ends it\n"
+        port = "4567"
+        server = inside(name, "client", "curl", "-s", "-m", "10", "--local-port", port, f"http://{VIP}/").strip()
+        real = f"10.0.2.1{server[-1]}:8080"
+        line = tracing.stdout.readline()
+        tracing.communicate()
+    assert f"replied       back TCP {real} > 192.0.2.10:{port} S. 60 bytes as TCP {VIP}:80, SYN_RECV" in line
+
+    def explained(*words: str) -> Any:
+        return json.loads(inside(name, "director", "directrix", "explain", "tcp", *words, "--flags", "ACK", "--json"))
+
+    until("it is over", lambda: [line[2] for line in connections(name)] == ["TIME_WAIT"])
+    request = explained(f"192.0.2.10:{port}", f"{VIP}:80")
+    assert (request["verdict"], request["rewritten"]) == ("forwarded", real)
+    reply = explained(real, f"192.0.2.10:{port}")
+    assert (reply["verdict"], reply["rewritten"], reply["server"]) == ("replied", f"{VIP}:80", real)
+    assert reply["next_hop"]["interface"] == "front"
