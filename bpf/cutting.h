@@ -166,19 +166,26 @@ __noinline int tunnel_cut(struct __sk_buff *skb, __u32 number, __u32 room, __u32
 	return -1;
 }
 
-/* The same without a tunnel, of a packet whose header is at `network`. The real server's MAC is known. */
-__noinline int direct_cut(struct __sk_buff *skb, __u32 number, __u32 network, __u32 room)
+/* Where the pieces of a packet go that needs no tunnel. */
+struct pieces_way {
+	__u64 mac;		/* as in struct hop; 0: not known yet, see above */
+	__u64 source;
+	__u32 ifindex;
+	__u32 room;
+};
+
+/* The same without a tunnel, of a packet whose header is at `network`. */
+__noinline int plain_cut(struct __sk_buff *skb, __u32 network, const struct pieces_way *way)
 {
 	__u32 zero = 0, offset = 0, carried;
-	struct hop *hop = hop_at(number);
 	struct cut *cut;
 
 	cut = bpf_map_lookup_elem(&cut_scratch, &zero);
-	if (!cut || !cut_begin(skb, cut, network, room))
+	if (!way || !cut || !cut_begin(skb, cut, network, way->room))
 		return 0;
 	cut->at = network;
 	if (bpf_skb_change_tail(skb, network + sizeof(cut->ip) + cut->piece, 0) ||
-	    bpf_skb_store_bytes(skb, 0, &hop->mac, 6, 0) || bpf_skb_store_bytes(skb, 6, &hop->source, 6, 0))
+	    bpf_skb_store_bytes(skb, 0, &way->mac, 6, 0) || bpf_skb_store_bytes(skb, 6, &way->source, 6, 0))
 		return -1;
 	for (int i = 0; i < PIECES_MOST; i++) {
 		carried = piece_head(cut, offset);
@@ -188,7 +195,8 @@ __noinline int direct_cut(struct __sk_buff *skb, __u32 number, __u32 network, __
 		offset += cut->piece;
 		if (offset >= cut->length)
 			return 1;
-		bpf_clone_redirect(skb, hop->ifindex, 0);
+		if (way->mac)
+			bpf_clone_redirect(skb, way->ifindex, 0);
 	}
 	return -1;
 }

@@ -35,6 +35,7 @@
 #include "removal.h"
 #include "draining.h"
 #include "trace.h"
+#include "ttl.h"
 #include "unusual.h"
 
 char _license[] SEC("license") = "GPL";
@@ -94,6 +95,23 @@ static __always_inline __u32 device_for(__u32 ifindex, const struct ethhdr *eth,
 static __always_inline bool tags_fit(const struct hop *hop, __u32 tags, bool foreign, __u32 ifindex)
 {
 	return foreign ? !hop->tags && hop->wire == ifindex : hop->tags == tags;
+}
+
+/* Count down the TTL of a frame that the complete way has read; false: its time is over, and it is as it was. */
+__noinline bool xdp_ttl_down(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u32 offset = sizeof(struct ethhdr), tags = 0;
+	bool ipv4;
+
+	if (data + sizeof(struct ethhdr) > end)
+		return false;
+	ipv4 = skip_tags(data, end, &offset, &tags) == bpf_htons(ETH_P_IP);
+	data += offset;
+	if (data + sizeof(struct iphdr) > end || !ttl_left(data, ipv4))
+		return false;
+	ttl_down(data, ipv4);
+	return true;
 }
 
 /* Read what the complete way has left, from the network header at `network` on. */
@@ -190,6 +208,14 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 
 		if (!way || !(way->flags & DEVICE_REDIRECT))
 			return hand_up(ctx, device);
+	}
+	if (way == COMPLETE) {
+		if (!xdp_ttl_down(ctx))
+			return hand_up(ctx, device);
+	} else {
+		if (!ttl_left(data + sizeof(struct ethhdr), way == QUICK))
+			return hand_up(ctx, device);
+		ttl_down(data + sizeof(struct ethhdr), way == QUICK);
 	}
 	frame_to(data, hop);
 	count_forwarded(bpf_get_smp_processor_id(), number, p->length, way == COMPLETE ? p->kind : KIND_WHOLE);
@@ -453,6 +479,11 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		if (bpf_skb_change_head(skb, sizeof(struct ethhdr), 0) ||
 		    bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol, sizeof(protocol), 0))
 			return tc_end(cpu, NO_ROUTE, place);
+		offset = sizeof(struct ethhdr);
+	}
+	if (state != HOP_NO_ROUTE && !(hop->flags & SERVER_TUNNEL) && !skb_ttl_down(skb, offset, is_ipv4(&p))) {
+		count_verdict(cpu, TIME_EXCEEDED);
+		return place == TC_IP || tags || p.kind >= KIND_LATER ? TC_ACT_SHOT : answer(skb, &p, now, device, ANSWER_TIME_EXCEEDED, 0);
 	}
 	if (state != HOP_UNKNOWN) {
 		if (state == HOP_NO_ROUTE || (tags && !tags_fit(hop, tags, true, device)))
@@ -460,7 +491,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 		if (tags && hop->flags & (SERVER_TUNNEL | SERVER_MASQUERADE))
 			return tc_end(cpu, NO_ROUTE, place);
 		if (hop->flags & SERVER_TUNNEL)
-			return tags ? tc_end(cpu, NO_ROUTE, place) : tc_tunnel(skb, &p, number, place == TC_IP ? 0 : device, &next);
+			return tc_tunnel(skb, &p, number, place == TC_IP ? 0 : device, &next);
 		if (hop->flags & SERVER_MASQUERADE)
 			return tc_masquerade(skb, &p, number, place == TC_IP ? 0 : device, &next);
 		if (state == HOP_NARROW) {

@@ -40,9 +40,9 @@ static __noinline int bucket_visit(__u32 number, struct head *h, __u32 now)
 		if (c->id == 0 || c->id == SLOT_CLAIMED)
 			continue;
 		if (c->status & CONNECTION_DEAD) {
-			reply_keep(c, now);
-			if (slot_reuse(c, now, &due))
+			if (is_reply_key(c) ? reply_visit(c, now) : slot_reuse(c, now, &due))
 				continue;
+			due = c->expires + GRACE_TICKS;
 		} else if (reached(now, due)) {
 			if (has_children(c)) {
 				__u32 later = now + ((TEMPLATE_RETRY_SECONDS * parameters.hertz) >> TICK_SHIFT);

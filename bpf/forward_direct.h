@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Direct routing: the packet stays as it is, the frame gets the real server's MAC and ours. */
+/* Direct routing: of the packet only the TTL changes, the frame gets the real server's MAC and ours. */
 #ifndef DIRECTRIX_FORWARD_DIRECT_H
 #define DIRECTRIX_FORWARD_DIRECT_H
 

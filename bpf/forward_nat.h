@@ -20,9 +20,11 @@
 #include "forward_direct.h"
 #include "fragment.h"
 #include "hand_up.h"
+#include "narrow.h"
 #include "reply.h"
 #include "rewrite.h"
 #include "rewrite_skb.h"
+#include "ttl.h"
 #include "way_back.h"
 
 #define NO_REPLY 0		/* beside what becomes of a packet that may be a reply: it is none */
@@ -219,6 +221,7 @@ static __always_inline int xdp_replied(struct xdp_md *ctx, void *data, const str
 	if (!c)
 		return xdp_end(NOT_OURS);
 	hop = hop_at(c->server);
+	asm volatile("" : "+r"(c), "+r"(hop));	/* as in xdp_request4() */
 	if (!reply_for_us(hop, ifindex, data))
 		return xdp_end(OTHER_HOST);
 	if (ttl <= 1 || !xdp_way(ctx, c, hop, ipv4, now, &way) || way.tags || key->length > way.mtu ||
@@ -272,31 +275,22 @@ static __always_inline __u32 device_mtu(struct __sk_buff *skb, __u32 ifindex)
 	return mtu;
 }
 
-/* The TTL of a packet at tc, 0 if it can't be read. */
-static __always_inline __u8 skb_ttl(struct __sk_buff *skb, bool ipv4)
-{
-	__u32 at = ipv4 ? offsetof(struct iphdr, ttl) : offsetof(struct ipv6hdr, hop_limit);
-	__u8 ttl = 0;
+/* What becomes of a packet by its size: it fits the way, is cut for it, or is too large. As IPVS: see narrow.h. */
+enum fit { FITS, TO_CUT, TOO_LARGE };
 
-	bpf_skb_load_bytes(skb, ETH_HLEN + at, &ttl, sizeof(ttl));
-	return ttl;
+static __always_inline enum fit fit_of(struct __sk_buff *skb, const struct packet *p, __u32 mtu)
+{
+	if (largest_packet(skb, p, ETH_HLEN) <= mtu)
+		return FITS;
+	return is_ipv4(p) && !skb->gso_size && !has_df(skb, ETH_HLEN) ? TO_CUT : TOO_LARGE;
 }
 
-/*
- * A packet whose time is over, or that the way is too narrow for, is answered by `device`; 0: there is no way
- * to answer. True: it was, *action says how it ended.
- */
-static __always_inline bool answered(struct __sk_buff *skb, const struct packet *p, __u32 device, __u32 mtu, int *action)
+/* The end of a packet that can't go on: answered by `device`; 0: there is no way to answer. `mtu` as in answer(). */
+static __always_inline int answered(struct __sk_buff *skb, const struct packet *p, __u32 device, enum verdict verdict,
+				    enum answer kind, __u32 mtu)
 {
-	bool over = skb_ttl(skb, is_ipv4(p)) <= 1;
-
-	if (!over && (p->length <= mtu || skb->gso_size))
-		return false;
-	count_verdict(bpf_get_smp_processor_id(), over ? TIME_EXCEEDED : TOO_BIG);
-	*action = TC_ACT_SHOT;
-	if (device && p->kind < KIND_LATER)
-		*action = answer(skb, p, ticks(), device, over ? ANSWER_TIME_EXCEEDED : ANSWER_TOO_BIG, over ? 0 : mtu);
-	return true;
+	count_verdict(bpf_get_smp_processor_id(), verdict);
+	return device && p->kind < KIND_LATER ? answer(skb, p, ticks(), device, kind, mtu) : TC_ACT_SHOT;
 }
 
 /* The port at a real server for a packet without a connection: one-packet scheduling. */
@@ -316,29 +310,34 @@ static __always_inline bool tc_rewrite(struct __sk_buff *skb, const struct packe
 }
 
 /* Off it goes: through the kernel's neighbour code if `next` names the next hop, else with these MACs. */
-static __always_inline int tc_send(struct __sk_buff *skb, __u32 ifindex, __u64 mac, __u64 source, struct bpf_redir_neigh *next)
+static __always_inline int tc_send(struct __sk_buff *skb, const struct pieces_way *way, struct bpf_redir_neigh *next)
 {
 	if (next->nh_family)
-		return bpf_redirect_neigh(ifindex, next, sizeof(*next), 0);
-	if (bpf_skb_store_bytes(skb, 0, &mac, ETH_ALEN, 0) || bpf_skb_store_bytes(skb, ETH_ALEN, &source, ETH_ALEN, 0))
+		return bpf_redirect_neigh(way->ifindex, next, sizeof(*next), 0);
+	if (bpf_skb_store_bytes(skb, 0, &way->mac, ETH_ALEN, 0) || bpf_skb_store_bytes(skb, ETH_ALEN, &way->source, ETH_ALEN, 0))
 		return nat_end(MALFORMED, TC_ACT_SHOT);
-	return bpf_redirect(ifindex, 0);
+	return bpf_redirect(way->ifindex, 0);
 }
 
-/* Send a request. `next` names the next hop if it was just looked up. */
+/* Send a request, whose TTL is counted down already. `next` names the next hop if it was just looked up. */
 __noinline int tc_masquerade(struct __sk_buff *skb, const struct packet *p, __u32 number, __u32 device,
 			     struct bpf_redir_neigh *next)
 {
 	struct hop *hop = hop_at(number);
+	bool known = hop->state == HOP_MASQUERADE;
+	struct pieces_way way = { .mac = known ? hop->mac : 0, .source = hop->source, .ifindex = hop->ifindex };
 	struct rewriting to = {};
 	struct connection *c;
-	int verdict = CONTINUE, action;
+	int verdict = CONTINUE;
 	__u32 now = ticks();
+	enum fit fit;
 
 	if (!p || !next)
 		return nat_end(BUSY, TC_ACT_SHOT);
-	if (answered(skb, p, device, hop->state == HOP_MASQUERADE ? hop->mtu : device_mtu(skb, hop->ifindex), &action))
-		return action;
+	way.room = known ? hop->mtu : device_mtu(skb, hop->ifindex);
+	fit = fit_of(skb, p, way.room);
+	if (fit == TOO_LARGE)
+		return answered(skb, p, device, TOO_BIG, ANSWER_TOO_BIG, way.room);
 	c = p->kind == KIND_LATER ? NULL : connection_find(p, place_of(p), now);
 	if (c && !(c->status & CONNECTION_MASQUERADED) && p->kind != KIND_QUOTE)
 		verdict = masquerade_begin(p, now);
@@ -347,11 +346,13 @@ __noinline int tc_masquerade(struct __sk_buff *skb, const struct packet *p, __u3
 	__builtin_memcpy(to.address, hop->outer, sizeof(to.address));
 	to.port = c ? c->server_port : port_at_server(p, number);
 	if (!tc_rewrite(skb, p, &to))
-		return nat_end(MALFORMED, TC_ACT_SHOT);
+		return nat_end(p->kind == KIND_FIRST ? BAD_FRAGMENT : MALFORMED, TC_ACT_SHOT);
+	if (fit == TO_CUT && plain_cut(skb, ETH_HLEN, &way) <= 0)
+		return nat_end(TOO_BIG, TC_ACT_SHOT);
 	count_forwarded(bpf_get_smp_processor_id(), number, p->length, p->kind);
-	if (next->nh_family && hop->state != HOP_MASQUERADE)
+	if (next->nh_family && !known)
 		count_verdict(bpf_get_smp_processor_id(), NO_NEIGHBOUR);
-	return tc_send(skb, hop->ifindex, hop->mac, hop->source, next);
+	return tc_send(skb, &way, next);
 }
 
 static __always_inline void name_next_hop(const struct bpf_fib_lookup *fib, struct bpf_redir_neigh *next)
@@ -387,10 +388,13 @@ static __noinline bool tc_way(struct __sk_buff *skb, const struct connection *c,
 	name_next_hop(&fib, next);
 	way->ifindex = fib.ifindex;
 	way->mtu = fib.mtu_result;
-	if (state == HOP_RESOLVED)
+	if (state == HOP_RESOLVED) {
+		way->mac = mac_word(fib.dmac);
+		way->source = mac_word(fib.smac);
 		way_write(&key, &fib, now);
-	else
+	} else {
 		way->mtu = device_mtu(skb, fib.ifindex);
+	}
 	return true;
 }
 
@@ -423,9 +427,10 @@ __noinline int tc_reply(struct __sk_buff *skb, const struct packet *p, __u32 dev
 	struct rewriting to = { .source = true };
 	__u32 place = 0, now = ticks();
 	__be16 protocol = skb->protocol;
-	struct connection *c;
 	struct way_back way = {};
-	int action;
+	struct pieces_way out;
+	struct connection *c;
+	enum fit fit;
 
 	if (!p || !next || p->kind >= KIND_TINY)
 		return NO_REPLY;
@@ -440,16 +445,27 @@ __noinline int tc_reply(struct __sk_buff *skb, const struct packet *p, __u32 dev
 	if (where == REPLY_IP && (bpf_skb_change_head(skb, ETH_HLEN, 0) ||
 				  bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol, sizeof(protocol), 0)))
 		return nat_end(NO_ROUTE, TC_ACT_SHOT);
-	if (answered(skb, p, where == REPLY_IP ? 0 : device, way.mtu, &action))
-		return action;
+	out.mac = way.mac;
+	out.source = way.source;
+	out.ifindex = way.ifindex;
+	out.room = way.mtu;
+	if (where == REPLY_IP)
+		device = 0;
+	if (!skb_ttl_down(skb, ETH_HLEN, is_ipv4(p)))
+		return answered(skb, p, device, TIME_EXCEEDED, ANSWER_TIME_EXCEEDED, 0);
+	fit = fit_of(skb, p, out.room);
+	if (fit == TOO_LARGE)
+		return answered(skb, p, device, TOO_BIG, ANSWER_TOO_BIG, out.room);
 	if (p->kind < KIND_LATER)
 		reply_goes_on(c, place, p, now);	/* IPVS: errors don't refresh */
 	__builtin_memcpy(to.address, is_ipv4(p) ? &c->address[1] : &c->address[4], sizeof(to.address));
 	to.port = service_port(c);
 	if (!tc_rewrite(skb, p, &to))
-		return nat_end(MALFORMED, TC_ACT_SHOT);
+		return nat_end(p->kind == KIND_FIRST ? BAD_FRAGMENT : MALFORMED, TC_ACT_SHOT);
+	if (fit == TO_CUT && plain_cut(skb, ETH_HLEN, &out) <= 0)
+		return nat_end(TOO_BIG, TC_ACT_SHOT);
 	count_replied(bpf_get_smp_processor_id(), c->server, hop_at(c->server), p->length, p->kind);
-	return tc_send(skb, way.ifindex, way.mac, way.source, next);
+	return tc_send(skb, &out, next);
 }
 
 #endif

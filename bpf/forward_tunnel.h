@@ -114,10 +114,7 @@ static __always_inline int xdp_wrap(struct xdp_md *ctx, __u32 number, __u32 leng
 	}
 	if (data + sizeof(struct iphdr) > end)
 		return XDP_DROP;
-	if (inner.version == 4)
-		ttl_down4(data);
-	else
-		((struct ipv6hdr *)data)->hop_limit--;
+	ttl_down(data, inner.version == 4);
 	count_forwarded(bpf_get_smp_processor_id(), number, length, kind);
 	return hop->wire == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
 }
@@ -213,13 +210,13 @@ __noinline int tc_tunnel(struct __sk_buff *skb, const struct packet *p, __u32 nu
 		if (cut < 0)
 			return tc_tunnel_end(MALFORMED);
 		if (!cut) {
-			skb_ttl_down(skb, &w->inner);	/* the error quotes it so */
+			skb_ttl_down(skb, ETH_HLEN, w->inner.version == 4);	/* the error quotes it so */
 			count_verdict(bpf_get_smp_processor_id(), TOO_BIG);
 			return device ? answer(skb, p, ticks(), device, ANSWER_TOO_BIG, mtu - overhead) : TC_ACT_SHOT;
 		}
 	} else {
 		shim_make(&w->inner, s, hop, flow, &w->shim);
-		if (!skb_ttl_down(skb, &w->inner) || !skb_room(skb, s, protocol_of(p), outer_size(s) + w->shim.size, mtu) ||
+		if (!skb_ttl_down(skb, ETH_HLEN, w->inner.version == 4) || !skb_room(skb, s, protocol_of(p), outer_size(s) + w->shim.size, mtu) ||
 		    !skb_wrap(skb, w, s, hop))
 			return tc_tunnel_end(MALFORMED);
 	}

@@ -32,7 +32,11 @@ __noinline int xdp_narrow(struct xdp_md *ctx, __u32 number, __u32 length, enum p
 		if (!way || !(way->flags & DEVICE_REDIRECT))
 			return 0;
 	}
-	frame_to(data, hop);
+	data += sizeof(struct ethhdr);
+	if (data + sizeof(struct iphdr) > end || !ttl_left(data, protocol == bpf_htons(ETH_P_IP)))
+		return 0;
+	ttl_down(data, protocol == bpf_htons(ETH_P_IP));
+	frame_to(data - sizeof(struct ethhdr), hop);
 	count_forwarded(bpf_get_smp_processor_id(), number, length, kind);
 	return hop->wire == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
 }
@@ -74,8 +78,11 @@ __noinline int tc_narrow(struct __sk_buff *skb, const struct packet *p, __u32 nu
 
 	if (!p || largest_packet(skb, p, network) <= hop->mtu)
 		return 0;
-	if (is_ipv4(p) && !has_df(skb, network))
-		cut = direct_cut(skb, number, network, hop->mtu);
+	if (is_ipv4(p) && !has_df(skb, network)) {
+		struct pieces_way way = { .mac = hop->mac, .source = hop->source, .ifindex = hop->ifindex, .room = hop->mtu };
+
+		cut = plain_cut(skb, network, &way);
+	}
 	if (cut)
 		return cut > 0 ? 0 : tc_narrow_end(MALFORMED);
 	count_verdict(bpf_get_smp_processor_id(), TOO_BIG);

@@ -245,16 +245,37 @@ static __always_inline void reply_goes_on(struct connection *c, __u32 place, con
 	}
 }
 
-/* The clock comes by a slot that counts for nothing: if it is the key of replies, it stays while its connection lives. */
-static __always_inline void reply_keep(struct connection *reply, __u32 now)
+static __always_inline bool is_reply_key(const struct connection *c)
 {
-	struct connection *c;
+	return c->id >> 48 == REPLY_KIND;
+}
 
-	if (reply->id >> 48 != REPLY_KIND || !reached(now, reply->expires))
-		return;
+/*
+ * The clock comes by the key of replies: it stays while its connection lives, else it is given back as slot_reuse()
+ * does it. Under the lock that reply_enter() has, which may be giving the key to a new connection. Global: verified once.
+ */
+__noinline int reply_visit(struct connection *reply, __u32 now)
+{
+	struct packet key = {};
+	struct connection *c;
+	struct head *h;
+	__u32 bucket, due;
+	int gone;
+
+	if (!reply || !reached(now, reply->expires))
+		return 0;
+	key.id = reply->id;
+	__builtin_memcpy(key.address, reply->address, sizeof(key.address));
+	bucket = first_bucket(flow_hash(&key));
+	h = head_of(bucket);
+	if (!h || !try_lock(h))
+		return 0;
 	c = reply_connection(reply, now);
 	if (c)
 		reply->expires = reply_look(c, now);
+	gone = slot_reuse(reply, now, &due);
+	unlock(h);
+	return gone;
 }
 
 #endif

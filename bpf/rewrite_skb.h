@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Another address and port in a packet at tc, whatever it is: with options and extension headers, of SCTP, a
- * fragment, an ICMP error with what it quotes.
+ * fragment, an ICMP error with what it quotes. Its TTL is counted down already.
  *
  * Of each packet the kernel knows how far its checksum has come: it may be right, summed by the device, or
  * yet to be filled in over a pseudo header that is there already. The kernel's own helpers change all of that
@@ -64,8 +64,8 @@ static __always_inline bool skb_port(struct __sk_buff *skb, const struct packet 
 	       !bpf_skb_store_bytes(skb, at, &after, sizeof(after), 0);
 }
 
-/* An IPv4 header's address, TTL and checksum: it sums up to what it did. */
-static __always_inline void header4_rewrite(struct iphdr *ip, __u32 address, bool source, __u64 ttl)
+/* An IPv4 header's address and checksum: it sums up to what it did. */
+static __always_inline void header4_rewrite(struct iphdr *ip, __u32 address, bool source)
 {
 	__u32 before = source ? ip->saddr : ip->daddr;
 
@@ -73,7 +73,7 @@ static __always_inline void header4_rewrite(struct iphdr *ip, __u32 address, boo
 		ip->saddr = address;
 	else
 		ip->daddr = address;
-	ip->check = check_after(ip->check, sum_change(before, address) + ttl);
+	ip->check = check_after(ip->check, sum_change(before, address));
 }
 
 static __always_inline bool skb_rewrite4(struct __sk_buff *skb, const struct packet *p, const struct rewriting *to)
@@ -83,8 +83,7 @@ static __always_inline bool skb_rewrite4(struct __sk_buff *skb, const struct pac
 
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)))
 		return false;
-	header4_rewrite(&ip, after, to->source, TTL_LESS);
-	ip.ttl--;
+	header4_rewrite(&ip, after, to->source);
 	transport = ETH_HLEN + ip.ihl * 4;
 	if (bpf_skb_store_bytes(skb, ETH_HLEN, &ip, sizeof(ip), 0))
 		return false;
@@ -128,17 +127,10 @@ static __always_inline bool skb_address6(struct __sk_buff *skb, __u32 at, const 
 	return !bpf_skb_store_bytes(skb, at, after, sizeof(after), flags);
 }
 
-/* IPv6's own header: address and hop limit. It has no checksum that would make up for them in the kernel's sum of the packet. */
+/* IPv6's own header. It has no checksum that would make up for the address in the kernel's sum of the packet. */
 static __always_inline bool header6_rewrite(struct __sk_buff *skb, const struct rewriting *to, __s64 *change)
 {
-	__u32 at = ETH_HLEN + offsetof(struct ipv6hdr, hop_limit);
-	__u8 ttl;
-
-	if (bpf_skb_load_bytes(skb, at, &ttl, sizeof(ttl)))
-		return false;
-	ttl--;
-	return !bpf_skb_store_bytes(skb, at, &ttl, sizeof(ttl), BPF_F_RECOMPUTE_CSUM) &&
-	       skb_address6(skb, address6_at(ETH_HLEN, to->source), to->address, BPF_F_RECOMPUTE_CSUM, change);
+	return skb_address6(skb, address6_at(ETH_HLEN, to->source), to->address, BPF_F_RECOMPUTE_CSUM, change);
 }
 
 static __always_inline bool skb_rewrite6(struct __sk_buff *skb, const struct packet *p, const struct rewriting *to)
@@ -178,13 +170,12 @@ static __always_inline bool quote_rewrite4(struct __sk_buff *skb, const struct r
 
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)))
 		return false;
-	header4_rewrite(&ip, to->address[0], to->source, TTL_LESS);
-	ip.ttl--;
+	header4_rewrite(&ip, to->address[0], to->source);
 	icmp = ETH_HLEN + ip.ihl * 4;
 	if (bpf_skb_store_bytes(skb, ETH_HLEN, &ip, sizeof(ip), 0) ||
 	    bpf_skb_load_bytes(skb, icmp + ICMP_HEADER, &ip, sizeof(ip)))
 		return false;
-	header4_rewrite(&ip, to->address[0], !to->source, 0);
+	header4_rewrite(&ip, to->address[0], !to->source);
 	return !bpf_skb_store_bytes(skb, icmp + ICMP_HEADER, &ip, sizeof(ip), 0) &&
 	       quote_port(skb, to, icmp, icmp + ICMP_HEADER + ip.ihl * 4);
 }

@@ -13,6 +13,7 @@
 #define DIRECTRIX_TUNNEL_HEADERS_H
 
 #include "packet.h"
+#include "ttl.h"
 
 enum tunnel_type { TUNNEL_IPIP, TUNNEL_GUE, TUNNEL_GRE };
 enum { TUNNEL_CSUM = 1, TUNNEL_REMCSUM = 2 };
@@ -143,13 +144,6 @@ static __always_inline bool inner_read(void *l3, void *end, __be16 protocol, boo
 		}
 		return ip->hop_limit > 1;
 	}
-}
-
-static __always_inline void ttl_down4(struct iphdr *ip)
-{
-	__u32 *word = (__u32 *)ip + 2;	/* from the low end: TTL, protocol, checksum */
-
-	*word += 0x10000 - 1 + (*word >= 0xfffe0000 ? 0x10000 : 0);
 }
 
 /* ECN by RFC 3168's full functionality: congestion that was met inside (both bits) is outside no more than ECT(0). */
@@ -310,20 +304,6 @@ static __always_inline struct wrapping *wrapping_now(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&wrap_scratch, &zero);
-}
-
-/* Count the TTL down. */
-static __always_inline bool skb_ttl_down(struct __sk_buff *skb, const struct inner *inner)
-{
-	struct iphdr ip;
-
-	if (inner->version == 6)
-		return !bpf_skb_store_bytes(skb, ETH_HLEN + offsetof(struct ipv6hdr, hop_limit), &inner->ttl, 1,
-					    BPF_F_RECOMPUTE_CSUM);
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)))
-		return false;
-	ttl_down4(&ip);
-	return !bpf_skb_store_bytes(skb, ETH_HLEN, &ip, sizeof(ip), BPF_F_RECOMPUTE_CSUM);
 }
 
 /* Make room in front of the packet, and see to it that the kernel cuts a large one into what fits. */

@@ -75,7 +75,7 @@ established_and_new() {
   cost "$1_udp_new" drop -u -m 0xffff -w 128 -n 3840
   cost "$1_udp_established" drop -u
   cost "$1_syn_ipv6" drop6 $new -s fd00::1 -d $VIP6
-  cost "$1_established_ipv6" drop6 -s fd00::1 -d $VIP6
+  cost "$1_established_ipv6" drop6 -m 1023 -s fd00::1 -d $VIP6
 }
 services() {
   rules rr 2
@@ -166,9 +166,11 @@ if wanted directrix; then
     cost "directrix_${kind%% *}_syn" drop $new
     cost "directrix_${kind%% *}_established" drop
   done
+  # In a new table, where keys lie in the first of their two places: a look at the second costs some 50.
+  directrix down
+  directrix up --interface lb0 --hook xdp
   # A real server's port that is the only one packets come from here: so its replies can be made, too.
   { echo "-A -t $VIP:80 -s rr"; echo "-a -t $VIP:80 -r 10.0.1.1:1024 -m -w 1"; } >/tmp/rules
-  directrix ipvsadm -C
   directrix ipvsadm -R </tmp/rules
   cost directrix_nat_syn drop $new
   cost directrix_nat_established drop

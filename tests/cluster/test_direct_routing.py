@@ -48,7 +48,7 @@ def test_both_ways_into_a_namespace_see_one_table(one: Cluster) -> None:
 
 
 @FAMILIES
-def test_one_armed_only_the_macs_change(one: Cluster, vip: str) -> None:
+def test_one_armed_only_the_macs_and_the_ttl_change(one: Cluster, vip: str) -> None:
     switch, director = one["switch"], one["director"]
     serve(one)
     director.up()
@@ -65,16 +65,17 @@ def test_one_armed_only_the_macs_change(one: Cluster, vip: str) -> None:
         arrived = at_server.frames(vip)
         answers = [frame for frame in at_director.frames() if frame.source_address == vip]
     assert len(asked) >= 6
-    assert [frame.rest for frame in asked] == [frame.rest for frame in taken] == [frame.rest for frame in given]
+    assert [frame.rest for frame in asked] == [frame.rest for frame in taken]
+    assert [frame.routed for frame in taken] == [frame.rest for frame in given]
     assert [frame.data for frame in given] == [frame.data for frame in arrived]
     assert {(frame.source, frame.to) for frame in taken} == {(mac["client"], mac["director"])}
     assert {(frame.source, frame.to) for frame in given} == {(mac["director"], mac["rs1"])}
-    assert {frame.ttl for frame in arrived} == {64}
+    assert {frame.ttl for frame in arrived} == {63}
     assert answers == []
 
 
 @FAMILIES
-def test_two_armed_only_the_macs_change_and_answers_go_through_the_gateway(two: Cluster, vip: str) -> None:
+def test_two_armed_only_the_macs_and_the_ttl_change_and_answers_go_through_the_gateway(two: Cluster, vip: str) -> None:
     switch, director = two["switch"], two["director"]
     serve(two)
     director.up()
@@ -89,11 +90,11 @@ def test_two_armed_only_the_macs_change_and_answers_go_through_the_gateway(two: 
         past = [f for watch in (front, back) for f in watch.frames() if f.source_address == vip]
     assert len(taken) >= 6
     assert all(frame.sent for frame in taken)
-    assert [frame.rest for frame in taken] == [frame.rest for frame in given]
+    assert [frame.routed for frame in taken] == [frame.rest for frame in given]
     assert [frame.data for frame in given] == [frame.data for frame in arrived]
     assert {(f.source, f.to) for f in taken} == {(two["gateway"].mac("eth1"), director.mac("eth0"))}
     assert {(f.source, f.to) for f in given} == {(director.mac("eth1"), two["rs1"].mac())}
-    assert {frame.ttl for frame in arrived} == {63}
+    assert {frame.ttl for frame in arrived} == {62}
     assert answers
     assert past == []
 

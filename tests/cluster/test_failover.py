@@ -114,7 +114,7 @@ def test_a_planned_hand_over_fails_no_connection(web: Cluster, load: Load, tmp_p
     load.more()
     one.start()
     moves(d1, away=d2)
-    assert set(load.more(200)) == {"rs1", "rs2"}
+    load.settles_on("rs1", "rs2")
     assert [failure for failure in load.failures if failure[0] >= since] == []
 
 
@@ -142,7 +142,7 @@ def test_a_director_that_fails_is_replaced_as_soon_as_the_protocol_allows(
 
     web["switch"].ip("link set p-d1 down")
     assert earliest < until("d2 has the address", lambda: holds_vip(d2), 30.0) < latest
-    assert set(load.more(200)) == {"rs1", "rs2"}
+    load.settles_on("rs1", "rs2")
     assert load.failed_since(since) == 0, "what was sent meanwhile was sent again"
 
 

@@ -76,6 +76,13 @@ class Load:
         until(f"{count} more requests are answered", lambda: (self.answers - before).total() >= count, 30.0)
         return self.answers - before
 
+    def settles_on(self, *servers: str) -> None:
+        """Wait until of so many requests in a row each of these servers answers some, and nobody else any.
+
+        What the table lists is what the data plane goes by a moment later, and requests that were under way answer late.
+        """
+        until(f"{servers} answer", lambda: set(self.more()) == set(servers), 30.0)
+
     def failed_since(self, moment: float) -> int:
         return sum(at >= moment for at, _ in self.failures)
 

@@ -35,6 +35,15 @@ class Frame:
         return self.data[12:]
 
     @property
+    def routed(self) -> bytes:
+        """The same one router further: with its time counted down."""
+        if self.version == 6:
+            return self.data[12:21] + bytes([self.ttl - 1]) + self.data[22:]
+        check = int.from_bytes(self.data[24:26], "big") + 0x100
+        check = check - 0xFFFF if check >= 0xFFFF else check
+        return self.data[12:22] + bytes([self.ttl - 1, self.protocol]) + check.to_bytes(2, "big") + self.data[26:]
+
+    @property
     def version(self) -> int:
         return {b"\x08\x00": 4, b"\x86\xdd": 6}.get(self.data[12:14], 0)
 

@@ -182,7 +182,7 @@ def test_a_report_has_the_real_servers_before_the_choice() -> None:
         "    10.0.0.11:80  weight 1, 0 active, 0 inactive",
         "choice            10.0.0.12:80: the next in the list from its head",
         "connection after  made, in state SYN_RECV, for 60 s",
-        "forwarding        direct routing: the packet stays as it is, the frame gets the real server's MAC",
+        "forwarding        direct routing: of the packet only the TTL changes, the frame gets the real server's MAC",
         "next hop          10.0.0.12 has 02:00:00:00:00:0c on eth0",
         "verdict           forwarded: sent to a real server",
     ]

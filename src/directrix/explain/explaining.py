@@ -318,7 +318,7 @@ def _forward(told: Explanation, owner: ServiceKey | None, surroundings: Surround
 
 
 _METHODS = {
-    ForwardingMethod.DIRECT: "direct routing: the packet stays as it is, the frame gets the real server's MAC",
+    ForwardingMethod.DIRECT: "direct routing: of the packet only the TTL changes, the frame gets the real server's MAC",
     ForwardingMethod.MASQUERADE: "masquerading: its destination becomes {}",
     ForwardingMethod.TUNNEL: "tunnelling: it is wrapped into a packet for the real server",
     ForwardingMethod.BYPASS: "bypass: past the real servers to where it was going",

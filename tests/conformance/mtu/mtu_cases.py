@@ -17,7 +17,7 @@ from tunnel_cases import CLIENTS, TCP, UDP, VIPS, packet
 
 from directrix.lvs import Address
 
-__all__ = ["CLIENTS", "MTU", "SERVERS", "TCP", "UDP", "VIPS", "Case", "cases"]
+__all__ = ["CLIENTS", "MTU", "SERVERS", "SERVER_PORTS", "TCP", "UDP", "VIPS", "Case", "cases"]
 
 MTU = 1400
 """Of the way to each of SERVERS; all else takes 1500 bytes."""
@@ -31,11 +31,16 @@ SERVERS: dict[tuple[str, int], Address] = {
 """By what is narrow, the device or the route alone, and family. The route's is locked (docs/interfaces.md)."""
 
 
+SERVER_PORTS = {("direct", TCP): 80, ("direct", UDP): 53, ("masquerade", TCP): 8080, ("masquerade", UDP): 5353}
+"""By the method that the real server is reached by, and protocol. The services are on ports 80 and 53."""
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """A packet, and the real server it is for.
 
     Attributes:
+        method: how that is reached: "direct" or "masquerade".
         narrow: what takes smaller packets only: `device` or `route`.
         version: 4 or 6.
         what: what is special about the packet.
@@ -43,6 +48,7 @@ class Case:
         packet: from its IP header on.
     """
 
+    method: str
     narrow: str
     version: int
     what: str
@@ -52,12 +58,23 @@ class Case:
     @property
     def name(self) -> str:
         """Names it in the transcript."""
-        return f"IPv{self.version} {self.what}, a narrow {self.narrow}"
+        return f"IPv{self.version} {self.what}, a narrow {self.narrow}{', masqueraded' * self.masqueraded}"
+
+    @property
+    def masqueraded(self) -> bool:
+        """Whether the real server is masqueraded."""
+        return self.method == "masquerade"
+
+    @property
+    def server_port(self) -> int:
+        """The real server's port."""
+        return SERVER_PORTS[self.method, self.protocol]
 
 
 def cases() -> Iterator[Case]:
     """All there are. Every server has a client's port of its own, for IPVS's connections outlive its services."""
-    for port, (narrow, version) in enumerate(SERVERS, 1024):
+    ways = [(method, *way) for method in ("direct", "masquerade") for way in SERVERS]
+    for port, (method, narrow, version) in enumerate(ways, 1024):
         for what, protocol, values in (
             ("fits", TCP, {"size": MTU}),
             ("too big", TCP, {"size": MTU + 1}),
@@ -67,4 +84,4 @@ def cases() -> Iterator[Case]:
             ("small", UDP, {"size": 100}),
         ):
             if version == 4 or "df" not in values:
-                yield Case(narrow, version, what, protocol, packet(version, protocol, port, **values))  # type: ignore[arg-type]
+                yield Case(method, narrow, version, what, protocol, packet(version, protocol, port, **values))  # type: ignore[arg-type]

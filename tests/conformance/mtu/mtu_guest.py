@@ -1,4 +1,4 @@
-"""Inside the conformance machine: what the real IPVS makes of the packets of `mtu_cases`, by direct routing."""
+"""Inside the conformance machine: what the real IPVS makes of the packets of `mtu_cases`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from guest import ENVIRONMENT, isolate
-from mtu_cases import CLIENTS, MTU, SERVERS, VIPS, Case, cases
+from mtu_cases import CLIENTS, MTU, SERVER_PORTS, SERVERS, TCP, UDP, VIPS, Case, cases
 
 SILENCE = 0.4
 """After so many seconds nothing more is expected."""
@@ -85,12 +85,16 @@ def main(output: Path) -> None:
     lines = []
     for case in cases():
         rip = SERVERS[case.narrow, case.version]
-        if rip != before:
+        if (case.method, rip) != before:
+            before = case.method, rip
             ipvsadm("-C")
-            for option, port in (("-t", 80), ("-u", 53)):
-                where = f"[{VIPS[6]}]" if case.version == 6 else str(VIPS[4])
+            letter = "-m" if case.masqueraded else "-g"
+            where = f"[{VIPS[6]}]" if case.version == 6 else str(VIPS[4])
+            for option, port, behind in (
+                ("-t", 80, SERVER_PORTS[case.method, TCP]),
+                ("-u", 53, SERVER_PORTS[case.method, UDP]),
+            ):
                 ipvsadm(f"-A {option} {where}:{port} -s rr")
-                ipvsadm(f"-a {option} {where}:{port} -r {f'[{rip}]' if rip.version == 6 else rip}:{port} -g")
-            before = rip
+                ipvsadm(f"-a {option} {where}:{port} -r {f'[{rip}]' if rip.version == 6 else rip}:{behind} {letter}")
         lines.append(f"{case.name}: {wires.answer(case)}\n")
         (output / "transcript.txt").write_text("".join(lines))

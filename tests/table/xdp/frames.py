@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from ipaddress import ip_address
 
-from data_plane import GATEWAY_MAC, WIRE_MAC
+from data_plane import GATEWAY_MAC, WIRE_MAC, real_mac
 
 from directrix.lvs import Address
 from directrix.lvs.tcp import TcpFlags
@@ -33,6 +33,32 @@ def ethernet(payload: bytes, version: int, tags: tuple[int, ...] = (), to: bytes
     for place, tag in enumerate(tags):
         head += (b"\x88\xa8" if len(tags) > 1 and place == 0 else b"\x81\x00") + struct.pack(">H", tag)
     return head + _ETHERTYPE[version] + payload
+
+
+def time_left(frame: bytes) -> int:
+    """The TTL or hop limit of a frame's packet, behind any tags."""
+    network = _network(frame)
+    return frame[network + (8 if frame[network - 2 : network] == _ETHERTYPE[4] else 7)]
+
+
+def routed(frame: bytes, number: int = 1, source: bytes = WIRE_MAC) -> bytes:
+    """A client's frame on its way to a real server: with its MAC, and the time counted down."""
+    network = _network(frame)
+    packet = bytearray(frame[network:])
+    if frame[network - 2 : network] == _ETHERTYPE[4]:
+        packet[8] -= 1
+        packet[10:12] = bytes(2)
+        packet[10:12] = struct.pack(">H", checksum(bytes(packet[: (packet[0] & 15) * 4])))
+    else:
+        packet[7] -= 1
+    return real_mac(number) + source + frame[12:network] + packet
+
+
+def _network(frame: bytes) -> int:
+    at = 14
+    while frame[at - 2 : at] in (b"\x81\x00", b"\x88\xa8"):
+        at += 4
+    return at
 
 
 def ipv4(
@@ -63,9 +89,9 @@ def ipv4(
     return head[:10] + struct.pack(">H", checksum(head)) + head[12:] + payload
 
 
-def ipv6(payload: bytes, next_header: int, source: Address, target: Address) -> bytes:
+def ipv6(payload: bytes, next_header: int, source: Address, target: Address, *, hops: int = 64) -> bytes:
     """An IPv6 packet."""
-    return struct.pack(">IHBB16s16s", 6 << 28, len(payload), next_header, 64, source.packed, target.packed) + payload
+    return struct.pack(">IHBB16s16s", 6 << 28, len(payload), next_header, hops, source.packed, target.packed) + payload
 
 
 def tcp(source: int, target: int, flags: int = SYN, data: bytes = b"") -> bytes:

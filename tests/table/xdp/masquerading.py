@@ -45,6 +45,7 @@ class Segment:
     options: bytes = b""
     ttl: int = 64
     without_checksum: bool = False
+    df: bool = False
 
     @property
     def version(self) -> int:
@@ -60,7 +61,8 @@ class Segment:
             payload = payload[:at] + struct.pack(">H", checksum(pseudo + payload) or 0xFFFF) + payload[at + 2 :]
         if self.version == 4:
             ends = (self.source, self.target)
-            return ipv4(payload, self.protocol, *ends, options=self.options, ttl=self.ttl)
+            fragment = 0x4000 if self.df else 0
+            return ipv4(payload, self.protocol, *ends, options=self.options, ttl=self.ttl, fragment=fragment)
         found = ipv6(self.options + payload, 60 if self.options else self.protocol, self.source, self.target)
         return found[:7] + bytes([self.ttl]) + found[8:]
 

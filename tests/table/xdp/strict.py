@@ -58,6 +58,14 @@ def seen(frame: bytes, mac: bytes) -> Seen:
     return _six(frame[at:])
 
 
+def transport_of(packet: bytes) -> tuple[int, int]:
+    """The protocol that a packet, from its IP header on, carries, and where that begins."""
+    if packet[0] >> 4 == 4:
+        return packet[9], (packet[0] & 15) * 4
+    following, at, _, _ = _behind(packet, packet[6])
+    return following, at
+
+
 def _require(condition: bool, what: str) -> None:
     if not condition:
         raise Invalid(what)

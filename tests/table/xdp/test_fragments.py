@@ -15,13 +15,11 @@ from data_plane import (
     TC_SHOT,
     VIP,
     VIP6,
-    WIRE_MAC,
     DataPlane,
     Runner,
     real,
-    real_mac,
 )
-from frames import ACK, CLIENT, CLIENT6, SYN, TCP, UDP, ethernet, ipv4, ipv6, tcp, udp
+from frames import ACK, CLIENT, CLIENT6, SYN, TCP, UDP, ethernet, ipv4, ipv6, routed, tcp, udp
 
 from directrix.lvs import Address
 
@@ -75,11 +73,6 @@ def ask(virtual: Address, client_port: int = 1024, size: int = 1000, identificat
     return pieces(virtual, udp(client_port, 53, bytes(size)), identification)
 
 
-def went_to(frame: bytes, number: int) -> bytes:
-    """The frame on its way to a real server."""
-    return real_mac(number) + WIRE_MAC + frame[12:]
-
-
 @pytest.fixture
 def dns(plane: DataPlane) -> DataPlane:
     """A name service with two real servers, asked in turn: first 2, then 1."""
@@ -94,9 +87,9 @@ def test_later_fragments_go_where_the_first_went(dns: DataPlane, virtual: Addres
     run = getattr(dns, hook)
     for identification, number in ((1, 2), (2, 1), (3, 2)):
         first, *later = ask(virtual, 1024 + identification, identification=identification)
-        assert dns.verdict_of(run, first)[::2] == ("forwarded", went_to(first, number))
+        assert dns.verdict_of(run, first)[::2] == ("forwarded", routed(first, number))
         for frame in later:
-            assert dns.verdict_of(run, frame)[::2] == ("later_fragment", went_to(frame, number))
+            assert dns.verdict_of(run, frame)[::2] == ("later_fragment", routed(frame, number))
 
 
 @HOOKS
@@ -116,7 +109,7 @@ def test_datagrams_between_the_same_hosts_are_told_apart(dns: DataPlane, virtual
     two = [ask(virtual, 1024 + n, identification=n) for n in (1, 2)]
     for frames in itertools.zip_longest(*two):
         for frame, number in zip(frames, (2, 1), strict=True):
-            assert run(frame)[1] == went_to(frame, number)
+            assert run(frame)[1] == routed(frame, number)
 
 
 @HOOKS
@@ -125,7 +118,7 @@ def test_tcp_in_fragments_is_tcp(plane: DataPlane, hook: str) -> None:
     run = getattr(plane, hook)
     run(ethernet(ipv4(tcp(1024, 80, SYN), TCP, CLIENT, VIP), 4))
     first, *later = pieces(VIP, tcp(1024, 80, ACK, bytes(1000)), protocol=TCP)
-    assert run(first)[1] == went_to(first, 2)
+    assert run(first)[1] == routed(first, 2)
     assert [plane.verdict_of(run, frame)[0] for frame in later] == ["later_fragment"] * 2
 
 
@@ -240,9 +233,9 @@ def test_in_any_order_all_fragments_reach_one_real_server(
     for number in order:
         result, after = run(dns.handed_up(frames[number]))
         if result == TC_REDIRECT:
-            assert after == went_to(frames[number], 2)
+            assert after == routed(frames[number], 2)
             left.remove(frames[number])
-    wanted = {went_to(frame, 2) for frame in left}
+    wanted = {routed(frame, 2) for frame in left}
     while wanted:
         wanted.discard(far.recv(2000))
     assert dns.table.totals()[0].in_packets == 1
@@ -256,7 +249,7 @@ def test_a_copy_that_gave_way_is_not_sent(dns: DataPlane, far: socket.socket) ->
         run(dns.handed_up(ask(VIP, identification=1000 + number)[2]))
     run(dns.handed_up(third))
     run(dns.handed_up(first))
-    assert far.recv(2000) == went_to(third, 2)
+    assert far.recv(2000) == routed(third, 2)
     far.settimeout(0.2)
     with pytest.raises(TimeoutError):
         far.recv(2000)

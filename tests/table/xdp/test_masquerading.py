@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import closing
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -47,6 +49,7 @@ SHORTEST = {4: 54, 6: 74}
 """Shorter frames XDP leaves to tc, and that to the kernel's neighbour code."""
 
 HERE = ip_address("10.0.0.2")
+ETH_P_IP = 0x0800
 
 DATA = pytest.mark.parametrize("data", [b"", b"x", b"\xff" * 64, bytes(range(256)) * 4], ids=len)
 
@@ -351,7 +354,7 @@ def test_a_request_whose_time_is_over_is_answered_by_the_virtual_address(
 @VERSIONS
 def test_a_request_too_large_for_the_way_is_answered_with_what_fits(plane: DataPlane, version: int, hook: str) -> None:
     serve(plane, key_of(TCP, version))
-    name, after = plane.deliver(hook, request(TCP, version, flags=SYN, data=bytes(1500)).frame())
+    name, after = plane.deliver(hook, request(TCP, version, flags=SYN, data=bytes(1500), df=True).frame())
     assert name == "too_big"
     answer = packet_of(after)[20 if version == 4 else 40 :]
     assert answer[:2] == (b"\x03\x04" if version == 4 else b"\x02\x00")
@@ -365,12 +368,39 @@ def test_a_reply_too_large_for_the_way_or_over_its_time_is_answered_too(
 ) -> None:
     connect(plane, TCP, version)
     plane.deliver(hook, reply(TCP, version).frame())
-    large = plane.deliver(hook, reply(TCP, version, data=bytes(1500)).frame())
+    large = plane.deliver(hook, reply(TCP, version, data=bytes(1500), df=True).frame())
     late = plane.deliver(hook, reply(TCP, version, ttl=1).frame())
     assert (large[0], late[0]) == ("too_big", "time_exceeded")
     at = IP_AT + (16 if version == 4 else 24)
     for _, after in (large, late):
         assert after[at:].startswith(real(1, version).packed)
+
+
+@HOOKS
+@PROTOCOLS
+@pytest.mark.parametrize("way", ["request", "reply"])
+def test_what_is_too_large_and_has_no_df_is_cut(plane: DataPlane, protocol: int, way: str, hook: str) -> None:
+    connect(plane, protocol)
+    data = bytes(range(250)) * 8
+    if way == "request":
+        sent = request(protocol, data=data)
+        wanted = replace(sent, target=real(1), target_port=SERVER_PORT, ttl=63)
+    else:
+        plane.deliver(hook, reply(protocol).frame())
+        sent = reply(protocol, data=data)
+        wanted = replace(sent, source=VIP, source_port=80, ttl=63)
+    with closing(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_IP))) as far:
+        far.bind(("wire-far", ETH_P_IP))
+        far.settimeout(10)
+        name, last = plane.deliver(hook, sent.frame())
+        first = far.recv(2000)
+    assert name == ("forwarded" if way == "request" else "replied")
+    assert first[:12] == last[:12] == (real_mac(1) if way == "request" else GATEWAY_MAC) + WIRE_MAC
+    pieces = [packet_of(first), packet_of(last)[: 20 + len(wanted.packet()) - 1500]]
+    assert [piece[6:8] for piece in pieces] == [b"\x20\x00", (1480 // 8).to_bytes(2, "big")]
+    assert all(piece[8:10] + piece[12:20] == wanted.packet()[8:10] + wanted.packet()[12:20] for piece in pieces)
+    assert all(checksum(piece[:20]) == 0 for piece in pieces)
+    assert pieces[0][20:] + pieces[1][20:] == wanted.packet()[20:]
 
 
 @HOOKS

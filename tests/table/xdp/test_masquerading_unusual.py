@@ -171,6 +171,17 @@ def test_fragments_of_what_is_no_reply_are_the_hosts(plane: DataPlane, hook: str
         assert plane.deliver(hook, frame) == ("no_service", frame)
 
 
+@HOOKS
+def test_sctp_in_fragments_goes_to_its_own_port_only(plane: DataPlane, hook: str) -> None:
+    whole = sctp(CLIENT_PORT, 80, bytes([INIT, 0, 0, 20]) + bytes(16), bytes([DATA, 0, 2, 0]) + bytes(508))
+    first, later, *_ = pieces(VIP, whole, 9, SCTP)
+    serve(plane, key_of(SCTP, 4), port=80)
+    assert [plane.deliver(hook, piece)[0] for piece in (first, later)] == ["forwarded", "later_fragment"]
+    plane.reset()
+    serve(plane, key_of(SCTP, 4))
+    assert plane.deliver(hook, first)[0] == "bad_fragment"
+
+
 # -- ICMP errors
 
 

@@ -35,7 +35,7 @@ from data_plane import (
     real_mac,
     service,
 )
-from frames import ACK, CLIENT, CLIENT6, FIN, RST, SYN, TCP, UDP, ethernet, ipv4, ipv6, packet, tcp, udp
+from frames import ACK, CLIENT, CLIENT6, FIN, RST, SYN, TCP, UDP, ethernet, ipv4, ipv6, packet, routed, tcp, udp
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.inet6 import ICMPv6DestUnreach, IPv6
 from scapy.layers.l2 import Ether
@@ -67,11 +67,6 @@ def serve_all(plane: DataPlane) -> None:
     """The services the cases know, each with real server 1."""
     for key in (HTTP, HTTP6, DNS, DNS6):
         plane.serve(key, 1)
-
-
-def macs_rewritten(frame: bytes, number: int = 1, source: bytes = WIRE_MAC) -> bytes:
-    """The frame as it leaves for a real server."""
-    return real_mac(number) + source + frame[12:]
 
 
 @dataclass(frozen=True)
@@ -255,7 +250,7 @@ FORWARDED = [
     Case("four bytes of IP options", four(tcp(1024, 80), options=b"\1" * 4), "forwarded"),
     Case("forty bytes of IP options", four(tcp(1024, 80), options=b"\1" * 40), "forwarded"),
     Case("IP options before UDP", four(udp(1024, 53), UDP, options=b"\1" * 8), "forwarded"),
-    Case("TTL 1", four(tcp(1024, 80), ttl=1), "forwarded"),
+    Case("TTL 2", four(tcp(1024, 80), ttl=2), "forwarded"),
     Case("don't fragment", four(tcp(1024, 80), fragment=0x4000), "forwarded"),
     Case("client port 0", packet(TCP, VIP, 80, client_port=0), "forwarded"),
     Case("client port 65535", packet(UDP, VIP, 53, client_port=65535), "forwarded"),
@@ -367,7 +362,7 @@ def test_a_frame_gets_its_verdict_and_leaves_as_it_came(plane: DataPlane, case: 
     assert name == wanted
     assert result == RESULTS[hook, FATES[wanted]]
     if FATES[wanted] == "forwarded":
-        assert after == macs_rewritten(case.frame)
+        assert after == routed(case.frame)
     elif wanted == "handed_up":
         device = VLAN_DEVICE if case.frame[12:16] == b"\x81\x00\x00\x05" else plane.ifindex["wire"]
         assert after == struct.pack("=IH", device, HANDED_UP_MARK) + case.frame[6:]
@@ -414,7 +409,7 @@ def test_what_xdp_hands_up_is_finished_by_tc(plane: DataPlane, case: Case) -> No
     case.prepare(plane)
     name, result, after = plane.verdict_of(plane.behind, plane.handed_up(case.frame))
     assert (name, result) == ("forwarded", TC_REDIRECT)
-    assert after == macs_rewritten(case.frame)
+    assert after == routed(case.frame)
 
 
 @pytest.mark.parametrize("case", [*FORWARDED, *PASSED], ids=lambda case: case.description)
@@ -492,7 +487,7 @@ def test_xdp_sends_to_a_real_server_behind_another_device(plane: DataPlane) -> N
     plane.add(HTTP, 10)
     name, result, after = plane.verdict_of(plane.xdp, SYN4)
     assert (name, result) == ("forwarded", XDP_REDIRECT)
-    assert after == macs_rewritten(SYN4, 10, ARM_MAC)
+    assert after == routed(SYN4, 10, ARM_MAC)
 
 
 def test_what_leaves_by_a_device_that_takes_no_frames_of_xdp_is_handed_up(plane: DataPlane) -> None:
@@ -502,7 +497,7 @@ def test_what_leaves_by_a_device_that_takes_no_frames_of_xdp_is_handed_up(plane:
         assert plane.verdict_of(plane.xdp, frame) == ("handed_up", XDP_REDIRECT, plane.handed_up(frame))
         name, result, after = plane.verdict_of(plane.behind, plane.handed_up(frame))
         assert (name, result) == ("forwarded", TC_REDIRECT)
-        assert after == macs_rewritten(frame, 10, ARM_MAC)
+        assert after == routed(frame, 10, ARM_MAC)
 
 
 @HOOKS
@@ -537,7 +532,7 @@ def test_xdp_forwards_a_frame_of_any_size_whole(plane: DataPlane, size: int, kin
         "a VLAN": tagged(four(tcp(1024, 80, data=data)), 5),
         "a first fragment": four(udp(1024, 53, data), UDP, fragment=0x2000),
     }[kind]
-    assert plane.verdict_of(plane.xdp, frame) == ("forwarded", XDP_TX, macs_rewritten(frame))
+    assert plane.verdict_of(plane.xdp, frame) == ("forwarded", XDP_TX, routed(frame))
 
 
 def test_a_length_that_says_more_than_all_buffers_hold_is_malformed(plane: DataPlane) -> None:
@@ -561,7 +556,7 @@ def test_xdp_at_a_port_of_a_bond_forwards_by_the_bond(plane: DataPlane) -> None:
         plane.serve(HTTP)
         plane.add(HTTP, 10)
         frame = ARM_MAC + SYN4[6:]
-        assert plane.verdict_of(plane.xdp, frame) == ("forwarded", XDP_REDIRECT, macs_rewritten(frame, 10, ARM_MAC))
+        assert plane.verdict_of(plane.xdp, frame) == ("forwarded", XDP_REDIRECT, routed(frame, 10, ARM_MAC))
         layout.DEVICE.pack_into(devices, bond, flags=0)
         name, _, handed = plane.verdict_of(plane.xdp, frame)
         assert (name, int.from_bytes(handed[:4], "little")) == ("handed_up", arm)
@@ -586,17 +581,18 @@ def test_tc_sends_one_packet_in_a_while_through_the_kernels_neighbour_table(plan
     (number,) = plane.numbers()
     plane.set_hop(number, checked=plane.tick() - plane.maps.parameter("hop_ticks") & 0xFFFFFFFF, mac=1)
     # the kernel writes the MACs of this one; the copy is right again for the next
-    assert plane.verdict_of(plane.tc, SYN4) == ("forwarded", TC_REDIRECT, SYN4)
-    assert plane.verdict_of(plane.tc, SYN4) == ("forwarded", TC_REDIRECT, macs_rewritten(SYN4))
+    assert plane.verdict_of(plane.tc, SYN4) == ("forwarded", TC_REDIRECT, SYN4[:12] + routed(SYN4)[12:])
+    assert plane.verdict_of(plane.tc, SYN4) == ("forwarded", TC_REDIRECT, routed(SYN4))
 
 
 def test_a_real_server_without_neighbour_is_left_to_the_kernel_and_never_sent_to_a_wrong_mac(plane: DataPlane) -> None:
     plane.serve(HTTP)
     plane.table.add_server(HTTP, RealServer(ip_address("10.0.0.77"), 80))
     plane.freeze_hops()
+    without_macs = SYN4[:12] + routed(SYN4)[12:]
     for _ in range(3):
         assert plane.verdict_of(plane.xdp, SYN4) == ("handed_up", XDP_REDIRECT, plane.handed_up(SYN4))
-        assert plane.verdict_of(plane.behind, plane.handed_up(SYN4)) == ("no_neighbour", TC_REDIRECT, SYN4)
+        assert plane.verdict_of(plane.behind, plane.handed_up(SYN4)) == ("no_neighbour", TC_REDIRECT, without_macs)
     assert plane.hop(plane.numbers()[0], "state") == layout.HOP_UNRESOLVED
 
 

@@ -8,8 +8,24 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 import pytest
-from data_plane import DIAMETER, DNS, DNS6, HTTP, HTTP6, VIP, VIP6, WIRE_MAC, DataPlane, real, real_mac
-from frames import CLIENT, CLIENT6, SCTP, SYN, TCP, UDP, association, checksum, ethernet, ipv4, ipv6, packet, tcp, udp
+from data_plane import DIAMETER, DNS, DNS6, HTTP, HTTP6, VIP, VIP6, DataPlane, real, real_mac
+from frames import (
+    CLIENT,
+    CLIENT6,
+    SCTP,
+    SYN,
+    TCP,
+    UDP,
+    association,
+    checksum,
+    ethernet,
+    ipv4,
+    ipv6,
+    packet,
+    routed,
+    tcp,
+    udp,
+)
 
 from directrix.lvs import Address
 
@@ -154,7 +170,7 @@ def test_an_error_about_a_connection_goes_to_its_real_server_as_it_is(plane: Dat
     before = plane.table.totals()[0], sorted(plane.slots())
     name, _, after = plane.verdict_of(getattr(plane, hook), case.frame)
     assert name == case.verdict
-    assert after == real_mac(2) + WIRE_MAC + case.frame[12:]
+    assert after == routed(case.frame, 2)
     counters = plane.table.totals()[0]
     assert counters.connections == before[0].connections
     if case.prepare is connected:
@@ -187,4 +203,4 @@ def test_any_other_message_is_passed_as_it_is(plane: DataPlane, case: Case, hook
 def test_an_error_that_xdp_hands_up_is_finished_by_tc(plane: DataPlane, case: Case) -> None:
     case.prepare(plane)
     name, _, after = plane.verdict_of(plane.behind, plane.handed_up(case.frame))
-    assert (name, after) == ("forwarded", real_mac(2) + WIRE_MAC + case.frame[12:])
+    assert (name, after) == ("forwarded", routed(case.frame, 2))

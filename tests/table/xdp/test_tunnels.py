@@ -21,7 +21,7 @@ from data_plane import (
     real_mac,
     service,
 )
-from frames import ACK, CLIENT, SYN, TCP, UDP, ethernet, ipv4, packet, tcp, udp
+from frames import ACK, CLIENT, SYN, TCP, UDP, ethernet, ipv4, packet, routed, tcp, udp
 from test_fragments import ask
 from test_quotes import UNREACHABLE, from_vip, icmp4
 
@@ -67,7 +67,7 @@ def test_a_server_that_is_edited_gets_its_next_packet_by_the_new_method(plane: D
     assert is_ipip(plane.deliver(hook, packet(TCP, VIP, 80))[1])
     plane.table.edit_server(HTTP, RealServer(real(1), 80))
     plane.freeze_hops()
-    assert plane.deliver(hook, packet(TCP, VIP, 80))[1] == real_mac(1) + WIRE_MAC + packet(TCP, VIP, 80)[12:]
+    assert plane.deliver(hook, packet(TCP, VIP, 80))[1] == routed(packet(TCP, VIP, 80))
     plane.table.edit_server(HTTP, tunnelled(real(1), tunnel=Tunnel(TunnelType.GRE)))
     plane.freeze_hops()
     assert plane.deliver(hook, packet(TCP, VIP, 80))[1][IP_AT + 9] == 47
@@ -78,7 +78,7 @@ def test_a_server_that_is_edited_is_looked_up_anew_by_a_packet(plane: DataPlane,
     serve(plane)
     plane.table.edit_server(HTTP, RealServer(real(1), 80))
     name, after = plane.deliver(hook, packet(TCP, VIP, 80))
-    assert (name, after[12:]) == ("forwarded", packet(TCP, VIP, 80)[12:])
+    assert (name, after[12:]) == ("forwarded", routed(packet(TCP, VIP, 80))[12:])
     plane.table.edit_server(HTTP, tunnelled(real(1)))
     name, after = plane.deliver(hook, packet(TCP, VIP, 80))
     assert name == "forwarded"
@@ -173,7 +173,7 @@ def test_a_removed_servers_number_takes_no_tunnel_along(plane: DataPlane, hook: 
     plane.table.delete_server(HTTP, real(1), 80)
     plane.table.add_server(HTTP, RealServer(real(1), 80))
     plane.freeze_hops()
-    assert plane.deliver(hook, packet(TCP, VIP, 80))[1][12:] == packet(TCP, VIP, 80)[12:]
+    assert plane.deliver(hook, packet(TCP, VIP, 80))[1][12:] == routed(packet(TCP, VIP, 80))[12:]
 
 
 @HOOKS

@@ -48,7 +48,10 @@ def listed(plane: DataPlane) -> str:
 @pytest.mark.parametrize(
     ("last", "fault"),
     [
-        ("-a -t 10.0.0.1:80 -r 10.0.0.99 -m", "the forwarding method masquerade is not supported by this table yet"),
+        (
+            "-a -t 10.0.0.1:80 -r 10.0.0.2:8080 -m",
+            "masquerading to another port of this host itself (10.0.0.2 port 8080) is not supported by this table yet",
+        ),
         ("-A -u 10.0.0.1:5060 --pe sip", "the persistence engine sip is not supported by this table yet"),
         ("-d -t 10.0.0.1:80 -r 10.0.0.99", "No such destination"),
         (
