@@ -27,7 +27,9 @@
 #include "connection.h"
 
 #define REPLY_KIND 2
-#define REPLY_SECONDS 60	/* the clock looks at a key so often at least: a connection may end before it said it would */
+/* The clock looks at a key so often at least, for a connection may end before it said it would; in a flood half-open ones do. */
+#define REPLY_SECONDS 60
+#define REPLY_OPENING_SECONDS 4
 
 /* Turn a packet of a real server round, into what its client would have sent there: the key of its replies. */
 static __always_inline void reply_turn4(struct packet *p, __u32 ports, __u8 protocol)
@@ -146,7 +148,8 @@ static __always_inline void reply_key(const struct connection *c, struct packet 
 /* When the clock shall look at the key of a connection's replies next. */
 static __always_inline __u32 reply_look(const struct connection *c, __u32 now)
 {
-	__u32 most = now + ((REPLY_SECONDS * parameters.hertz) >> TICK_SHIFT);
+	__u32 seconds = half_open(c->status) ? REPLY_OPENING_SECONDS : REPLY_SECONDS;
+	__u32 most = now + ((seconds * parameters.hertz) >> TICK_SHIFT);
 
 	return reached(c->expires, most) ? most : c->expires;
 }

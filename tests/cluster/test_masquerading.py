@@ -5,10 +5,14 @@ Hosts are on one segment, so a real server reaches its clients past the director
 
 from __future__ import annotations
 
+import random
+import socket
+from contextlib import closing
+
 import pytest
 from hosts import VIP, VIP6, Cluster, Host, until
-from test_superpackets import put
-from traffic import Echo, Load, Server, ask_udp, download
+from test_superpackets import SEGMENT, SEGMENTS, UDP_SEGMENT, put
+from traffic import Echo, Load, Server, ask_udp, download, open_socket
 
 pytestmark = pytest.mark.root
 
@@ -56,6 +60,29 @@ def test_super_packets_arrive_whole_in_both_directions(masqueraded: Cluster, add
     # each direction has the other's acknowledgements, too
     assert bytes_in / packets_in > 2000, "no super-packets came from the client"
     assert bytes_out / packets_out > 2000, "no super-packets came from real servers"
+
+
+@pytest.mark.parametrize("address", [VIP, VIP6])
+def test_datagrams_arrive_whole_in_both_directions_in_fragments_or_in_super_packets(
+    masqueraded: Cluster, address: str
+) -> None:
+    client, server, behind = masqueraded["client"], masqueraded["rs1"], "fd00::11" if ":" in address else "10.0.0.11"
+    vip, rip = (f"[{address}]", f"[{behind}]") if ":" in address else (address, behind)
+    masqueraded["director"].restore(f"-A -u {vip}:81 -s rr; -a -u {vip}:81 -r {rip}:8181 -m")
+    with closing(open_socket(server, behind, socket.SOCK_DGRAM)) as far:
+        far.bind((behind, 8181))
+        for size in (9000, 20_000, SEGMENT * SEGMENTS):
+            with closing(open_socket(client, address, socket.SOCK_DGRAM)) as near:
+                near.connect((address, 81))
+                sent = random.Random(size).randbytes(size)
+                segmented = size == SEGMENT * SEGMENTS
+                for one in (near, far):
+                    one.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, SEGMENT if segmented else 0)
+                near.send(sent)
+                came = [far.recvfrom(65536) for _ in range(SEGMENTS if segmented else 1)]
+                assert b"".join(data for data, _ in came) == sent
+                far.sendto(sent, came[0][1])
+                assert b"".join(near.recv(65536) for _ in came) == sent
 
 
 def test_no_connection_minds_that_the_programs_are_replaced(masqueraded: Cluster) -> None:

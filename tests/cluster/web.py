@@ -79,7 +79,7 @@ class Load:
     def settles_on(self, *servers: str) -> None:
         """Wait until of so many requests in a row each of these servers answers some, and nobody else any.
 
-        What the table lists is what the data plane goes by a moment later, and requests that were under way answer late.
+        What the table lists the data plane goes by a moment later, and requests that were under way are answered late.
         """
         until(f"{servers} answer", lambda: set(self.more()) == set(servers), 30.0)
 

@@ -470,6 +470,13 @@ def test_the_key_of_replies_lives_as_long_as_its_connection(plane: DataPlane) ->
     assert not list(plane.slots())
 
 
+def test_the_key_of_a_handshake_that_came_to_nothing_is_gone_in_seconds(plane: DataPlane) -> None:
+    connect(plane)
+    plane.set_field(plane.slot(CLIENT_PORT), expires=plane.tick())
+    plane.age(5)
+    plane.wait_for(lambda: plane.front("connections") == 0, 5)
+
+
 def test_frames_here_are_as_the_kernel_would_check_them() -> None:
     """The helpers' own checksums: a packet sums up to nothing."""
     sent: Segment = request(UDP, data=b"odd")

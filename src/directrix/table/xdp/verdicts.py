@@ -30,7 +30,9 @@ VERDICTS = (
     Verdict("no_neighbour", "forwarded", "held by the kernel while it asks for the real server's MAC"),
     Verdict("later_fragment", "forwarded", "sent to the real server that has the first fragment"),
     Verdict("no_server", "dropped", "no real server available: answered with port unreachable"),
-    Verdict("bad_fragment", "dropped", "a fragment that lacks part of a header, lies over the first, or can't get SCTP's checksum"),
+    Verdict(
+        "bad_fragment", "dropped", "a fragment without all of a header, over the first, or of SCTP to another port"
+    ),
     Verdict("table_full", "dropped", "a new connection found no room in the table"),
     Verdict("server_gone", "dropped", "of a connection whose real server was removed"),
     Verdict("no_route", "dropped", "no route to the real server"),
