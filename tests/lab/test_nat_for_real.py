@@ -206,6 +206,36 @@ def test_what_is_not_of_the_service_goes_as_through_any_router(nat: str) -> None
     assert connections(nat) == []
 
 
+SEEN = """
+import socket
+with socket.create_server(("", 7777)) as listener:
+    print("ready", flush=True)
+    with listener.accept()[0] as s:
+        print(s.getpeername()[0], flush=True)
+"""
+
+CONNECT = "import socket; socket.create_connection(('192.0.2.10', 7777), 10).close()"
+
+
+@pytest.mark.skipif(not shutil.which("nft"), reason="needs nft")
+def test_rules_for_what_real_servers_send_themselves_leave_the_service_alone(name: str) -> None:
+    lab("up", "nat", "--name", name)
+    outgoing = 'ip saddr 10.0.2.0/24 oifname "front" masquerade'
+    chain = f"chain postrouting {{ type nat hook postrouting priority srcnat; {outgoing}; }}"
+    inside(name, "director", "nft", f"table ip outgoing {{ {chain}; }}")
+    listen = [*COMMAND, "exec", "--lab", name, "client", "python3", "-c", SEEN]
+    with subprocess.Popen(listen, stdout=subprocess.PIPE, text=True) as outside:
+        assert outside.stdout
+        assert outside.stdout.readline() == "ready\n"
+        try:
+            python(name, "rs1", CONNECT)
+            assert outside.stdout.readline() == "192.0.2.1\n"
+        finally:
+            outside.kill()
+    answers = [inside(name, "client", "curl", "-s", "-m", "10", f"http://{VIP}/").strip() for _ in range(2)]
+    assert sorted(answers) == ["rs1", "rs2"]
+
+
 def test_a_real_servers_port_unreachable_reaches_the_client_in_the_name_of_the_service(nat: str) -> None:
     for vip, rip in ((VIP, "10.0.2.11"), (f"[{VIP6}]", "[fd00:2::11]")):
         for rule in (f"-A -u {vip}:5300 -s rr", f"-a -u {vip}:5300 -r {rip}:53 -m"):
