@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 from memory_cluster import CLIENT, DNS, HTTP, Cluster
 
-from directrix.lvs import ConnectionFlags, VirtualService
+from directrix.lvs import ConnectionFlags, Protocol, ServiceKey, VirtualService
 from directrix.lvs.sysctls import SysctlValue
 
 
@@ -41,6 +43,17 @@ def test_expire_nodest_conn_ends_connections_and_templates_with_the_removal() ->
     one.remove(2)
     assert list(one.table.connections()) == []
     assert one.send(1, "A") == "no_connection"
+
+
+def test_with_a_service_that_has_no_server_nothing_ends() -> None:
+    one = cluster(1, 1)
+    one.send(1)
+    one.remove(2)
+    one.table.set_sysctls({"expire_nodest_conn": 1})
+    other = ServiceKey.of(Protocol.TCP, ip_address("10.0.0.2"), 80)
+    one.table.add_service(VirtualService(other))
+    one.table.delete_service(other)
+    assert len(list(one.table.connections())) == 1
 
 
 def test_set_after_the_removal_it_directs_the_next_packet_anew() -> None:

@@ -211,8 +211,10 @@ class MemoryTable(Control):
         self._clear_removed()
 
     def delete_service(self, key: ServiceKey) -> None:
+        had_servers = bool(self._find(key).destinations)
         super().delete_service(key)
-        self._clear_removed()
+        if had_servers:
+            self._clear_removed()
 
     def _clear_removed(self) -> None:
         """With `expire_nodest_conn`, connections of removed real servers end at once, and their templates."""

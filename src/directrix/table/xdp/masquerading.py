@@ -6,11 +6,22 @@ from directrix.lvs import ForwardingMethod, RealServer, ServiceKey
 from directrix.lvs.errors import NotSupportedYet
 from directrix.system.local_address import is_here
 from directrix.table.xdp import layout
+from directrix.table.xdp.maps import Maps
+from directrix.table.xdp.numbers import IN_USE
 
 
 def flags(server: RealServer) -> int:
     """The flags of its way in struct hop that come from the forwarding method."""
     return layout.SERVER_MASQUERADE if server.method is ForwardingMethod.MASQUERADE else 0
+
+
+def any_there(maps: Maps) -> bool:
+    """Whether a service has such a real server. Quick, for it is asked at each removal."""
+    size, top = layout.SERVER.size, layout.FRONT.get(maps.front.bytes, 0, "server_top")
+    columns = (
+        bytes(maps.servers.bytes[layout.SERVER.offsets[name] : top * size : size]) for name in ("in_use", "method")
+    )
+    return any(used == IN_USE and method == ForwardingMethod.MASQUERADE for used, method in zip(*columns, strict=True))
 
 
 def check(key: ServiceKey, server: RealServer) -> None:

@@ -19,7 +19,7 @@ from directrix.table.xdp.reading import Reader
 from directrix.table.xdp.records import Records
 
 _SERVER = layout.SERVER
-_IN_USE, _KEPT_ASIDE = 1, 2
+IN_USE, _KEPT_ASIDE = 1, 2
 _KEPT_SECONDS = 120
 """How long IPVS keeps a removed server that no connection refers to."""
 
@@ -64,7 +64,7 @@ class Numbers(Records):
         for number in range(self._front("server_top")):
             raw = _SERVER.whole.unpack_from(self._maps.servers.bytes, number * _SERVER.size)
             server: ServerId = (raw[place["family"]], raw[place["address"]], raw[place["port"]])
-            if raw[place["in_use"]] == _IN_USE:
+            if raw[place["in_use"]] == IN_USE:
                 self.servers.setdefault(raw[place["service"]], {})[server] = number
             elif raw[place["in_use"]] == _KEPT_ASIDE:
                 self.aside[raw[place["key"]], server] = number

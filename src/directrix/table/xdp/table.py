@@ -135,7 +135,7 @@ class XdpTable(Records, Table):
         self._publish_drafts()
         self._count_change()
         removed, self._removed = self._removed, False
-        if removed and self._index.shows_replies:
+        if removed and self._index.shows_replies and not masquerading.any_there(self._maps):
             self._settle_index(self._known)
         if removed and sysctls.number(self._maps.front.bytes, "expire_nodest_conn"):
             removal.clear(self._maps)
