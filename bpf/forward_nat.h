@@ -417,11 +417,20 @@ static __noinline struct connection *tc_reply_find(const struct packet *p, __u32
 	return reply_find(&key, now, place);
 }
 
+/* Let a reply read as if it had been to the virtual address: whoever is answered hears from there, not from the client. */
+static __always_inline void as_to_virtual(struct packet *p, const struct connection *c)
+{
+	if (is_ipv4(p))
+		p->address[1] = c->address[1];
+	else
+		__builtin_memcpy(&p->address[4], &c->address[4], sizeof(struct in6_addr));
+}
+
 /*
- * A packet that may be a reply: what becomes of it, or NO_REPLY. It came in at `device`; `next` is empty. Global:
- * verified once.
+ * A packet that may be a reply: what becomes of it, or NO_REPLY; `p` is then not what was read any more. It
+ * came in at `device`; `next` is empty. Global: verified once.
  */
-__noinline int tc_reply(struct __sk_buff *skb, const struct packet *p, __u32 device, enum reply_place where,
+__noinline int tc_reply(struct __sk_buff *skb, struct packet *p, __u32 device, enum reply_place where,
 			struct bpf_redir_neigh *next)
 {
 	struct rewriting to = { .source = true };
@@ -451,11 +460,12 @@ __noinline int tc_reply(struct __sk_buff *skb, const struct packet *p, __u32 dev
 	out.room = way.mtu;
 	if (where == REPLY_IP)
 		device = 0;
-	if (!skb_ttl_down(skb, ETH_HLEN, is_ipv4(p)))
-		return answered(skb, p, device, TIME_EXCEEDED, ANSWER_TIME_EXCEEDED, 0);
 	fit = fit_of(skb, p, out.room);
-	if (fit == TOO_LARGE)
-		return answered(skb, p, device, TOO_BIG, ANSWER_TOO_BIG, out.room);
+	if (fit == TOO_LARGE || !skb_ttl_down(skb, ETH_HLEN, is_ipv4(p))) {
+		as_to_virtual(p, c);
+		return fit == TOO_LARGE ? answered(skb, p, device, TOO_BIG, ANSWER_TOO_BIG, out.room) :
+					  answered(skb, p, device, TIME_EXCEEDED, ANSWER_TIME_EXCEEDED, 0);
+	}
 	if (p->kind < KIND_LATER)
 		reply_goes_on(c, place, p, now);	/* IPVS: errors don't refresh */
 	__builtin_memcpy(to.address, is_ipv4(p) ? &c->address[1] : &c->address[4], sizeof(to.address));

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
 
-from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight, TellQuorum, TellServer
+from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight, TellGrowth, TellQuorum, TellServer
+from directrix.checks.growth import Growth
 from directrix.checks.outcome import Outcome, Standing, failure, success
-from directrix.checks.pool import Pool
+from directrix.checks.pool import MOST_STEPS, Pool
 from directrix.checks.pool_values import CheckerSettings, PoolSettings, ServerSettings, SorryServer
 
 
@@ -35,6 +37,8 @@ def said(actions: list[Action]) -> str:
                 words.append(f"{name(server)}:{weight}")
             case TellServer(server, up, stopping):
                 words.append(f"{name(server)} {'up' if up else 'down'}{' stopping' if stopping else ''}")
+            case TellGrowth(server, weight, over):
+                words.append(f"{name(server)} {f'grows to {weight} in {over:g}' if over else f'has grown to {weight}'}")
             case TellQuorum(up, starting=starting, stopping=stopping):
                 words.append(
                     f"quorum {'up' if up else 'down'}{' starting' if starting else ''}{' stopping' if stopping else ''}"
@@ -52,6 +56,10 @@ def started(*servers: ServerSettings, **options: object) -> Pool:
     pool = Pool(PoolSettings(servers, **options))  # type: ignore[arg-type]
     pool.start(0.0)
     return pool
+
+
+def slow(short: str, weight: int = 10, checkers: str = "x", over: float = 10.0, alpha: bool = False) -> ServerSettings:
+    return replace(server(short, weight, checkers, alpha), slow_start=over)
 
 
 SORRY = SorryServer(key("sorry"))
@@ -293,3 +301,99 @@ def test_what_is_not_configured_is_not_heard() -> None:
             pool.report(key(one), checker, True, 1.0)
     with pytest.raises(ValueError, match="two checkers"):
         Pool(PoolSettings((server("a", checkers="xx"),))).start(0.0)
+
+
+def test_a_server_that_comes_back_grows_while_one_that_was_there_at_the_start_has_all_its_weight() -> None:
+    pool = Pool(PoolSettings((slow("a"), slow("b"))))
+    assert said(pool.start(0.0)) == "+a:10, +b:10, quorum up starting"
+    assert pool.next_step() is None
+    assert said(pool.report(key("a"), "x", False, 1.0)) == "-a, a down"
+    assert said(pool.report(key("a"), "x", True, 100.0)) == "+a:1, a up, a grows to 10 in 10"
+    assert pool.next_step() == 101.0
+    assert said(pool.grow(100.5)) == ""
+    assert said(pool.grow(105.0)) == "a:5"
+    assert pool.next_step() == 106.0
+    assert said(pool.grow(110.0)) == "a:10, a has grown to 10"
+    assert (pool.next_step(), pool.growing()) == (None, {})
+
+
+def test_a_server_in_alpha_mode_that_its_first_check_finds_well_only_starts_and_else_comes_back() -> None:
+    pool = started(slow("a", alpha=True), slow("b", alpha=True), server("c"))
+    assert said(pool.report(key("a"), "x", True, 1.0)) == "+a:10, a up"
+    assert said(pool.report(key("b"), "x", False, 1.0)) == "b down"
+    assert said(pool.report(key("b"), "x", True, 2.0)) == "+b:1, b up, b grows to 10 in 10"
+
+
+def test_a_server_that_was_down_before_the_daemon_was_killed_comes_back_and_one_that_grew_goes_on() -> None:
+    pool = Pool(PoolSettings((slow("a"), slow("b"))))
+    pool.start(50.0, [(key("a"), "x", failure(""))])
+    assert said(pool.resume({key("b"): Growth(45.0, 10.0), key("c"): Growth(45.0, 10.0)}, 50.0)) == "b:5"
+    assert said(pool.report(key("a"), "x", True, 51.0)) == "+a:1, a up, a grows to 10 in 10"
+    assert said(pool.grow(55.0)) in ("a:4, b:10, b has grown to 10", "b:10, b has grown to 10, a:4")
+
+
+def test_the_quorum_counts_a_weight_that_grows_as_a_whole() -> None:
+    pool = Pool(PoolSettings((slow("a"), slow("b")), quorum=20, sorry=SORRY))
+    pool.start(0.0)
+    pool.report(key("a"), "x", False, 1.0)
+    assert (pool.quorum_up, pool.sorry_in) == (False, True)
+    assert said(pool.report(key("a"), "x", True, 2.0)) == "a up, a grows to 10 in 10, -sorry, +a:1, +b:10, quorum up"
+
+
+def test_what_checks_change_on_the_way_changes_what_it_grows_to_and_weight_0_ends_it() -> None:
+    pool = started(slow("a"), server("b"))
+    pool.report(key("a"), "x", False, 1.0)
+    pool.report(key("a"), "x", True, 10.0)
+    assert said(pool.report(key("a"), "x", True, 15.0, weight=30)) == "a:20"
+    assert said(pool.report(key("a"), "x", True, 16.0, standing=Standing.DRAIN)) == "a:0"
+    assert pool.next_step() is None
+    assert said(pool.report(key("a"), "x", True, 17.0, standing=Standing.READY)) == "a:1, a grows to 40 in 10"
+
+
+def test_an_operator_s_weight_counts_at_once_and_ends_a_growth_and_what_he_gives_back_grows() -> None:
+    pool = started(slow("a"), server("b"))
+    pool.report(key("a"), "x", False, 1.0)
+    pool.report(key("a"), "x", True, 10.0)
+    assert said(pool.hold(key("a"), 7, 12.0)) == "a:7"
+    assert said(pool.hold(key("a"), None, 13.0)) == "a:10"
+    assert said(pool.hold(key("a"), 0, 14.0)) == "a:0"
+    assert said(pool.hold(key("a"), 5, 15.0)) == "a:5"
+    assert said(pool.hold(key("a"), 0, 16.0)) == "a:0"
+    assert said(pool.hold(key("a"), None, 17.0)) == "a:1, a grows to 10 in 10"
+
+
+def test_a_server_with_an_operator_s_weight_that_died_grows_to_that() -> None:
+    pool = started(slow("a"), server("b"))
+    pool.hold(key("a"), 4, 1.0)
+    pool.report(key("a"), "x", False, 2.0)
+    assert said(pool.report(key("a"), "x", True, 3.0)) == "+a:1, a up, a grows to 4 in 10"
+
+
+def test_a_reload_lets_a_new_server_grow_and_changes_the_weight_or_the_pace_of_one_that_does() -> None:
+    pool = started(server("b"))
+    assert said(pool.reload(PoolSettings((server("b"), slow("a"))), 10.0)) == "+a:1, a grows to 10 in 10"
+    assert said(pool.reload(PoolSettings((server("b"), slow("a", weight=100))), 15.0)) == "a:50"
+    assert said(pool.reload(PoolSettings((server("b"), slow("a", weight=100, over=100.0))), 15.0)) == ""
+    assert said(pool.grow(16.0)) == "a:51"
+    assert said(pool.reload(PoolSettings((server("b"), slow("a", weight=100, over=0.0))), 17.0)) == "a:100"
+    assert said(pool.reload(PoolSettings((server("b"), slow("a", weight=100))), 18.0)) == ""
+
+
+def test_a_weight_of_1_does_not_grow() -> None:
+    pool = started(slow("a", weight=1), server("b"))
+    pool.report(key("a"), "x", False, 1.0)
+    assert said(pool.report(key("a"), "x", True, 2.0)) == "+a:1, a up"
+    assert pool.server(key("a")).growth is None
+
+
+def test_of_many_that_grow_some_take_their_turn_at_a_time() -> None:
+    many = tuple(
+        ServerSettings((IPv4Address("10.0.1.0") + number, 80), 100, slow_start=10.0) for number in range(2 * MOST_STEPS)
+    )
+    pool = started(server("a"))
+    pool.reload(PoolSettings((server("a"), *many)), 0.0)
+    first, second = pool.grow(5.0), pool.grow(5.0)
+    assert pool.next_step() == 5.1
+    assert len(first) == len(second) == MOST_STEPS
+    assert {action.server for action in (*first, *second)} == {one.key for one in many}  # type: ignore[union-attr]
+    assert {action.weight for action in (*first, *second)} == {50}  # type: ignore[union-attr]

@@ -17,14 +17,15 @@ SORRY: ServerKey = (IPv4Address("10.0.0.99"), 80)
 CHECKERS = "xy"
 
 servers = st.builds(
-    lambda key, weight, inhibit, alphas, quiesces: ServerSettings(
-        key, weight, inhibit, (CheckerSettings("x", alphas[0]), CheckerSettings("y", alphas[1], quiesces))
+    lambda key, weight, inhibit, alphas, quiesces, slow_start: ServerSettings(
+        key, weight, inhibit, (CheckerSettings("x", alphas[0]), CheckerSettings("y", alphas[1], quiesces)), slow_start
     ),
     st.sampled_from(KEYS),
     st.integers(0, 3),
     st.booleans(),
     st.tuples(st.booleans(), st.booleans()),
     st.booleans(),
+    st.sampled_from([0.0, 2.0, 5.0]),
 )
 
 
@@ -54,6 +55,7 @@ event = st.one_of(
     ),
     st.tuples(st.just("hold"), st.sampled_from(KEYS), st.none() | st.integers(0, 3)),
     st.tuples(st.just("reload"), pools()),
+    st.tuples(st.just("grow")),
 )
 
 
@@ -90,6 +92,8 @@ def hold_rules(pool: Pool, table: Table) -> None:
     assert pool.live_weight == weight
     for server in settings.servers:
         view = pool.server(server.key)
+        assert view.weight == view.full_weight if view.growth is None else 0 < view.weight <= view.full_weight
+        assert (view.growth is not None) == (server.key in pool.growing())
         fit = all(checker.up and checker.standing is not Standing.MAINT for checker in view.checkers.values())
         assert view.alive == fit
         stands_in = pool.sorry_in and settings.sorry is not None and settings.sorry.key == server.key
@@ -122,6 +126,9 @@ def test_the_actions_make_the_table_and_the_rules_hold(
             table.do(pool.reload(changed, float(now)))
             table.up = {one: up for one, up in table.up.items() if one in {server.key for server in changed.servers}}
             assert pool.reload(changed, float(now)) == []
+        elif what == "grow":
+            table.do(pool.grow(float(now)))
+            assert (pool.next_step() or now + 1) > now
         elif words[0] not in known:
             continue
         elif what == "hold":

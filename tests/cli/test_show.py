@@ -20,6 +20,8 @@ def server(**more: Any) -> dict[str, Any]:
         "active": 3,
         "inactive": 2,
         "checks": [],
+        "growing": None,
+        "leaving": False,
         **more,
     }
 
@@ -33,6 +35,8 @@ def service(*servers: dict[str, Any], **more: Any) -> dict[str, Any]:
         "live_weight": 1,
         "sorry_server": None,
         "sorry_in_use": False,
+        "budget": None,
+        "source_budget": None,
         "servers": list(servers),
         **more,
     }
@@ -52,6 +56,24 @@ def check(**more: Any) -> dict[str, Any]:
             ["DOWN, weight 1, 3 active, 2 inactive", "X: re\\x1bset"],
         ),
         (server(alive=False, checks=[check(up=False, last=None)]), ["DOWN, weight", "TCP_CHECK: has not run yet"]),
+        (
+            server(weight=3, growing={"target": 10, "elapsed": 18.0, "seconds": 60.0, "left": 42.0}),
+            ["up, weight 3 of 10, growing, 42s left, 3 active, 2 inactive"],
+        ),
+        (
+            server(
+                weight=0,
+                leaving=True,
+                order={
+                    "kind": "drain",
+                    "ended": None,
+                    "seconds": 600.0,
+                    "elapsed": 60.0,
+                    "progress": {"connections": 17},
+                },
+            ),
+            ["leaving, weight 0, draining for 1m of 10m, 17 connections left, 3 active, 2 inactive"],
+        ),
         (server(quiesced=True, checks=[check(standing="drain")]), ["quiesced", "TCP_CHECK: the server says drain"]),
     ],
 )
@@ -60,6 +82,12 @@ def test_a_real_server_s_line_says_how_it_stands_and_what_fails(told: dict[str, 
     assert head == "  TCP 192.0.2.1:80 rr: quorum up, weight 1 of 1 needed"
     assert len(found) == len(lines)
     assert all(part in line for part, line in zip(lines, found, strict=True))
+
+
+def test_a_budget_is_told_below_its_service() -> None:
+    rates = {"budget": {"rate": 1000.0, "burst": 50}, "source_budget": {"rate": 0.5, "burst": 30}}
+    told = "    budget 1000 a second, 50 at once; 0.5 a second, 30 at once for each source"
+    assert services_lines([service(**rates)])[2] == told
 
 
 def test_a_lost_quorum_and_the_sorry_server_are_told() -> None:

@@ -1,4 +1,4 @@
-"""`directrix status` over the kernel's IPVS tells what that knows."""
+"""`directrix status`: what the kernel's IPVS knows of itself, and what a director tells of its real servers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import json
 import pytest
 
 from directrix.cli.main import main as directrix
-from directrix.cli.status import hop_lines
+from directrix.cli.status import checked_lines, checked_objects, hop_lines
+from directrix.director.remote import Checked, Remote
 from directrix.lvs import Protocol, RealServer, ServiceKey, VirtualService, parse_address
 from directrix.lvs.daemon import DaemonRole, SyncDaemon
 from directrix.lvs.tcp import TcpFlags
@@ -84,3 +85,22 @@ class TestNextHops:
     def test_of_very_many_real_servers_it_says_how_many_are_left_out(self) -> None:
         text = hop_lines(self.hops(120, 1), everything=False)
         assert (len(text), text[-1]) == (51, "  70 more real servers; --all shows each service of each")
+
+
+def test_what_the_director_has_grow_and_go_is_told_beside_what_the_operator_has_ordered() -> None:
+    remote = Remote("web", "10.0.0.11:80")
+    known = {
+        ("web", "a"): Checked(remote, True, False, "", ()),
+        ("web", "b"): Checked(remote, True, False, "", (), growing=10),
+        ("web", "c"): Checked(remote, True, True, "drain", (), leaving=True),
+        ("web", "d"): Checked(remote, True, True, "drain", ()),
+    }
+    assert checked_lines(known) == [
+        "Checks",
+        "  4 of 4 real servers are well",
+        "  web -> b: growing to weight 10",
+        "  web -> c: no longer configured; it is drained, and goes then",
+        "  web -> d: drained by the operator",
+    ]
+    told = [(one["ordered"], one["leaving"], one["growing_to"]) for one in checked_objects(known)]
+    assert told == [(None, False, None), (None, False, 10), ("drain", True, None), ("drain", False, None)]

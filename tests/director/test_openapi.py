@@ -69,7 +69,8 @@ def test_what_is_referred_to_is_there() -> None:
 def test_services_checks_and_orders_have_the_names_that_the_document_says(kind: str, tmp_path: Path) -> None:
     (tmp_path / "down").write_text("0")
     text = f"track_file down {{ file {tmp_path / 'down'}\n }}\n"
-    text += service("10.0.0.1 80 { weight 9\n FILE_CHECK { track_file down\n weight 0\n } }")
+    more = "drain {\ndeadline 60\n}\nbudget {\nrate 10\nsource_rate 5\n}"
+    text += service("10.0.0.1 80 { weight 9\n FILE_CHECK { track_file down\n weight 0\n } }", more=more)
 
     async def story() -> None:
         director: Any = Director()
@@ -92,9 +93,30 @@ def test_services_checks_and_orders_have_the_names_that_the_document_says(kind: 
         assert set(server["checks"][0]["last"]) == names("Result")
         [check] = views.checks(director, 5)
         assert set(check) == names("Check")
+        assert set(server["drain"]) == names("Drain")
+        assert set(found["budget"]) | set(found["source_budget"]) == names("Rate")
         assert set(SCHEMAS["Order"]["required"]) <= set(server["order"]) <= names("Order")
         assert [one["order"]["kind"] for one in views.orders(director)] == [kind]
         assert set(views.vrrp(director)["tracked"][0]) == names("Tracked")
+        await director.orders.close()
+        await director.balancer.stop()
+
+    asyncio.run(story())
+
+
+def test_a_server_that_grows_and_one_on_its_way_out_have_the_names_that_the_document_says() -> None:
+    async def story() -> None:
+        director: Any = Director()
+        director.balancer.start(setup(service("10.0.0.1 80 { weight 9\n }", more="drain {\n}\nslow_start 60")))
+        await director.balancer.reload(setup(service("10.0.0.2 80 { weight 9\n }", more="drain {\n}\nslow_start 60")))
+        [found] = views.services(director, {})
+        comes, leaves = found["servers"]
+        assert (comes["server"], comes["weight"], comes["leaving"]) == ("10.0.0.2:80", 1, False)
+        assert set(comes["growing"]) == names("Growth")
+        assert comes["growing"]["target"] == 9
+        assert (leaves["server"], leaves["weight"], leaves["leaving"]) == ("10.0.0.1:80", 0, True)
+        assert leaves["order"]["leaves"] is True
+        assert set(leaves["order"]) <= names("Order")
         await director.orders.close()
         await director.balancer.stop()
 

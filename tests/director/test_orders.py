@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 import pytest
-from director_making import KEY, NAME, PLAIN, VIP, A, B, Here, service, setup
+from director_making import KEY, NAME, PLAIN, VIP, A, B, service, setup
+from director_world import World, play
 
 from directrix.director import ordering
-from directrix.director.balancer import Balancer, NoSuchServer
-from directrix.director.ordering import Ordering
+from directrix.director.balancer import NoSuchServer
 from directrix.director.orders import Kind, Order
-from directrix.director.virtual import ServerName
-from directrix.lvs import Address, Protocol, ServiceKey, parse_address
+from directrix.lvs import Address, Protocol, ServiceKey
 from directrix.lvs.errors import UnknownToIpvs
-from directrix.lvs.tcp import TcpFlags
-from directrix.table.memory import MemoryTable, Packet
+from directrix.table.memory import MemoryTable
 
 ONE, TWO = (NAME, (A, 80)), (NAME, (B, 80))
-CLIENT = parse_address("203.0.113.9")
 
 
 def test_an_order_is_a_weight() -> None:
@@ -37,52 +33,6 @@ def test_an_admission_grows_to_what_checks_say_even_as_they_change_it_and_then_i
     assert order.next_step(110.0, 20) is None
     to_seven = Order(Kind.ADMIT, 0.0, 7, 10.0, start=2)
     assert [to_seven.held(elapsed, 20) for elapsed in (0.0, 5.0, 10.0)] == [2, 4, 7]
-
-
-class World:
-    """A balancer over a memory table, its orders, and what was said of them."""
-
-    def __init__(self, table: MemoryTable, configuration: str = PLAIN) -> None:
-        self.table = table
-        self.said: list[tuple[str, ServerName, Mapping[str, object]]] = []
-        self.balancer = Balancer(table, lambda told: None)
-        self.balancer.start(setup(configuration))
-        self.orders = self.made()
-
-    def made(self) -> Ordering:
-        return Ordering(self.balancer, Here(self.table), lambda *what: self.said.append(what))
-
-    @property
-    def weights(self) -> dict[Address, int]:
-        return {entry.server.address: entry.server.weight for entry in self.table.service(KEY).servers}
-
-    def connect(self, port: int, flags: TcpFlags = TcpFlags.SYN) -> Address | None:
-        verdict = self.table.packet(Packet(Protocol.TCP, CLIENT, port, VIP, 80, flags, 40, 0), 0.0)
-        return verdict.server.address if verdict.server else None
-
-    def left_at(self, address: Address) -> int:
-        return sum(
-            one.active + one.inactive for one in self.table.service(KEY).servers if one.server.address == address
-        )
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(30):
-            while not condition():
-                await asyncio.sleep(0.002)
-
-
-def play(
-    story: Callable[[World], Awaitable[None]], table: MemoryTable | None = None, configuration: str = PLAIN
-) -> None:
-    async def played() -> None:
-        world = World(table or MemoryTable(), configuration)
-        try:
-            await story(world)
-        finally:
-            await world.orders.close()
-            await world.balancer.stop()
-
-    asyncio.run(played())
 
 
 def test_a_drain_ends_when_the_last_connection_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:

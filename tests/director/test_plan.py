@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from director_making import KEY, NAME, PLAIN, A, service, setup
 from hypothesis import given
 from hypothesis import strategies as st
 
+from directrix.director import planning
+from directrix.director.memory import Memory, Remembered
 from directrix.director.plan import (
     ServerChange,
     ServiceChange,
@@ -155,3 +159,23 @@ def test_programs_read_the_values_before_and_after() -> None:
     assert service["after"]["scheduler"] == "wrr"
     assert (server["change"], server["object"], server["service"]["port"]) == ("edit", "server", 80)
     assert (server["before"]["weight"], server["after"]["weight"]) == (1, 5)
+
+
+def test_a_server_that_a_running_director_drains_first_is_marked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "directory", lambda: tmp_path)
+    table = MemoryTable()
+    carry_out(table, planning.plan(setup(PLAIN), table))
+    rest = service("10.0.0.2 80 { weight 2\n }", more="drain {\n}")
+    went = f"  {KEY}\n-   10.0.0.1:80 direct weight 1"
+    assert as_text(planning.plan(setup(rest), table)) == f"{went}\n"
+    changes = planning.plan(setup(rest), table, drains=True)
+    assert as_text(changes) == f"{went}, after it was drained\n"
+    assert as_objects(changes)[0]["drained"] is True
+    # One that is on its way out already, by a drain of its own.
+    leaving = {(NAME, "10.0.0.1:80"): setup(PLAIN).virtuals[NAME].real_servers[A, 80]}
+    Memory(tmp_path / "memory.json").keep(Remembered(leaving=leaving))
+    [change] = planning.plan(setup(rest.replace("drain {\n}", "")), table, drains=True)
+    assert isinstance(change, ServerChange)
+    assert change.drained

@@ -20,6 +20,7 @@ from directrix.keepalived.values import (
     AuthenticationType,
     Configuration,
     DnsCheck,
+    Drain,
     DrCheck,
     Fifo,
     FileCheck,
@@ -69,6 +70,7 @@ from directrix.keepalived.values import (
 )
 from directrix.lvs import Family, ForwardingMethod, Protocol, SchedulerFlags, Tunnel, TunnelFlags, TunnelType
 from directrix.lvs.addresses import family_of
+from directrix.lvs.budget import Budget, Rate
 from directrix.lvs.service import default_netmask
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
@@ -611,6 +613,9 @@ def virtual_servers(
         quorum_down=scripts,
         smtp_alert=booleans,
         inhibit_on_failure=booleans,
+        slow_start=seconds(),
+        drain=st.none() | drains(),
+        budget=st.none() | budgets(),
     )
     found["one_packet"] = found["protocol"] is Protocol.UDP and draw(booleans)
     found["engine"] = draw(st.sampled_from(["", "sip"])) if found["persistence"] else ""
@@ -657,6 +662,21 @@ def passive_healths(draw: Draw) -> PassiveHealth:
 
 
 @st.composite
+def drains(draw: Draw) -> Drain:
+    deadline = draw(st.none() | seconds())
+    return Drain(deadline=deadline, expire=deadline is not None and draw(booleans), udp_now=draw(booleans))
+
+
+@st.composite
+def budgets(draw: Draw) -> Budget:
+    rates = st.builds(Rate, st.integers(100, 10_000), st.sampled_from([1, 60, 3600]), st.integers(1, 1000))
+    service, source = draw(st.tuples(rates, st.none() | rates) | st.tuples(st.none(), rates))
+    if source is None:
+        return Budget(service)
+    return Budget(service, source, draw(st.integers(1, 32)), draw(st.integers(1, 128)))
+
+
+@st.composite
 def real_servers(
     draw: Draw, globals_: GlobalDefinitions, server: dict[str, Any], vip: dict[str, Any], files: list[str]
 ) -> RealServer:
@@ -671,6 +691,8 @@ def real_servers(
         notify_down=scripts,
         smtp_alert=booleans,
         alpha=booleans,
+        slow_start=seconds(),
+        drain=st.just(server["drain"]) | drains(),
     )
     found["lower_threshold"] = draw(st.integers(0, found["upper_threshold"]))
     if draw(booleans):

@@ -8,6 +8,7 @@ from directrix.keepalived import FaultyConfiguration, loads
 from directrix.keepalived.schema.server_words import SCHEDULERS
 from directrix.keepalived.values import (
     Configuration,
+    Drain,
     InitialState,
     PassiveHealth,
     RealServer,
@@ -16,6 +17,7 @@ from directrix.keepalived.values import (
     VrrpInstance,
 )
 from directrix.lvs import ForwardingMethod, Protocol
+from directrix.lvs.budget import Budget, Rate
 from directrix.scheduling import ALGORITHMS
 
 
@@ -234,6 +236,57 @@ def test_passive_health_that_makes_no_sense_is_refused(words: str, reason: str) 
     head = "virtual_server 10.0.0.1 80 {\nlb_algo rr\nlb_kind DR\nprotocol TCP\n"
     servers = "real_server 10.0.0.11 80 {\n}\nreal_server 10.0.0.12 80 {\n}\n"
     assert reason in refused(f"{head}{servers}passive_health {{\n{words}\n}}\n}}")
+
+
+def test_slow_start_and_drain_of_a_virtual_server_are_its_servers_unless_they_have_their_own() -> None:
+    found = virtual("slow_start 1m30s\ndrain {\ndeadline 10m\nthen expire\nudp leave\n}")
+    assert (found.slow_start, found.drain) == (90.0, Drain(deadline=600.0, expire=True, udp_now=True))
+    assert (found.real_servers[0].slow_start, found.real_servers[0].drain) == (found.slow_start, found.drain)
+    [server] = virtual("slow_start 90\ndrain {\ndeadline 10m\n}", server="slow_start 0\ndrain {\n}").real_servers
+    assert (server.slow_start, server.drain) == (0.0, Drain())
+    assert (virtual("").slow_start, virtual("").drain, virtual("").budget) == (0.0, None, None)
+
+
+def test_a_budget_has_the_words_and_the_defaults_of_the_command() -> None:
+    assert virtual("budget {\nrate 100\n}").budget == Budget(Rate(100, 1, 100))
+    found = virtual("budget {\nsource_rate 10/minute burst 30\nsource_prefix 24\nsource_prefix6 56\n}").budget
+    assert found == Budget(None, Rate(10, 60, 30), 24, 56)
+
+
+@pytest.mark.parametrize(
+    ("words", "place", "reason"),
+    [
+        ("slow_start soon", "5:12", "'soon' is no length of time"),
+        ("slow_start 400d", "5:12", "up to 366 days, not 400d"),
+        ("drain {\nthen expire\n}", "6:1", "then expire needs a deadline"),
+        ("drain {\nthen go\n}", "6:6", "'go' is no end of a drain; there are keep, expire"),
+        ("budget {\n}", "5:1", "a rate for the service, a source_rate for each source, or both"),
+        ("budget {\nrate 0\n}", "6:6", "rate 0: a rate is 1 to 10,000,000 a second"),
+        ("budget {\nrate 5/d\n}", "6:6", "a rate is COUNT, COUNT/s, COUNT/m or COUNT/h"),
+        ("budget {\nrate 5 bust 7\n}", "6:8", "behind a rate stands burst, not 'bust'"),
+        ("budget {\nsource_rate 1/h burst 300\n}", "6:23", "at 1/h it is at most 12"),
+        ("budget {\nrate 5\nsource_prefix 24\n}", "7:1", "source_prefix needs a source_rate"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_where_they_stand(words: str, place: str, reason: str) -> None:
+    head = "virtual_server 10.0.0.1 80 {\nlb_algo wrr\nlb_kind DR\nprotocol TCP\n"
+    found = refused(f"{head}{words}\nreal_server 10.0.0.11 80 {{\n}}\n}}")
+    assert f":{place}: " in found
+    assert reason in found
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "weight", "reason"),
+    [("rr", 10, "to the scheduler rr all weights above 0 are alike"), ("wrr", 1, "a weight of 1 can't grow")],
+)
+def test_a_slow_start_without_effect_is_told(scheduler: str, weight: int, reason: str) -> None:
+    text = (
+        f"virtual_server 10.0.0.1 80 {{\nlb_algo {scheduler}\nlb_kind DR\nprotocol TCP\n"
+        f"real_server 10.0.0.11 80 {{\nweight {weight}\nslow_start 10\n}}\n}}"
+    )
+    [told] = [str(fault) for fault in loads(text).warnings if "slow_start" in str(fault)]
+    assert ":7:1: " in told
+    assert reason in told
 
 
 def test_a_quorum_out_of_reach_and_too_much_hysteresis_are_corrected() -> None:

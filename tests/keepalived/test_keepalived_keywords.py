@@ -97,4 +97,7 @@ def test_keywords_have_one_of_three_states() -> None:
     assert states == set(State)
     ours = {row.keyword.name for row in rows() if row.state is State.OURS}
     passive = {"passive_health", "out_below", "back_above", "sample", "most_out", "hold", "hold_most"}
-    assert ours == {"DR_CHECK", "AGENT_CHECK", "smtp_tls", "smtp_user", "smtp_password", *passive}
+    drain = {"drain", "deadline", "then", "udp"}
+    budget = {"budget", "rate", "source_rate", "source_prefix", "source_prefix6"}
+    mail = {"smtp_tls", "smtp_user", "smtp_password"}
+    assert ours == {"DR_CHECK", "AGENT_CHECK", "slow_start", *mail, *passive, *drain, *budget}

@@ -67,6 +67,12 @@ def test_what_a_director_s_checks_found_has_a_column_and_servers_they_took_out_h
     ]
 
 
+def test_a_weight_on_its_way_up_is_told_whoever_has_it_grow() -> None:
+    for checked in (Checked(True, growing=True), Checked(True, "admit")):
+        shown = take(busy(), {}, 1.0, "12:00:00", checked={(str(HTTP), "10.0.0.11:80"): checked})
+        assert [line.split()[1] for line in text(Model(), shown=shown) if "10.0.0.11:80" in line] == ["grow"]
+
+
 @pytest.mark.parametrize("columns", [20, 40, 79, 80, 81, 132, 300])
 @pytest.mark.parametrize("height", [1, 3, 6, 24])
 @pytest.mark.parametrize("model", [Model(), Model(help=True), Model(filter="nobody"), Model(message="x" * 400)])

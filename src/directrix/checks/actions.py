@@ -65,4 +65,13 @@ class TellQuorum:
     stopping: bool = False
 
 
-Action = Add | Remove | SetWeight | TellServer | TellQuorum
+@dataclass(frozen=True, slots=True)
+class TellGrowth:
+    """A real server's weight begins to grow, over so many seconds to this weight, or has grown to it (None)."""
+
+    server: ServerKey
+    weight: int
+    over: float | None = None
+
+
+Action = Add | Remove | SetWeight | TellServer | TellQuorum | TellGrowth

@@ -20,6 +20,10 @@ Ours alone:
 - Quorum is a matter of checks: a server counts with the weight that they give it, whatever the operator does with it.
   Taking a server out for an hour is no failure, and brings no sorry server. Only if that leaves nobody to take new
   connections, quorum is lost.
+- With `slow_start` the weight of a server that comes, or comes back, **grows**: when a failing check, an order or
+  weight 0 has kept it from new connections, or a reload has added it. What it grows to may change on the way. For the
+  quorum it counts with its full weight. Servers that are there at the start have served before, and an operator who
+  says a weight means it at once: these don't grow.
 
 Changes come in the order in which they must be done: with quorum lost the real servers leave before the sorry server
 comes, with quorum gained it leaves before they come.
@@ -27,13 +31,18 @@ comes, with quorum gained it leaves before they come.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight, TellQuorum, TellServer
+from directrix.checks.actions import Action, Add, Remove, ServerKey, SetWeight, TellGrowth, TellQuorum, TellServer
+from directrix.checks.growth import Growth
 from directrix.checks.outcome import Outcome, Standing
 from directrix.checks.pool_members import Checker, Member, new_member
 from directrix.checks.pool_values import CheckerView, PoolSettings, ServerSettings, ServerView, check_weight
+from directrix.checks.steps import Steps
+
+MOST_STEPS = 20
+"""So many weights that grow are set at a time: thousands may grow at once, and each takes its time at the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,7 @@ class Pool:
         """The sorry server is in use."""
         self._servers: dict[ServerKey, Member] = {}
         self._table: dict[ServerKey, _Entry] = {}
+        self._growing = Steps()
         self._weight = self._serving = 0
         """The weights of all alive, and how many of them take new connections: kept up to date, since a pool may be
         large, and a check's result is to be in the table soon."""
@@ -81,6 +91,7 @@ class Pool:
             checker.hear(outcome.weight, outcome.standing)
         for server in self._servers.values():
             server.alive = server.fit
+            self._warm(server, now)
         self._count_all()
         return self._settle() + self._weigh_quorum(now, starting=True)
 
@@ -121,7 +132,35 @@ class Pool:
         check_weight(weight)
         server = self._servers[key]
         before, server.held = server.footing, weight
+        if weight is not None:
+            server.growth, server.cold = None, server.cold and not weight
         return self._changed(server, before, now)
+
+    def resume(self, growing: Mapping[ServerKey, Growth], now: float) -> list[Action]:
+        """Go on with slow starts that went on before the daemon was started again; those of nobody are left out."""
+        actions: list[Action] = []
+        for key in growing.keys() & self._servers.keys():
+            server = self._servers[key]
+            before, server.growth = server.footing, growing[key].at_pace(server.settings.slow_start, now)
+            actions += self._changed(server, before, now)
+        return actions
+
+    def grow(self, now: float) -> list[Action]:
+        """Time has passed: weights that grow have grown. Many at a time take their turns: `next_step` is now then."""
+        actions: list[Action] = []
+        for key in self._growing.take(now, MOST_STEPS):
+            server = self._servers[key]
+            actions += self._changed(server, server.footing, now)
+        return actions
+
+    def next_step(self) -> float | None:
+        """When to call `grow` next; None while no weight grows."""
+        return self._growing.first()
+
+    def growing(self) -> dict[ServerKey, Growth]:
+        """The slow starts that go on."""
+        growing = {key: self._servers[key].growth for key in self._growing.servers}
+        return {key: growth for key, growth in growing.items() if growth is not None}
 
     def stop(self, now: float) -> list[Action]:
         """Empty the table. With omega, all that were up are told of as down."""
@@ -131,6 +170,7 @@ class Pool:
             if key in self._servers and not entry.sorry:
                 actions += self._leave(self._servers[key], now, tell=self.settings.omega, stopping=True)
         self._table = {}
+        self._growing = Steps()
         self.quorum_up, self.quorum_since, self.sorry_in = False, now, False
         if self.settings.omega:
             threshold = self.settings.quorum - self.settings.hysteresis
@@ -144,7 +184,7 @@ class Pool:
         new checker in alpha mode doesn't take down a server that is alive: its first result decides.
         """
         old, self.settings = self._servers, settings
-        self._servers = {one.key: old.get(one.key) or new_member(one, now) for one in settings.servers}
+        self._servers = {one.key: old.get(one.key) or new_member(one, now, cold=True) for one in settings.servers}
         if settings.sorry is None:
             self.sorry_in = False
         told: list[Action] = []
@@ -154,6 +194,10 @@ class Pool:
         for configured in settings.servers:
             if configured.key in old:
                 told += self._resettle(self._servers[configured.key], configured, now)
+        for gone in self._growing.servers - self._servers.keys():
+            self._growing.drop(gone)
+        for server in self._servers.values():
+            told += self._warm(server, now)
         self._count_all()
         return self._settle() + told + self._weigh_quorum(now)
 
@@ -180,6 +224,8 @@ class Pool:
             server.quiesced,
             server.since,
             checkers,
+            server.full_weight,
+            server.growth,
         )
 
     def checker(self, key: ServerKey, name: str) -> CheckerView:
@@ -197,10 +243,20 @@ class Pool:
     def _changed(self, server: Member, before: tuple[int, int, bool], now: float) -> list[Action]:
         """After a checker or the operator changed something."""
         told: list[Action] = [self._turn(server, now)] if server.fit != server.alive else []
+        told += self._warm(server, now)
         if not told and server.footing == before:
             return []
         self._count(server)
         return [*self._settle_one(server), *told, *self._weigh_quorum(now)]
+
+    def _warm(self, server: Member, now: float) -> list[Action]:
+        """A server's slow start, after something about it has changed, or time has passed."""
+        before, grown, key = server.growth, server.warm(now), server.settings.key
+        if server.growth is None:
+            self._growing.drop(key)
+            return [TellGrowth(key, server.weight)] if grown else []
+        self._growing.put(key, server.growth.next_step(now, server.full_weight))
+        return [] if before is not None else [TellGrowth(key, server.full_weight, server.growth.over)]
 
     def _count(self, server: Member) -> None:
         before, server.counted = server.counted, (0, 0)
@@ -234,6 +290,8 @@ class Pool:
     def _resettle(self, server: Member, settings: ServerSettings, now: float) -> list[Action]:
         """A server goes on by other settings."""
         server.settings = settings
+        if server.growth is not None:
+            server.growth = server.growth.at_pace(settings.slow_start, now)
         old, server.checkers = server.checkers, {}
         for checker in settings.checkers:
             known = old.get(checker.name) or Checker(checker, server.alive or not checker.alpha, now)

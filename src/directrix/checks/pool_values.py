@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from directrix.checks.actions import ServerKey
+from directrix.checks.growth import Growth
 from directrix.checks.outcome import Standing
 
 HEAVIEST = 2147483647
@@ -36,12 +37,13 @@ class CheckerSettings:
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """A real server as configured. `inhibit`: inhibit_on_failure."""
+    """A real server as configured. `inhibit`: inhibit_on_failure. `slow_start`: seconds; 0 for none."""
 
     key: ServerKey
     weight: int = 1
     inhibit: bool = False
     checkers: tuple[CheckerSettings, ...] = ()
+    slow_start: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ class ServerView:
         held: the operator's weight; None if checks decide.
         quiesced: it is kept in the table with weight 0.
         since: when `alive` last changed.
+        full_weight: what weight it has when it has grown.
+        growth: its weight grows to that; None if it has it.
     """
 
     alive: bool
@@ -103,3 +107,5 @@ class ServerView:
     quiesced: bool
     since: float
     checkers: Mapping[str, CheckerView]
+    full_weight: int
+    growth: Growth | None

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from directrix.cli.server_words import describe_server, duration
 
@@ -70,12 +70,12 @@ def _by_director(remote: Remote, args: argparse.Namespace) -> int:
     else:
         remote.admit(args.over, args.weight)
     telling, began = _Telling(args.json), time.monotonic()
-    found, order = remote.look(), None
+    found = remote.look()
     try:
         with ending_in_order():
-            while found and (order := found["order"]) and order["kind"] == "admit":
+            while growing := _growing(found):
                 if telling.told != found["weight"]:
-                    telling.tell(found["weight"], order["target"], order["elapsed"])
+                    telling.tell(found["weight"], growing["target"], growing["elapsed"])
                 time.sleep(_LOOK_SECONDS)
                 found = remote.look()
     except Terminated as terminated:
@@ -84,7 +84,7 @@ def _by_director(remote: Remote, args: argparse.Namespace) -> int:
     if not found:
         print(f"directrix admit: {remote} is not configured any more", file=sys.stderr)
         return REFUSED
-    if order is not None and order["kind"] == "drain":
+    if found["order"] is not None and found["order"]["kind"] == "drain":
         print(f"directrix admit: somebody drains {remote} meanwhile", file=sys.stderr)
         return REFUSED
     if telling.told != found["weight"]:
@@ -93,13 +93,22 @@ def _by_director(remote: Remote, args: argparse.Namespace) -> int:
     return 0
 
 
+def _growing(found: dict[str, Any]) -> dict[str, Any] | None:
+    """How far a weight has grown, by the operator's order or by the configuration's `slow_start`; None: it doesn't."""
+    if not found:
+        return None
+    order: dict[str, Any] | None = found["order"]
+    return order if order and order["kind"] == "admit" else found["growing"]
+
+
 def _by_table(key: ServiceKey, address: Address, port: int, make: str, args: argparse.Namespace) -> int:
     from contextlib import closing
 
     from directrix.cli.server_words import server_in_words
     from directrix.draining.remembering import weights_here
-    from directrix.draining.returning import LEVELLERS, admit, target_weight
+    from directrix.draining.returning import admit, target_weight
     from directrix.lvs.addresses import endpoint
+    from directrix.lvs.slow_start import LEVELLERS
     from directrix.system.signals import Terminated, ending_in_order
     from directrix.table.opening import open_table
 

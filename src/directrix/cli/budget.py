@@ -139,16 +139,11 @@ def _rate(rate: Rate) -> str:
 
 def as_object(key: ServiceKey, state: BudgetState) -> dict[str, object]:
     """A service's budget as plain data; rates are a second's."""
-    from directrix.lvs.objects import key_object
+    from directrix.lvs.objects import budget_object, key_object
 
-    budget = state.budget
-
-    def rate(given: Rate | None) -> dict[str, object] | None:
-        return None if given is None else {"rate": given.count / given.period, "burst": given.burst}
-
-    service, source = rate(budget.service), rate(budget.source)
-    if service is not None:
-        service |= {"left": state.left, "refused": state.over}
-    if source is not None:
-        source |= {"prefix4": budget.prefix4, "prefix6": budget.prefix6, "refused": state.source_over}
-    return {**key_object(key), "budget": service, "source_budget": source}
+    found = budget_object(state.budget)
+    if found["budget"] is not None:
+        found["budget"] |= {"left": state.left, "refused": state.over}
+    if found["source_budget"] is not None:
+        found["source_budget"] |= {"refused": state.source_over}
+    return {**key_object(key), **found}

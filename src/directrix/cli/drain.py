@@ -31,7 +31,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Set a real server's weight to 0, so that it gets no new connections, and show what is left of those it has, "
         "until none is or time is up. Exit status 3 if connections are left then. Where a director runs (`directrix "
-        "run`) that looks after the server, it does it, and its checks leave the weight alone."
+        "run`) that looks after the server, it does it, and its checks leave the weight alone; without further options "
+        "it is drained as `drain` in the configuration says, if there is one."
     )
     describe_server(parser)
     parser.add_argument("--deadline", type=duration, metavar="TIME", help="wait no longer than this: 90s, 10m, 1h30m")
@@ -136,7 +137,7 @@ def _by_director(remote: Remote, args: argparse.Namespace) -> int:
             telling = _Telling(args.json)
             last, expired = remote.watch(telling.tell, time.sleep)
             telling.end()
-            ended = expired if last.stage is Stage.TIME_UP and args.then == _EXPIRE else None
+            ended = expired if last.stage is Stage.TIME_UP and (expired or args.then == _EXPIRE) else None
             return _over(str(remote), last, ended, as_json=args.json)
     except Refused as refused:
         return _refused(str(refused))
@@ -151,8 +152,8 @@ def _by_director(remote: Remote, args: argparse.Namespace) -> int:
 def _over(name: str, last: Progress, expired: int | None, *, as_json: bool) -> int:
     """Say how it ended. `expired`: connections that were ended at the deadline, None if they weren't to be."""
     from directrix.draining.course import Stage
-    from directrix.draining.durations import write_duration
     from directrix.draining.telling import connections_in_words
+    from directrix.lvs.durations import write_duration
 
     if last.stage is Stage.REMOVED:
         return _refused(f"somebody has removed {name} meanwhile")

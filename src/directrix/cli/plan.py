@@ -34,6 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """Exit status: 0 if nothing would change, 1 if something would, 2 if it can't be told."""
     from contextlib import closing
 
+    from directrix.director import places
     from directrix.director.plan import as_objects, as_text
     from directrix.director.planning import plan
     from directrix.director.refusal import Refused
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         return EXIT_TROUBLE
     with closing(open_table(create=False)) as table:
         try:
-            changes = plan(setup, table, keep_others=args.keep_others)
+            changes = plan(setup, table, keep_others=args.keep_others, drains=places.is_running())
         except Refused as refused:
             tell_reasons("plan", refused)
             return EXIT_TROUBLE

@@ -100,7 +100,7 @@ def server_in_words(key: ServiceKey, address: Address, port: int) -> str:
 
 def duration(text: str) -> float:
     """A length of time, for argparse."""
-    from directrix.draining.durations import read_duration
+    from directrix.lvs.durations import read_duration
 
     try:
         return read_duration(text)

@@ -81,8 +81,10 @@ def services_lines(found: list[dict[str, Any]]) -> list[str]:
         weight = f"weight {service['live_weight']} of {service['quorum']} needed"
         sorry = f", sorry server {service['sorry_server']} in use" if service["sorry_in_use"] else ""
         lines.append(f"  {service['name']} {service['scheduler']}: {quorum}, {weight}{sorry}")
+        budget = budget_words(service)
+        lines += [f"    budget {budget}"] if budget else []
         for server in service["servers"]:
-            words = ["up" if server["alive"] else "DOWN", f"weight {server['weight']}"]
+            words = ["leaving" if server["leaving"] else "up" if server["alive"] else "DOWN", weight_words(server)]
             if server["order"] is not None:
                 words.append(order_words(server["order"]))
             elif server["quiesced"]:
@@ -95,6 +97,26 @@ def services_lines(found: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def weight_words(server: dict[str, Any]) -> str:
+    """A weight, and how far it has grown."""
+    from directrix.lvs.durations import write_duration
+
+    growing = server["growing"]
+    if growing is None:
+        return f"weight {server['weight']}"
+    return f"weight {server['weight']} of {growing['target']}, growing, {write_duration(growing['left'])} left"
+
+
+def budget_words(service: dict[str, Any]) -> str:
+    """How many new connections there may be; empty for as many as there are."""
+    words = []
+    if (rate := service["budget"]) is not None:
+        words.append(f"{rate['rate']:g} a second, {rate['burst']} at once")
+    if (rate := service["source_budget"]) is not None:
+        words.append(f"{rate['rate']:g} a second, {rate['burst']} at once for each source")
+    return "; ".join(words)
+
+
 def _failing(check: dict[str, Any]) -> str:
     if not check["up"]:
         said = _plain(check["last"]["detail"]) if check["last"] else "has not run yet"
@@ -104,12 +126,12 @@ def _failing(check: dict[str, Any]) -> str:
 
 def order_words(order: dict[str, Any]) -> str:
     """What the operator has ordered, and how far it is."""
-    from directrix.draining.durations import write_duration
+    from directrix.lvs.durations import write_duration
 
     match order["kind"]:
         case "drain" if not order["ended"]:
             left = order["progress"]["connections"] if order["progress"] else None
-            known = "" if left is None else f", {left} connections left"
+            known = "" if left is None else f", {left} connection{'' if left == 1 else 's'} left"
             limit = "" if order["seconds"] is None else f" of {write_duration(order['seconds'])}"
             return f"draining for {write_duration(order['elapsed'])}{limit}{known}"
         case "drain" if order["ended"] == "time_up":

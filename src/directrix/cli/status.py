@@ -73,17 +73,21 @@ def checked_lines(checked: Mapping[tuple[str, str], Checked]) -> list[str]:
     """The same for people: how many are well, and each one that isn't, with its last results."""
     if not checked:
         return []
-    bad = {name: one for name, one in checked.items() if not one.alive or one.ordered}
+    bad = {name: one for name, one in checked.items() if not one.alive or one.ordered or one.growing}
     text = ["Checks", f"  {sum(one.alive for one in checked.values()):,} of {len(checked):,} real servers are well"]
     for (service, server), one in bad.items():
         said = [f"{check.name} {_marks(check)}: {_plain(check.detail)}" for check in one.checks if not check.up]
-        said += (
-            [{"weight": "weight set", "drain": "drained", "admit": "admitted"}[one.ordered] + " by the operator"]
-            if one.ordered
-            else []
-        )
+        if one.leaving:
+            said.append("no longer configured; it is drained, and goes then")
+        elif one.ordered:
+            said.append(f"{_ORDERED[one.ordered]} by the operator")
+        if one.growing:
+            said.append(f"growing to weight {one.growing}")
         text.append(f"  {service} -> {server}: {'; '.join(said)}")
     return text
+
+
+_ORDERED = {"weight": "weight set", "drain": "drained", "admit": "admitted"}
 
 
 def _marks(check: Check) -> str:
@@ -105,6 +109,8 @@ def checked_objects(checked: Mapping[tuple[str, str], Checked]) -> list[dict[str
             "alive": one.alive,
             "quiesced": one.quiesced,
             "ordered": one.ordered or None,
+            "leaving": one.leaving,
+            "growing_to": one.growing,
             "checks": [
                 {"name": check.name, "up": check.up, "detail": check.detail, "recent": list(check.recent)}
                 for check in one.checks

@@ -108,6 +108,7 @@ def _checked() -> dict[tuple[str, str], Checked]:
             one.ordered,
             f"{one.failing.name}: {one.failing.detail}" if one.failing else "",
             (one.failing or one.checks[0]).recent if one.checks else (),
+            one.growing is not None,
         )
         for name, one in found.items()
     }

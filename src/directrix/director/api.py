@@ -156,7 +156,10 @@ class Api:
         if not isinstance(udp_now, bool):
             raise _Wrong(400, "udp_now is true or false")
         name = self._named(body)
-        await self._director.orders.drain(name, seconds, expire=then == "expire", udp_now=udp_now)
+        expire, configured = then == "expire", self._director.balancer.drain(name)
+        if configured is not None and not body.keys() & {"seconds", "then", "udp_now"}:
+            seconds, expire, udp_now = configured.deadline, configured.expire, configured.udp_now
+        await self._director.orders.drain(name, seconds, expire=expire, udp_now=udp_now)
         return self._ordered(name)
 
     async def _admit(self, request: Request) -> Response:
@@ -174,7 +177,7 @@ class Api:
     def _ordered(self, name: ServerName) -> Response:
         view = self._director.balancer.server(name)
         told = {"service": name[0], "server": endpoint(*name[1]), "weight": view.weight, "held_weight": view.held}
-        return JSONResponse({**told, "order": views.order(self._director, name)})
+        return JSONResponse({**told, "growing": views.growing(view), "order": views.order(self._director, name)})
 
     def _named(self, body: dict[str, Any]) -> ServerName:
         """The real server a request is about: by the names that `/v1/services` has, or those of the table's entries."""

@@ -13,16 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
-from directrix.checks.actions import Action, ServerKey, TellQuorum, TellServer
+from directrix.checks.actions import Action, ServerKey, TellGrowth, TellQuorum, TellServer
 from directrix.checks.checker import AnyChecker
 from directrix.checks.course import Progress
 from directrix.checks.dr_wire import Wires
 from directrix.checks.engine import Engine, Report
-from directrix.checks.file_check import FileCheck, FileChecker
 from directrix.checks.history import History
-from directrix.checks.outcome import Outcome
 from directrix.checks.pool import Pool
 from directrix.checks.pool_values import ServerView
 from directrix.checks.registry import checker
@@ -30,17 +28,20 @@ from directrix.checks.settings import Timing
 from directrix.director.checkers import Checking
 from directrix.director.in_force import InForce
 from directrix.director.keeper import Keeper
+from directrix.director.leaving import Leaving, leaving_order, newly_leaving, still_leaving, with_leaving
 from directrix.director.memory import Belief, Memory, Remembered
 from directrix.director.orders import Order, clock
 from directrix.director.passive import Figures, PassiveHealth, PassiveWatcher
 from directrix.director.plan import Change, WantedService
 from directrix.director.refusal import Refused
+from directrix.director.remembering import Recall, names, to_remember
 from directrix.director.setup import Setup
 from directrix.director.table_work import handshakes
 from directrix.director.told import Checked, CheckName, Told
 from directrix.director.virtual import ServerName, Virtual
+from directrix.director.waking import Waking
 from directrix.health.rule import Rule
-from directrix.keepalived.values import FlushOnStop, LvsTimeouts
+from directrix.keepalived.values import Drain, FlushOnStop, LvsTimeouts, RealServer
 from directrix.lvs import ServiceKey, TableError, Timeouts, endpoint
 from directrix.table.interface import Table
 
@@ -48,6 +49,13 @@ _log = logging.getLogger("directrix.director")
 
 _MEND = 1.0
 """Seconds between two looks whether what the table refused can be done now."""
+
+
+Noted = Callable[[str, ServerName, Mapping[str, object]], None]
+"""Is told what has happened to whom, with what else there is to say."""
+
+_STEP = 0.05
+"""Seconds from one step of a pool's weights that grow to the next, at least."""
 
 
 class NoSuchServer(LookupError):
@@ -65,6 +73,7 @@ class Balancer:
         *,
         keep_others: bool = False,
         checked: Callable[[Checked], None] = lambda checked: None,
+        noted: Noted = lambda what, name, more: None,
         handshakes: Callable[[Sequence[ServiceKey]], Awaitable[Figures | None]] | None = None,
     ) -> None:
         """Nothing happens yet.
@@ -75,6 +84,7 @@ class Balancer:
             memory: what outlives the process; None to do without.
             keep_others: services that are in no configuration of ours are somebody else's and stay.
             checked: is called with each result of a check, after the table has followed.
+            noted: is called with what else happens to a real server: its weight grows, it is on its way out.
             handshakes: reads those of some services, for passive health; None to ask the table itself.
         """
         self.pools: dict[str, Pool] = {}
@@ -83,12 +93,16 @@ class Balancer:
         self.in_force = InForce(table)
         self._told = told
         self._checked = checked
+        self.noted = noted
+        self.leaving: dict[ServerName, RealServer] = {}
+        """Servers that the configuration has no more, while they are drained."""
         self._keeper = None if memory is None else Keeper(memory, self._to_remember)
         self._beliefs: dict[tuple[str, str, str], Belief] = {}
         self._keep_others = keep_others
         self._own: frozenset[ServiceKey] = frozenset()
         self._resting: dict[CheckName, bool] = {}
         self._mending: asyncio.TimerHandle | None = None
+        self._growing = Waking(self._grow)
         self.passive = PassiveHealth(handshakes or self._handshakes, self.server, self.places)
         self._judging: asyncio.Task[None] | None = None
 
@@ -104,20 +118,20 @@ class Balancer:
         loop = asyncio.get_running_loop()
         self.wires = Wires()
         made = self._made(dict(self._checks(setup)))
-        self.setup = setup
         self.engine = Engine(self._hear)
         remembered = self._keeper.memory.recall() if self._keeper is not None else Remembered()
         self._own = remembered.services
-        self.orders = {
-            (virtual.name, key): remembered.orders[virtual.name, endpoint(*key)]
-            for virtual in setup.virtuals.values()
-            for key in virtual.real_servers
-            if (virtual.name, endpoint(*key)) in remembered.orders
-        }
+        self.in_force.budgets = remembered.budgets
+        recall = Recall(remembered)
+        self.leaving = recall.leaving(setup)
+        self._configured, self.setup = setup, with_leaving(setup, self.leaving)
+        setup = self.setup
+        self.orders = recall.orders(_servers(setup), self.leaving)
+        self._order_leaving(self.leaving)
         flush = setup.configuration.globals.lvs_flush
         actions: list[tuple[Virtual, list[Action]]] = []
         for virtual in setup.virtuals.values():
-            actions.append((virtual, self._new_pool(virtual, remembered, loop.time())))
+            actions.append((virtual, self._new_pool(virtual, recall, loop.time())))
         changes = self.in_force.have(list(self._wanted()), (lambda key: True) if flush else self._ours)
         self._own = setup.keys
         self._set_timeouts()
@@ -125,8 +139,9 @@ class Balancer:
         for virtual, done in actions:
             self._tell(virtual, done)
         for name, one in made.items():
-            self._begin(name, one, remembered.beliefs.get(_names(name)))
+            self._begin(name, one, remembered.beliefs.get(names(name)))
         self._judging = asyncio.create_task(self.passive.run())
+        self._watch_growing()
         self._remember()
         return changes
 
@@ -145,19 +160,31 @@ class Balancer:
             progress[name] = self.engine.progress(name)
             await self.engine.remove(name)
             self._resting.pop(name, None)
-        self.setup = setup
+        # From here on nothing waits: nobody on his way out can go in between.
+        staying = still_leaving(self.leaving, setup)
+        going = newly_leaving(self._configured, setup, self._stands)
+        down = [name for name in going if self.server(name).alive]
+        back = self.leaving.keys() & frozenset(_servers(setup))
+        self._configured, self.leaving = setup, staying | going
+        setup = self.setup = with_leaving(setup, self.leaving)
         self._own |= setup.keys
+        for virtual_name, key in back:
+            del self.orders[virtual_name, key]
+            self.pools[virtual_name].hold(key, None, now)
         actions: list[tuple[Virtual, list[Action]]] = []
         for gone in [name for name in self.pools if name not in setup.virtuals]:
             actions.append((before.virtuals[gone], self.pools.pop(gone).stop(now)))
         for virtual in setup.virtuals.values():
             pool = self.pools.get(virtual.name)
             if pool is None:
-                actions.append((virtual, self._new_pool(virtual, Remembered(), now)))
+                actions.append((virtual, self._new_pool(virtual, Recall(Remembered()), now)))
             else:
                 actions.append((virtual, pool.reload(setup.pool_settings(virtual), now)))
-        configured = {(virtual.name, key) for virtual in setup.virtuals.values() for key in virtual.real_servers}
-        self.orders = {name: order for name, order in self.orders.items() if name in configured}
+        self._order_leaving(going)
+        for virtual_name, key in going:
+            self.pools[virtual_name].hold(key, 0, now)
+        servers = frozenset(_servers(setup))
+        self.orders = {name: order for name, order in self.orders.items() if name in servers}
         self._beliefs = dict(self._believed())
         try:
             changes = self.in_force.have(list(self._wanted()), self._ours)
@@ -167,6 +194,8 @@ class Balancer:
             self._watch_astray()
             for virtual, done in actions:
                 self._tell(virtual, done, before)
+            self._tell_leaving(going, down, back)
+            self._watch_growing()
             for name, one in made.items():
                 known = progress.get(name)
                 self._begin(name, one, Belief(known.up) if known is not None and known.has_run else None)
@@ -178,6 +207,7 @@ class Balancer:
         if self._judging is not None:
             self._judging.cancel()
         await self.engine.close()
+        self._growing.close()
         self.wires.close()
         if self._mending is not None:
             self._mending.cancel()
@@ -226,6 +256,12 @@ class Balancer:
         virtual = self.setup.virtuals.get(name[0])
         return [] if virtual is None or name[1] not in virtual.real_servers else list(virtual.places(name[1]))
 
+    def drain(self, name: ServerName) -> Drain | None:
+        """How a real server is drained by the configuration, if it is."""
+        virtual = self.setup.virtuals.get(name[0])
+        server = None if virtual is None else virtual.real_servers.get(name[1])
+        return None if server is None else server.drain
+
     def order(self, name: ServerName, order: Order | None) -> None:
         """The operator's order for a real server from now on; None lets configuration and checks decide again.
 
@@ -243,6 +279,17 @@ class Balancer:
             self.orders[name] = order
         self._follow(virtual, actions)
         self._tell(self.setup.virtuals[virtual], actions)
+        self._remember()
+
+    def part(self, name: ServerName) -> None:
+        """A server that was on its way out goes."""
+        pool, virtual = self.pools[name[0]], self.setup.virtuals[name[0]]
+        setup = with_leaving(self._configured, {one: server for one, server in self.leaving.items() if one != name})
+        actions = pool.reload(setup.pool_settings(setup.virtuals[name[0]]), asyncio.get_running_loop().time())
+        self._follow(name[0], actions)
+        self._tell(virtual, actions)
+        del self.leaving[name], self.orders[name]
+        self.setup = setup
         self._remember()
 
     def suspend(self, away: Callable[[Virtual], bool]) -> None:
@@ -270,8 +317,8 @@ class Balancer:
             self._follow(virtual, actions)
             known = pool.checker(server, check)
             belief = Belief(known.up, known.adds)
-            if self._beliefs.get(_names((virtual, server, check))) != belief:
-                self._beliefs[_names((virtual, server, check))] = belief
+            if self._beliefs.get(names((virtual, server, check))) != belief:
+                self._beliefs[names((virtual, server, check))] = belief
                 self._remember()
         self._log_result((virtual, server, check), report)
         if actions:
@@ -283,12 +330,48 @@ class Balancer:
         if actions:
             self.in_force.adjust(self.setup.virtuals[name].adjusted(actions))
             self._watch_astray()
+            self._watch_growing(name)
+
+    def _grow(self, name: str) -> None:
+        if name in self.pools:
+            actions = self.pools[name].grow(asyncio.get_running_loop().time())
+            self._follow(name, actions)
+            self._tell(self.setup.virtuals[name], actions)
+            self._watch_growing(name)
+
+    def _watch_growing(self, *names: str) -> None:
+        now = asyncio.get_running_loop().time()
+        for name in names or tuple(self.pools):
+            due = self.pools[name].next_step()
+            self._growing.at(name, None if due is None else max(due, now + _STEP))
+
+    def _stands(self, name: ServerName) -> bool:
+        return name[0] in self.pools and self.server(name).in_table
+
+    def _order_leaving(self, leaving: Leaving) -> None:
+        for name, server in leaving.items():
+            self.orders[name] = leaving_order(server, self.orders.get(name), clock())
+
+    def _tell_leaving(self, going: Leaving, down: Iterable[ServerName], back: Iterable[ServerName]) -> None:
+        """One on its way out is told of as down when that begins, and as up if it comes back from there."""
+        for name in going:
+            order = self.orders[name]
+            self.noted("leaving", name, {"seconds": order.seconds, "then": "expire" if order.expire else "keep"})
+        up = [name for name in back if self.server(name).alive]
+        for turned, is_up in ((down, False), (up, True)):
+            for virtual, key in turned:
+                self._told(Told(self.setup.virtuals[virtual], TellServer(key, is_up)))
 
     def _tell(
         self, virtual: Virtual, actions: Iterable[Action], before: Setup | None = None, *, cause: str = ""
     ) -> None:
         for action in actions:
             match action:
+                case TellServer(key) if (virtual.name, key) in self.leaving:
+                    pass
+                case TellGrowth(key, weight, over):
+                    self.noted("grown" if over is None else "growing", (virtual.name, key), _growth(weight, over))
+                    self._remember()
                 case TellServer(key) if before is not None and key not in virtual.real_servers:
                     self._told(Told(before.virtuals[virtual.name], action))
                 case TellServer() | TellQuorum():
@@ -322,11 +405,10 @@ class Balancer:
         for name, _ in self._checks(self.setup):
             known = self.pools[name[0]].checker(name[1], name[2])
             if known.has_run:
-                yield _names(name), Belief(known.up, known.adds)
+                yield names(name), Belief(known.up, known.adds)
 
     def _to_remember(self) -> Remembered:
-        orders = {(virtual, endpoint(*key)): order for (virtual, key), order in self.orders.items()}
-        return Remembered(self._own, dict(self._beliefs), orders)
+        return to_remember(self._own, self._beliefs, self.orders, self.pools, self.leaving, self.in_force.budgets)
 
     # Small things
 
@@ -345,21 +427,14 @@ class Balancer:
     def _timing(self, name: CheckName) -> Timing:
         return next(check.timing for check in self.setup.checks[name[0], name[1]] if check.name == name[2])
 
-    def _new_pool(self, virtual: Virtual, remembered: Remembered, now: float) -> list[Action]:
+    def _new_pool(self, virtual: Virtual, recall: Recall, now: float) -> list[Action]:
         pool = self.pools[virtual.name] = Pool(self.setup.pool_settings(virtual))
-        known: list[tuple[ServerKey, str, Outcome]] = []
-        for key in virtual.real_servers:
-            for check in self.setup.checks[virtual.name, key]:
-                if isinstance(check.settings, FileCheck):
-                    known.append((key, check.name, FileChecker(check.settings).now()))
-                elif (belief := remembered.beliefs.get((virtual.name, endpoint(*key), check.name))) is not None:
-                    known.append((key, check.name, Outcome(belief.up, weight=belief.adds)))
-        actions = pool.start(now, known)
+        actions = pool.start(now, recall.outcomes(virtual, self.setup))
         for key in virtual.real_servers:
             order = self.orders.get((virtual.name, key))
             if order is not None:
                 actions += pool.hold(key, order.held(clock(), pool.server(key).checked_weight), now)
-        return actions
+        return actions + pool.resume(recall.growths(virtual), now)
 
     def _made(self, wanted: dict[CheckName, Checking]) -> dict[CheckName, tuple[AnyChecker, Timing]]:
         made: dict[CheckName, tuple[AnyChecker, Timing]] = {}
@@ -391,5 +466,11 @@ class Balancer:
             self.table.set_timeouts(Timeouts(wanted.tcp, wanted.tcp_fin, wanted.udp))
 
 
-def _names(name: CheckName) -> tuple[str, str, str]:
-    return name[0], endpoint(*name[1]), name[2]
+def _growth(weight: int, over: float | None) -> dict[str, object]:
+    return {"weight": weight} if over is None else {"weight": weight, "over": over}
+
+
+def _servers(setup: Setup) -> Iterator[ServerName]:
+    for virtual in setup.virtuals.values():
+        for key in virtual.real_servers:
+            yield virtual.name, key

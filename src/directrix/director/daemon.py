@@ -101,6 +101,7 @@ class Director:
             Memory(place / "memory.json"),
             keep_others=options.keep_others,
             checked=self.reporter.checked,
+            noted=self.reporter.noted,
             handshakes=lambda keys: self.at_table.do(handshakes, keys),
         )
         self.sync = SyncDaemons(table)

@@ -202,7 +202,7 @@ def _of_services(director: Director) -> Iterator[str]:
     quorums = [({"service": name}, float(pool.quorum_up)) for name, pool in pools]
     yield from family("directrix_quorum_up", "gauge", "Whether a virtual server has its quorum.", quorums)
 
-    def servers(value: Callable[[ServerView], bool]) -> Iterator[Sample]:
+    def servers(value: Callable[[ServerView], float]) -> Iterator[Sample]:
         for name, pool in pools:
             for settings in pool.settings.servers:
                 with suppress(KeyError):  # a reload may come in between
@@ -212,6 +212,18 @@ def _of_services(director: Director) -> Iterator[str]:
     yield from family("directrix_server_alive", "gauge", meaning, servers(lambda view: view.alive))
     meaning = "Whether a real server is kept from new connections by the operator, its agent or passive health."
     yield from family("directrix_server_quiesced", "gauge", meaning, servers(lambda view: view.quiesced))
+    meaning = "What weight a real server has when it has grown, by slow_start."
+    yield from family("directrix_server_full_weight", "gauge", meaning, servers(lambda view: view.full_weight))
+    yield from of_drains(director)
+
+
+def of_drains(director: Director) -> Iterator[str]:
+    """How many connections are left where servers are drained."""
+    going = [name for name, order in tuple(director.balancer.orders.items()) if order.kind == "drain"]
+    progress = [(name, director.orders.progress(name)) for name in going]
+    left = [(_server_labels(*name), float(seen.seen.left)) for name, seen in progress if seen is not None]
+    meaning = "Connections left at a real server that is drained."
+    yield from family("directrix_server_draining_connections", "gauge", meaning, left)
 
 
 _OF_CHECKS: tuple[tuple[str, str, str, Callable[[History, Result], float]], ...] = (

@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from directrix.checks.actions import ServerKey
+from directrix.director.budgeting import BudgetChange, budget_changes, budgets_of
 from directrix.director.plan import Change, ServerChange, WantedService, carry_out, make_plan
 from directrix.director.virtual import Adjusted
 from directrix.lvs import RealServer, ServiceKey, TableError, VirtualService
+from directrix.lvs.budget import Budget
 from directrix.lvs.errors import NoSuchService
 from directrix.lvs.state import ServiceState
 from directrix.table.interface import Table
@@ -42,6 +44,8 @@ class InForce:
         self._known: dict[ServiceKey, _Known] = {}
         self.astray: set[ServiceKey] = set()
         """Services that could not be made as they shall be; `mend` tries again."""
+        self.budgets: dict[ServiceKey, Budget] = {}
+        """Those that the configuration has given."""
 
     def have(self, wanted: Sequence[WantedService], ours: Callable[[ServiceKey], bool]) -> tuple[Change, ...]:
         """Make the whole table as wanted, whatever is there; of other services, delete those that are `ours`.
@@ -49,12 +53,16 @@ class InForce:
         Raises:
             TableError: the table refuses; it holds what could be made before that, and all is astray.
         """
-        changes = make_plan(self.table.services(), wanted, ours)
+        changes = make_plan(self.table.services(), wanted, ours, budgets_of(self.table), self.budgets)
         self._known = {
             want.service.key: _Known(want.service, {server.key: server for server in want.servers}) for want in wanted
         }
         self.astray = set(self._known)
+        self.budgets = {want.service.key: want.budget for want in wanted if want.budget is not None}
         carry_out(self.table, changes)
+        for change in changes:
+            if isinstance(change, BudgetChange) and change.by_hand and change.after is not None:
+                _log.warning("%s: the budget that was set by hand gives way to the configuration's", change.key)
         self.astray.clear()
         return changes
 
@@ -74,7 +82,7 @@ class InForce:
                     carry_out(self.table, changes)
                 except TableError as error:
                     _log.warning("%s is not as it was left (%s); it is put right", key, error)
-                    carry_out(self.table, make_plan(self._look(key), [known.wanted]))
+                    self._put_right(key, known)
                     self.astray.discard(key)
             except TableError as error:
                 _log.error("%s can't be made as it shall be: %s", key, error)
@@ -88,11 +96,16 @@ class InForce:
                 self.astray.discard(key)
                 continue
             try:
-                carry_out(self.table, make_plan(self._look(key), [known.wanted]))
+                self._put_right(key, known)
             except TableError:
                 continue
             _log.info("%s is as it shall be again", key)
             self.astray.discard(key)
+
+    def _put_right(self, key: ServiceKey, known: _Known) -> None:
+        carry_out(self.table, make_plan(self._look(key), [known.wanted]))
+        if key in self.budgets:
+            carry_out(self.table, budget_changes(budgets_of(self.table), {key: self.budgets[key]}, self.budgets))
 
     def _look(self, key: ServiceKey) -> list[ServiceState]:
         try:

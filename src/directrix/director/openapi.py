@@ -54,7 +54,12 @@ def _post(summary: str, schema: dict[str, Any], **more: dict[str, Any]) -> dict[
 _NAMED = {"service": {**_TEXT, "description": "its name"}, "server": {**_TEXT, "description": "address:port"}}
 _REFUSED = _gives("refused", _ref("Error"))
 _ORDERED = _object(
-    service=_TEXT, server=_TEXT, weight=_WHOLE, held_weight=_maybe(_WHOLE), order={"oneOf": [_ref("Order"), _NOTHING]}
+    service=_TEXT,
+    server=_TEXT,
+    weight=_WHOLE,
+    held_weight=_maybe(_WHOLE),
+    growing={"oneOf": [_ref("Growth"), _NOTHING]},
+    order={"oneOf": [_ref("Order"), _NOTHING]},
 )
 """How a real server stands after an order."""
 
@@ -96,6 +101,18 @@ _SCHEMAS: dict[str, Any] = {
         rate={**_maybe(_NUMBER), "description": "connections that went, a second"},
         remaining={**_maybe(_NUMBER), "description": "seconds, if it goes on so"},
     ),
+    "Growth": {
+        **_object(target=_WHOLE, elapsed=_NUMBER, seconds=_NUMBER, left=_NUMBER),
+        "description": "a weight on its way to its target, by slow_start: so many seconds of so many",
+    },
+    "Drain": {
+        **_object(seconds=_maybe(_NUMBER), then={**_TEXT, "enum": ["keep", "expire"]}, udp_now=_TRUTH),
+        "description": "how the configuration has a server drained that is taken out or quiesced",
+    },
+    "Rate": {
+        **_object(rate=_NUMBER, burst=_WHOLE, prefix4=_WHOLE, prefix6=_WHOLE),
+        "description": "new connections a second, and at once; of sources, which addresses are one",
+    },
     "Order": {
         **_object(
             kind={**_TEXT, "enum": [kind.value for kind in Kind]},
@@ -106,6 +123,7 @@ _SCHEMAS: dict[str, Any] = {
             ended={**_maybe(_TEXT), "description": "of a drain: null while it goes on"},
             left={**_WHOLE, "description": "of a drain: connections left when it ended"},
             expired={**_WHOLE, "description": "of a drain: connections ended at its deadline"},
+            leaves={**_TRUTH, "description": "of a drain: the configuration has the server no more, and it goes then"},
             progress={"oneOf": [_ref("Progress"), _NOTHING]},
             target={**_WHOLE, "description": "of an admission: what the weight grows to"},
         ),
@@ -122,6 +140,10 @@ _SCHEMAS: dict[str, Any] = {
         configured_weight=_WHOLE,
         held_weight={**_maybe(_WHOLE), "description": "by the operator"},
         quiesced=_TRUTH,
+        growing={"oneOf": [_ref("Growth"), _NOTHING]},
+        leaving={**_TRUTH, "description": "the configuration has it no more; it is drained, and goes then"},
+        slow_start={**_maybe(_NUMBER), "description": "seconds over which its weight grows as it comes"},
+        drain={"oneOf": [_ref("Drain"), _NOTHING]},
         order={"oneOf": [_ref("Order"), _NOTHING]},
         active=_WHOLE,
         inactive=_WHOLE,
@@ -138,6 +160,8 @@ _SCHEMAS: dict[str, Any] = {
         live_weight=_WHOLE,
         sorry_server=_maybe(_TEXT),
         sorry_in_use=_TRUTH,
+        budget={"oneOf": [_ref("Rate"), _NOTHING]},
+        source_budget={"oneOf": [_ref("Rate"), _NOTHING]},
         servers=_list(_ref("Server")),
     ),
     "Check": _object(
@@ -236,10 +260,13 @@ DOCUMENT: dict[str, Any] = {
             _asked("kind", _TEXT, "only these: check, server, quorum, vrrp, operator, director"),
         ),
         "/v1/servers/weight": _post("Set a real server's weight.", _ORDERED, weight=_WHOLE),
-        "/v1/servers/quiesce": _post("Give a real server no new connections.", _ORDERED),
+        "/v1/servers/quiesce": _post(
+            "Give a real server no new connections; one with a `drain` in the configuration is drained so.", _ORDERED
+        ),
         "/v1/servers/drain": _post(
             "The same, send clients that persistence keeps there elsewhere, and watch the connections until none is "
-            "left or the seconds are over. `order` tells how it stands, and an event how it ends.",
+            "left or the seconds are over. `order` tells how it stands, and an event how it ends. Without seconds, "
+            "then and udp_now it is drained as the configuration's `drain` says, if there is one.",
             _ORDERED,
             seconds=_maybe(_NUMBER),
             then={**_TEXT, "enum": ["keep", "expire"], "description": "what becomes of those left then"},

@@ -14,7 +14,8 @@ from dataclasses import replace
 
 from directrix.checks.pool_values import check_weight
 from directrix.director.at_table import AtTable
-from directrix.director.balancer import Balancer
+from directrix.director.balancer import Balancer, NoSuchServer
+from directrix.director.leaving import drain_order
 from directrix.director.orders import Kind, Order, clock
 from directrix.director.table_work import check_ending, end, see
 from directrix.director.virtual import ServerName
@@ -36,17 +37,22 @@ class Ordering:
         self._at_table = at_table
         self._happened = happened
         self._tasks: dict[ServerName, asyncio.Task[None]] = {}
+        self._begun: dict[ServerName, Order] = {}
         self._progress: dict[ServerName, Progress] = {}
 
     # What is ordered
 
     def weigh(self, name: ServerName, weight: int) -> None:
-        """Give a real server a weight, 0 to quiesce it.
+        """Give a real server a weight, 0 to quiesce it; one that has a `drain` in the configuration is drained so.
 
         Raises:
             NoSuchServer: there is none.
             ValueError: the weight is out of range.
         """
+        drain = self._balancer.drain(name) if not weight else None
+        if drain is not None:
+            self._begin_drain(name, drain_order(drain, clock()))
+            return
         self._order(name, Order(Kind.WEIGHT, clock(), weight))
         self._happened("weight set" if weight else "quiesced", name, {"weight": weight})
 
@@ -77,11 +83,9 @@ class Ordering:
         self._balancer.server(name)
         if expire or udp_now:
             await self._at_table.do(check_ending, self._balancer.places(name))
-        self._order(name, Order(Kind.DRAIN, clock(), seconds=seconds, expire=expire))
-        self._happened("draining", name, {"seconds": seconds, "then": "expire" if expire else "keep"})
-        if udp_now:
-            with suppress(TableError):  # what is gone meanwhile has no connections
-                await self._at_table.do(end, self._balancer.places(name), Protocol.UDP)
+        leaves = name in self._balancer.leaving
+        order = Order(Kind.DRAIN, clock(), seconds=seconds, expire=expire, udp_now=udp_now, leaves=leaves)
+        self._begin_drain(name, order)
 
     def admit(self, name: ServerName, over: float, weight: int | None = None) -> None:
         """Let a real server's weight grow over so many seconds, from what it is, to what it shall be.
@@ -106,7 +110,7 @@ class Ordering:
 
     def resume(self) -> None:
         """Go on with what was ordered before the director was killed, or before it read its configuration again."""
-        for name in [name for name in self._tasks if name not in self._balancer.orders]:
+        for name in [name for name in self._tasks if self._balancer.orders.get(name) != self._begun[name]]:
             self._end(name)
         for name, order in self._balancer.orders.items():
             if order.goes_on and name not in self._tasks:
@@ -125,7 +129,16 @@ class Ordering:
 
     # How it is done
 
+    def _begin_drain(self, name: ServerName, order: Order) -> None:
+        self._order(name, order)
+        self._happened("draining", name, {"seconds": order.seconds, "then": "expire" if order.expire else "keep"})
+
     def _order(self, name: ServerName, order: Order | None) -> None:
+        if name in self._balancer.leaving and not (order is not None and order.leaves):
+            raise NoSuchServer(
+                f"the configuration has no real server {endpoint(*name[1])} in virtual server {name[0]} any more, and "
+                "it is on its way out: put it back there and reload"
+            )
         self._balancer.order(name, order)
         self._end(name)
         if order is not None and order.goes_on:
@@ -133,18 +146,20 @@ class Ordering:
 
     def _begin(self, name: ServerName, order: Order) -> None:
         work = self._drain(name, order) if order.kind is Kind.DRAIN else self._grow(name, order)
+        self._begun[name] = order
         task = self._tasks[name] = asyncio.create_task(work)
         task.add_done_callback(lambda done: self._ended(name, done))
 
     def _end(self, name: ServerName) -> None:
         self._progress.pop(name, None)
+        self._begun.pop(name, None)
         task = self._tasks.pop(name, None)
         if task is not None:
             task.cancel()
 
     def _ended(self, name: ServerName, task: asyncio.Task[None]) -> None:
         if self._tasks.get(name) is task:
-            del self._tasks[name]
+            del self._tasks[name], self._begun[name]
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("%s: %s: the order can't be carried out: %s", name[0], endpoint(*name[1]), error)
 
@@ -161,20 +176,38 @@ class Ordering:
         self._happened("admitted", name, {"weight": self._balancer.server(name).weight})
 
     async def _drain(self, name: ServerName, order: Order) -> None:
-        course = Course(order.began, order.seconds)
-        seen = await self._look(name, release=True)
-        while (progress := self._looked(name, course, seen)).stage is Stage.GOING:
-            left = LOOK_SECONDS if order.seconds is None else order.seconds - progress.elapsed
-            await asyncio.sleep(min(LOOK_SECONDS, max(left, 0.0)))
-            seen = await self._look(name, release=bool(seen.templates))
+        if order.udp_now:
+            with suppress(TableError):  # what is gone meanwhile has no connections
+                await self._at_table.do(end, self._balancer.places(name), Protocol.UDP)
+        progress = await self._watch(name, order.began, order.seconds)
+        if order.leaves and progress.stage is Stage.TIME_UP and not order.expire:
+            # without its server a connection would be lost
+            self._balancer.noted("time_up", name, {"left": progress.seen.left})
+            progress = await self._watch(name, order.began, None)
+        if order.leaves and name not in self._balancer.leaving:
+            return  # it is back, by a reload that is just being done
         ended = 0
         if progress.stage is Stage.TIME_UP and order.expire:
             with suppress(TableError):  # what is gone meanwhile has no connections
                 ended = await self._at_table.do(end, self._balancer.places(name))
         left = progress.seen.left if not ended else 0
+        if order.leaves:
+            self._progress.pop(name, None)
+            self._balancer.part(name)
+            self._balancer.noted("gone", name, {"expired": ended, "took": round(progress.elapsed, 3)})
+            return
         self._balancer.order(name, replace(order, ended=progress.stage.value, left=left, expired=ended))
         took = round(progress.elapsed, 3)
         self._happened(progress.stage.value, name, {"left": left, "expired": ended, "took": took})
+
+    async def _watch(self, name: ServerName, began: float, seconds: float | None) -> Progress:
+        course = Course(began, seconds)
+        seen = await self._look(name, release=True)
+        while (progress := self._looked(name, course, seen)).stage is Stage.GOING:
+            left = LOOK_SECONDS if seconds is None else seconds - progress.elapsed
+            await asyncio.sleep(min(LOOK_SECONDS, max(left, 0.0)))
+            seen = await self._look(name, release=bool(seen.templates))
+        return progress
 
     def _looked(self, name: ServerName, course: Course, seen: Seen) -> Progress:
         # Whatever weight somebody else gave it in the table, here it is 0 until the order is taken back.

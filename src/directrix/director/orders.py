@@ -39,6 +39,8 @@ class Order:
         weight: WEIGHT: the weight; ADMIT: what it grows to, None for what configuration and checks say.
         seconds: DRAIN: how long it may take, None for as long as it wants; ADMIT: how long it takes.
         expire: DRAIN: end what is left when time is up.
+        udp_now: DRAIN: end UDP flows at once.
+        leaves: DRAIN: the configuration has the server no more; it goes when nothing is left of it.
         start: ADMIT: the weight it began with.
         ended: DRAIN: how it ended, in the words of `draining.course.Stage`; empty while it goes on.
         left: DRAIN: connections that were left then, none of those that were ended.
@@ -50,6 +52,8 @@ class Order:
     weight: int | None = None
     seconds: float | None = None
     expire: bool = False
+    udp_now: bool = False
+    leaves: bool = False
     start: int = 0
     ended: str = ""
     left: int = 0

@@ -35,6 +35,21 @@ def left_behind() -> int | None:
     return int(text) if text.isdigit() else None
 
 
+def is_running() -> bool:
+    """Whether there is a director in this network namespace."""
+    try:
+        descriptor = os.open(directory() / "pid", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 class AlreadyRunning(Exception):
     """There is a director in this network namespace; `pid` is its process."""
 

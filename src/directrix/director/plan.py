@@ -13,19 +13,32 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from directrix.director.budgeting import BudgetChange, ByService, budget_changes, words
 from directrix.lvs import ForwardingMethod, RealServer, ServiceKey, ServiceState, TableError, VirtualService, endpoint
+from directrix.lvs.budget import Budget
 from directrix.lvs.flags import flag_names
-from directrix.lvs.objects import key_object, netmask_object, server_object, service_object, tunnel_object
+from directrix.lvs.objects import (
+    budget_object,
+    key_object,
+    netmask_object,
+    server_object,
+    service_object,
+    tunnel_object,
+)
 from directrix.lvs.service import default_netmask
 from directrix.table.interface import Table
 
 
 @dataclass(frozen=True, slots=True)
 class WantedService:
-    """A service as it shall be, with its real servers in the order in which they are to be added."""
+    """A service as it shall be, with its real servers in the order in which they are to be added.
+
+    `budget`: of new connections; None if nobody says.
+    """
 
     service: VirtualService
     servers: tuple[RealServer, ...] = ()
+    budget: Budget | None = None
 
 
 class Kind(enum.StrEnum):
@@ -53,11 +66,15 @@ class ServiceChange:
 
 @dataclass(frozen=True, slots=True)
 class ServerChange:
-    """A change of a real server of the service `key`; `before` and `after` as of a service."""
+    """A change of a real server of the service `key`; `before` and `after` as of a service.
+
+    `drained`: it goes when a director has drained it.
+    """
 
     key: ServiceKey
     before: RealServer | None
     after: RealServer | None
+    drained: bool = False
 
     @property
     def server(self) -> RealServer:
@@ -67,7 +84,7 @@ class ServerChange:
         return server
 
 
-Change = ServiceChange | ServerChange
+Change = ServiceChange | ServerChange | BudgetChange
 
 
 def kind(change: Change) -> Kind:
@@ -85,6 +102,8 @@ def make_plan(
     present: Iterable[ServiceState],
     wanted: Sequence[WantedService],
     ours: Callable[[ServiceKey], bool] = lambda key: True,
+    budgets: ByService | None = None,
+    own_budgets: ByService | None = None,
 ) -> tuple[Change, ...]:
     """The changes, in the order in which they are to be carried out.
 
@@ -92,6 +111,8 @@ def make_plan(
         present: what the table holds, as `Table.services` gives it.
         wanted: what it shall hold.
         ours: whether a service that isn't wanted may be deleted; one that may not is somebody else's and left alone.
+        budgets: those in the table.
+        own_budgets: those that a configuration has given before.
 
     Raises:
         WantedTwice: a service, or a real server in a service, is wanted twice.
@@ -105,6 +126,7 @@ def make_plan(
             changes.append(ServiceChange(state.service if state else None, want.service))
         changes += _of_servers(want, state)
     changes += [ServiceChange(state.service, None) for key, state in there.items() if ours(key)]
+    changes += budget_changes(budgets or {}, {want.service.key: want.budget for want in wanted}, own_budgets or {})
     return tuple(changes)
 
 
@@ -143,14 +165,18 @@ def carry_out(table: Table, changes: Sequence[Change]) -> None:
     table.begin()
     try:
         for change in changes:
-            _carry_out_one(table, change)
+            if not isinstance(change, BudgetChange):
+                _carry_out_one(table, change)
     except TableError:
         table.commit()
         raise
     table.commit()
+    for change in changes:
+        if isinstance(change, BudgetChange):
+            table.set_budget(change.key, change.after)
 
 
-def _carry_out_one(table: Table, change: Change) -> None:
+def _carry_out_one(table: Table, change: ServiceChange | ServerChange) -> None:
     match change:
         case ServiceChange(None, VirtualService() as after):
             table.add_service(after)
@@ -182,11 +208,21 @@ def as_text(changes: Sequence[Change]) -> str:
         if headed != change.key:
             headed = change.key
             lines.append(f"  {headed}")
-        lines.append(f"{sign}   {endpoint(*change.server.key)} {_edited(change)}")
+        if isinstance(change, BudgetChange):
+            lines.append(f"{sign}   budget {_budget_edited(change)}")
+            continue
+        drained = ", after it was drained" if change.drained else ""
+        lines.append(f"{sign}   {endpoint(*change.server.key)} {_edited(change)}{drained}")
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _edited(change: Change) -> str:
+def _budget_edited(change: BudgetChange) -> str:
+    before, after = ("" if budget is None else words(budget) for budget in (change.before, change.after))
+    by_hand = " (set by hand)" if change.by_hand else ""
+    return f"{before}{by_hand} -> {after}" if before and after else before or after
+
+
+def _edited(change: ServiceChange | ServerChange) -> str:
     before, after = _words(change.before), _words(change.after)
     if not before or not after:
         return " ".join((before or after).values())
@@ -236,17 +272,24 @@ def as_objects(changes: Sequence[Change]) -> list[dict[str, Any]]:
     return [
         {
             "change": kind(change).value,
-            "object": "service" if isinstance(change, ServiceChange) else "server",
+            "object": _OBJECTS[type(change)],
             "service": key_object(change.key),
             "before": _object(change.before),
             "after": _object(change.after),
+            **({"drained": change.drained} if isinstance(change, ServerChange) else {}),
+            **({"by_hand": change.by_hand} if isinstance(change, BudgetChange) else {}),
         }
         for change in changes
     ]
 
 
-def _object(value: VirtualService | RealServer | None) -> dict[str, Any] | None:
+_OBJECTS = {ServiceChange: "service", ServerChange: "server", BudgetChange: "budget"}
+
+
+def _object(value: VirtualService | RealServer | Budget | None) -> dict[str, Any] | None:
     match value:
+        case Budget():
+            return budget_object(value)
         case VirtualService():
             return service_object(value)
         case RealServer():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,13 +26,18 @@ class Remote:
         return f"{self.service} -> {self.server}"
 
     def drain(self, deadline: float | None, *, expire: bool, udp_now: bool) -> None:
-        """Have it drained.
+        """Have it drained; by the configuration's `drain`, if there is one, where nothing is asked for.
 
         Raises:
             Refused: it can't be, and nothing has changed.
             NoDirector: the director doesn't answer.
         """
-        self._order("drain", seconds=deadline, then="expire" if expire else "keep", udp_now=udp_now)
+        asked: dict[str, object] = {} if deadline is None else {"seconds": deadline}
+        if expire:
+            asked["then"] = "expire"
+        if udp_now:
+            asked["udp_now"] = True
+        self._order("drain", **asked)
 
     def watch(self, tell: Callable[[Progress], None], sleep: Callable[[float], None]) -> tuple[Progress, int]:
         """Ask again and again until the drain is over; answers how it ended, and how many connections were ended.
@@ -40,8 +45,14 @@ class Remote:
         Raises:
             NoDirector: the director doesn't answer any more; the drain goes on when it is back.
         """
+        leaves = False
         while True:
-            progress, expired = _progress(self.look())
+            found = self.look()
+            progress, expired = _progress(found)
+            if progress is not None and leaves and not found:
+                # the configuration has it no more, and it was there only to be drained
+                progress = replace(progress, stage=Stage.DRAINED)
+            leaves = bool(found and found["order"] and found["order"].get("leaves"))
             if progress is not None:
                 tell(progress)
                 if progress.stage is not Stage.GOING:
@@ -135,6 +146,8 @@ class Checked:
         quiesced: it is kept from new connections, by the operator or for another reason.
         ordered: what the operator has ordered: `weight`, `drain`, `admit`, or nothing.
         checks: in the order of the configuration.
+        leaving: the configuration has it no more, and it goes when it is drained.
+        growing: its weight grows to this one; None if it doesn't.
     """
 
     remote: Remote
@@ -142,6 +155,8 @@ class Checked:
     quiesced: bool
     ordered: str
     checks: tuple[Check, ...]
+    leaving: bool = False
+    growing: int | None = None
 
     @property
     def failing(self) -> Check | None:
@@ -177,7 +192,9 @@ def _checked(service: dict[str, Any], server: dict[str, Any]) -> Checked:
         for one in server["checks"]
     )
     ordered = server["order"]["kind"] if server["order"] else ""
-    return Checked(Remote(service["name"], server["server"]), server["alive"], server["quiesced"], ordered, checks)
+    growing = server["growing"]["target"] if server["growing"] else None
+    remote = Remote(service["name"], server["server"])
+    return Checked(remote, server["alive"], server["quiesced"], ordered, checks, server["leaving"], growing)
 
 
 def _progress(found: dict[str, Any]) -> tuple[Progress | None, int]:

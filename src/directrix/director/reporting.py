@@ -85,10 +85,17 @@ class Reporter:
 
     def ordered(self, what: str, name: ServerName, more: Mapping[str, object]) -> None:
         """The operator has ordered something of a real server, or it has come about."""
+        self._of_server("operator", what, name, more)
+
+    def noted(self, what: str, name: ServerName, more: Mapping[str, object]) -> None:
+        """A real server's weight grows, or it is on its way out, by the configuration."""
+        self._of_server("server", what, name, more)
+
+    def _of_server(self, kind: str, what: str, name: ServerName, more: Mapping[str, object]) -> None:
         virtual, server = name
         words = "".join(f", {word} {value}" for word, value in more.items() if value is not None)
         _log.info("%s: real server %s: %s%s", virtual, endpoint(*server), what.replace("_", " "), words)
-        self.happened("operator", what, {"service": virtual, "server": endpoint(*server)}, **more)
+        self.happened(kind, what, {"service": virtual, "server": endpoint(*server)}, **more)
 
     def effect(self, effect: Effect) -> None:
         """VRRP has done something."""

@@ -118,6 +118,11 @@ def _refusals(want: WantedService, table: Table) -> Iterator[str]:
     except TableError as error:
         yield f"virtual_server {key}: {error}"
         return
+    if want.budget is not None:
+        try:
+            table.vet_budget(want.budget)
+        except TableError as error:
+            yield f"virtual_server {key}, budget: {error}"
     for server in want.servers:
         try:
             check_server(key, server)

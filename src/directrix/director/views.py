@@ -7,6 +7,7 @@ gone then is left out.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -15,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 from directrix import __version__
 from directrix.checks.history import History, Result
 from directrix.checks.pool import Pool
+from directrix.checks.pool_values import ServerView
 from directrix.director.orders import Order, clock
 from directrix.director.table_work import counted
 from directrix.director.told import CheckName
 from directrix.director.virtual import ServerName, Virtual
 from directrix.draining.telling import as_object
+from directrix.keepalived.values import Drain
 from directrix.lvs import endpoint
-from directrix.lvs.objects import key_object
+from directrix.lvs.budget import Budget
+from directrix.lvs.objects import budget_object, key_object
 
 if TYPE_CHECKING:
     from directrix.director.daemon import Director
@@ -71,6 +75,7 @@ def _service(director: Director, virtual: Virtual, pool: Pool, there: Counts) ->
         "live_weight": pool.live_weight,
         "sorry_server": None if sorry is None else endpoint(sorry.address, sorry.port),
         "sorry_in_use": pool.sorry_in,
+        **budget_object(settings.budget or Budget()),
         "servers": _servers(director, virtual, pool, there),
     }
 
@@ -92,6 +97,10 @@ def _servers(director: Director, virtual: Virtual, pool: Pool, there: Counts) ->
                 "configured_weight": configured.weight,
                 "held_weight": view.held,
                 "quiesced": view.quiesced,
+                "growing": growing(view),
+                "leaving": (virtual.name, key) in director.balancer.leaving,
+                "slow_start": configured.slow_start or None,
+                "drain": None if configured.drain is None else drain_object(configured.drain),
                 "order": order(director, (virtual.name, key)),
                 "active": sum(active for active, _ in found),
                 "inactive": sum(inactive for _, inactive in found),
@@ -140,11 +149,30 @@ def order(director: Director, name: ServerName) -> dict[str, Any] | None:
         case Order(seconds=seconds, expire=expire, ended=ended, left=left) if found.kind == "drain":
             progress = director.orders.progress(name)
             told |= {"seconds": seconds, "then": "expire" if expire else "keep", "ended": ended or None, "left": left}
-            told["expired"] = found.expired
+            told |= {"expired": found.expired, "leaves": found.leaves}
             told["progress"] = None if progress is None else as_object(progress)
         case Order(seconds=seconds) if found.kind == "admit":
             told |= {"seconds": seconds, "target": found.target(view.checked_weight)}
     return told
+
+
+def growing(view: ServerView) -> dict[str, Any] | None:
+    """How far a weight has grown by `slow_start`; None if it doesn't."""
+    if view.growth is None:
+        return None
+    elapsed = max(time.monotonic() - view.growth.began, 0.0)
+    left = max(view.growth.over - elapsed, 0.0)
+    return {
+        "target": view.full_weight,
+        "elapsed": round(elapsed, 3),
+        "seconds": view.growth.over,
+        "left": round(left, 3),
+    }
+
+
+def drain_object(drain: Drain) -> dict[str, Any]:
+    """How a server is drained by the configuration."""
+    return {"seconds": drain.deadline, "then": "expire" if drain.expire else "keep", "udp_now": drain.udp_now}
 
 
 def orders(director: Director) -> list[dict[str, Any]]:

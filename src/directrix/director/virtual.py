@@ -45,7 +45,7 @@ class Virtual:
     def everything(self) -> Iterator[WantedService]:
         """Its services with all that can ever stand in them, for a table to say whether it takes it."""
         for key in self.keys:
-            yield WantedService(self.service(key), tuple(self._entries(key, self._all())))
+            yield WantedService(self.service(key), tuple(self._entries(key, self._all())), self.settings.budget)
 
     def with_sorry_server(self) -> Iterator[WantedService]:
         """Its services with the sorry server alone; none without one."""
@@ -68,7 +68,8 @@ class Virtual:
         for key, weight in standing.items():
             is_sorry = sorry is not None and key == sorry_key(sorry) and (sorry_in or key not in real_servers)
             found.append((sorry, weight) if sorry is not None and is_sorry else (real_servers[key], weight))
-        return tuple(WantedService(self.service(key), tuple(self._entries(key, found))) for key in self.keys)
+        budget = self.settings.budget
+        return tuple(WantedService(self.service(key), tuple(self._entries(key, found)), budget) for key in self.keys)
 
     def adjusted(self, actions: Iterable[Action]) -> list[Adjusted]:
         """What a pool's actions come to, in each of its services."""
@@ -99,7 +100,7 @@ class Virtual:
         """Where a real server stands in the table, if it does: in each of its services, with the port it has there."""
         configured = self.real_servers[server]
         for key in self.keys:
-            yield key, (configured.address, _port(configured, key))
+            yield key, (configured.address, port_in(configured, key))
 
     def service(self, key: ServiceKey) -> VirtualService:
         """One of its services."""
@@ -117,7 +118,7 @@ class Virtual:
 
     def _entries(self, key: ServiceKey, servers: list[tuple[RealServer | SorryServer, int]]) -> Iterator[Entry]:
         for server, weight in servers:
-            entry = Entry(server.address, _port(server, key), server.method, weight, tunnel=server.tunnel)
+            entry = Entry(server.address, port_in(server, key), server.method, weight, tunnel=server.tunnel)
             if isinstance(server, RealServer):
                 entry = replace(entry, upper_threshold=server.upper_threshold, lower_threshold=server.lower_threshold)
             yield entry
@@ -126,7 +127,7 @@ class Virtual:
         """What its pool is told; `checker_names` are the checkers of each real server."""
         settings, sorry = self.settings, self.settings.sorry_server
         servers = tuple(
-            ServerSettings(key, server.weight, server.inhibit_on_failure, checker_names[key])
+            ServerSettings(key, server.weight, server.inhibit_on_failure, checker_names[key], server.slow_start)
             for key, server in self.real_servers.items()
         )
         return PoolSettings(
@@ -138,8 +139,8 @@ class Virtual:
         )
 
 
-def _port(server: RealServer | SorryServer, key: ServiceKey) -> int:
-    """Only NAT can change ports: with the other methods packets keep the service's own."""
+def port_in(server: RealServer | SorryServer, key: ServiceKey) -> int:
+    """A server's port in a service: only NAT can change ports; with other methods packets keep the service's own."""
     return server.port if server.method is ForwardingMethod.MASQUERADE else key.port
 
 

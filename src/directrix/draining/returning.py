@@ -12,9 +12,6 @@ from directrix.lvs import Address, ServiceKey, TableError
 from directrix.lvs.slow_start import SlowStart
 from directrix.table.interface import Table
 
-LEVELLERS = frozenset({"rr", "lc", "dh"})
-"""Schedulers to which all weights above 0 are alike."""
-
 
 class OtherWeight(TableError):
     """EBUSY: somebody else has set the weight meanwhile; that one stays."""

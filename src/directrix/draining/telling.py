@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from directrix.draining.course import Progress, Seen, Stage
-from directrix.draining.durations import write_duration
+from directrix.lvs.durations import write_duration
 
 
 def connections_in_words(count: int) -> str:

@@ -109,6 +109,7 @@ def of_sorry_server(method: Any, tunnel: Any) -> dict[str, Any]:
 TAKEN_OVER = (
     *("method", "tunnel", "inhibit_on_failure", "virtualhost", "alpha"),
     *("connect_timeout", "retry", "delay_before_retry", "warmup", "delay_loop"),
+    *("slow_start", "drain"),
 )
 """What a real server takes over from its virtual server."""
 

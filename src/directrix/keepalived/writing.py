@@ -65,7 +65,7 @@ class _Writer:
                 if any(get(value, name) != usual.get(name) for name in names):
                     yield from self._inline(keyword, keyword.kind, value, indent)
             elif isinstance(keyword.kind, Section):
-                yield from self._sections(block, keyword, value, indent, around)
+                yield from self._sections(block, keyword, value, indent, around, usual)
                 done.update(names)
             elif _differs(keyword, value, usual):
                 yield from _statement(keyword, value, indent)
@@ -78,11 +78,19 @@ class _Writer:
         yield f"{indent}}}"
 
     def _sections(
-        self, block: Block, keyword: Keyword, value: Any, indent: str, around: tuple[Any, ...]
+        self,
+        block: Block,
+        keyword: Keyword,
+        value: Any,
+        indent: str,
+        around: tuple[Any, ...],
+        usual: Mapping[str, Any],
     ) -> Iterator[str]:
         """The blocks of a field, in their order; each is written by the keyword that makes such values."""
         name = keyword.fields[0]
         inside = get(value, name)
+        if name in usual and inside == usual[name]:
+            return
         values = inside if isinstance(inside, tuple) else () if inside is None else (inside,)
         same = [each for each in block.keywords if each.fields == (name,) and isinstance(each.kind, Section)]
         for each in values:

@@ -69,12 +69,12 @@ class Budget:
         """
         if self.service is None and self.source is None:
             raise InvalidRequest("a budget is for the service (--rate), for each source (--source-rate), or both")
-        for rate, most, option in (
-            (self.service, MOST_SERVICE_RATE, "--rate"),
-            (self.source, MOST_SOURCE_RATE, "--source-rate"),
+        for rate, most, option, burst in (
+            (self.service, MOST_SERVICE_RATE, "--rate", "--burst"),
+            (self.source, MOST_SOURCE_RATE, "--source-rate", "--source-burst"),
         ):
             if rate is not None:
-                _check_rate(rate, most, option)
+                check_rate(rate, most, option, burst)
         for prefix, bits, option in (
             (self.prefix4, 32, "--source-prefix"),
             (self.prefix6, 128, "--source-prefix6"),
@@ -83,8 +83,18 @@ class Budget:
                 raise InvalidRequest(f"{option} {prefix}: a prefix is 1 to {bits}")
 
 
-def _check_rate(rate: Rate, most: int, option: str) -> None:
-    burst = option.replace("rate", "burst")
+def check_rate(rate: Rate, most: int, option: str, burst: str) -> None:
+    """Refuse a rate that makes no sense.
+
+    Args:
+        rate: it.
+        most: so many a second at most.
+        option: what it is called, for the one who reads the refusal.
+        burst: what its burst is called.
+
+    Raises:
+        InvalidRequest: says what.
+    """
     if rate.period not in PERIODS.values() or not 1 <= rate.count <= most * rate.period:
         raise InvalidRequest(f"{option} {rate.count}: a rate is 1 to {most:,} a second")
     if rate.burst < 1:

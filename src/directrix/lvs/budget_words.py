@@ -20,7 +20,7 @@ RATE, BURST, SOURCE_RATE, SOURCE_BURST = "--rate", "--burst", "--source-rate", "
 SOURCE_PREFIX, SOURCE_PREFIX6 = "--source-prefix", "--source-prefix6"
 OPTIONS = (RATE, BURST, SOURCE_RATE, SOURCE_BURST, SOURCE_PREFIX, SOURCE_PREFIX6)
 
-_RATE = re.compile(r"([0-9]+)(?:/(?:([smh])|(second|minute|hour)))?")
+_RATE = re.compile(r"([0-9]{1,20})(?:/(?:([smh])|(second|minute|hour)))?")
 _SERVICE_OPTIONS = {Protocol.TCP: "-t", Protocol.UDP: "-u", Protocol.SCTP: "--sctp-service"}
 
 ReadService = Callable[[Sequence[str]], ServiceKey]
@@ -53,11 +53,23 @@ def _rate(values: Mapping[str, str], option: str, burst: str) -> Rate | None:
     text = values.get(option)
     if text is None:
         return None
+    try:
+        count, period = read_rate(text)
+    except ValueError as error:
+        raise InvalidRequest(f"{option} {text}: {error}") from None
+    return Rate(count, period, _number(values, burst, default_burst(count, period)))
+
+
+def read_rate(text: str) -> tuple[int, int]:
+    """How many, in how many seconds.
+
+    Raises:
+        ValueError: it is no rate.
+    """
     match = _RATE.fullmatch(text)
     if match is None:
-        raise InvalidRequest(f"{option} {text}: a rate is COUNT, COUNT/s, COUNT/m or COUNT/h")
-    count, period = int(match[1]), PERIODS[match[2] or (match[3] or "s")[0]]
-    return Rate(count, period, _number(values, burst, default_burst(count, period)))
+        raise ValueError("a rate is COUNT, COUNT/s, COUNT/m or COUNT/h")
+    return int(match[1]), PERIODS[match[2] or (match[3] or "s")[0]]
 
 
 def _number(values: Mapping[str, str], option: str, default: int) -> int:

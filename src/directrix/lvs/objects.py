@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from directrix.lvs.addresses import Family
+from directrix.lvs.budget import Budget
 from directrix.lvs.flags import flag_names
 from directrix.lvs.server import ForwardingMethod, RealServer, Tunnel, TunnelType
 from directrix.lvs.service import ServiceKey, VirtualService
@@ -48,6 +49,17 @@ def server_object(server: RealServer) -> dict[str, Any]:
         "upper_threshold": server.upper_threshold,
         "lower_threshold": server.lower_threshold,
     }
+
+
+def budget_object(budget: Budget) -> dict[str, Any]:
+    """A budget of new connections; rates are a second's."""
+    service, source = (
+        None if rate is None else {"rate": rate.count / rate.period, "burst": rate.burst}
+        for rate in (budget.service, budget.source)
+    )
+    if source is not None:
+        source |= {"prefix4": budget.prefix4, "prefix6": budget.prefix6}
+    return {"budget": service, "source_budget": source}
 
 
 def tunnel_object(tunnel: Tunnel) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+LEVELLERS = frozenset({"rr", "lc", "dh"})
+"""Schedulers to which all weights above 0 are alike."""
+
 MOST_STEPS = 100
 """A weight is set anew at most so many times on its way."""
 

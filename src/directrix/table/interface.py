@@ -301,6 +301,10 @@ class Table(abc.ABC):
     def vet_server(self, key: ServiceKey, server: RealServer) -> None:  # noqa: B027
         """The same of a real server."""
 
+    def vet_budget(self, budget: Budget) -> None:
+        """The same of a budget of new connections."""
+        raise UnknownToIpvs("a budget of new connections")
+
     def begin(self) -> None:  # noqa: B027
         """Start of many changes (restore). A make may hold them back until `commit`."""
 

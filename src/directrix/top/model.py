@@ -150,8 +150,9 @@ HELP = (
     "",
     "STATE  ok; quiet: weight 0 by hand; out, trial: taken out by passive health, and",
     "       back on trial; POOR: its share is far below its peers'; by the director:",
-    "       DOWN: its checks fail; drain; away: the sorry server serves instead; FLOOD: a",
-    "       service whose handshakes mostly come to nothing while the table is under flood",
+    "       DOWN: its checks fail; drain; grow: its weight is on its way up; away: the",
+    "       sorry server serves instead; FLOOD: a service whose handshakes",
+    "       mostly come to nothing while the table is under flood",
     "CHECK  results of its checks: + success, - failure, . could not be made",
     "DONE   share of recent connections that completed     TIME  median, SYN to ACK",
 )

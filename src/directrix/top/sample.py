@@ -32,12 +32,14 @@ class Checked:
         ordered: what the operator has ordered: `weight`, `drain`, `admit`, or nothing.
         failing: the check that fails, and what it found; empty if none does.
         recent: the last results of that check, or of the first one, the newest last; None: it could not be made.
+        growing: its weight is on its way up.
     """
 
     alive: bool
     ordered: str = ""
     failing: str = ""
     recent: tuple[bool | None, ...] = ()
+    growing: bool = False
 
     @property
     def passive(self) -> bool:

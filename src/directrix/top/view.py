@@ -76,7 +76,10 @@ def state_word(row: ServerRow) -> str:
         return "out" if row.absence and row.absence.by is By.RULE and not row.absence.trial else "quiet"
     if row.standing in (Standing.POOR, Standing.SPARED):
         return "POOR"
-    return "trial" if row.standing is Standing.TRIAL else "ok"
+    if row.standing is Standing.TRIAL:
+        return "trial"
+    growing = row.checked is not None and (row.checked.growing or row.checked.ordered == "admit")
+    return "grow" if growing else "ok"
 
 
 def frame(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from directrix.keepalived.building.checks import build_check
+from directrix.keepalived.building.options import budget_of, drain_of, warn_of_slow_start
 from directrix.keepalived.building.vrrp import Followed, unique
 from directrix.keepalived.faults import Severity, suggestion
 from directrix.keepalived.inheritance import of_real_server, of_sorry_server, of_virtual_server
@@ -78,6 +79,8 @@ def _virtual_server(
         reading.error(f"there is no virtual_server_group {group!r}{suggestion(group, groups)}", "group")
         return None
     found = of_virtual_server(settings) | given
+    found["drain"] = drain_of(reading)
+    found["budget"] = budget_of(reading)
     found["family"] = _family(reading, found, groups.get(group))
     _default_words(reading, found)
     real_servers = _real_servers(reading, settings, found, default_weight, followed)
@@ -93,6 +96,7 @@ def _virtual_server(
     if found["engine"] and not found["persistence"]:
         reading.warn("persistence_engine means something only with persistence_timeout", "engine")
     _quorum(reading, found)
+    warn_of_slow_start(reading, found["scheduler"], real_servers)
     found["passive_health"] = _passive_health(reading, len(real_servers))
     _sorry_server(reading, found)
     return make(VirtualServer, found)
@@ -163,6 +167,7 @@ def _real_server(
     if found["lower_threshold"] and found["lower_threshold"] > found["upper_threshold"]:
         reading.warn("lthreshold is above uthreshold", "lower_threshold")
     found["checks"] = tuple(checks)
+    found["drain"] = drain_of(reading) or server["drain"]
     return make(RealServer, found)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from directrix.keepalived.commands import ScriptKind
 from directrix.keepalived.kinds import Bit, Choice, Number, Presence, Seconds, Switch, Text
 from directrix.keepalived.schema.check_words import CHECKS
+from directrix.keepalived.schema.option_words import OF_BOTH, OF_VIRTUAL_SERVER
 from directrix.keepalived.schema.server_kinds import (
     FAMILIES,
     Endpoint,
@@ -51,6 +52,7 @@ REAL_SERVER = Block(
         Keyword("smtp_alert", Switch(), "mail as it comes and goes"),
         Keyword("alpha", Switch(), "default of the checks: out of service until first checked"),
         *DEFAULTS,
+        *OF_BOTH,
         unused("snmp_name", _SNMP, "<NAME>"),
         *CHECKS,
     ),
@@ -124,6 +126,8 @@ VIRTUAL_SERVER = Block(
             "judge servers by clients' handshakes, too",
             ours=True,
         ),
+        *OF_BOTH,
+        *OF_VIRTUAL_SERVER,
         unused("snmp_name", _SNMP, "<NAME>"),
         unused("nat_mask", "IPVS has none, and keepalived dropped it long ago", "<NETMASK>"),
         Keyword(

@@ -45,6 +45,7 @@ from directrix.keepalived.values.routes import NextHop, Route, Rule
 from directrix.keepalived.values.scripts import Fifo, Script
 from directrix.keepalived.values.servers import (
     AddressRange,
+    Drain,
     GroupMark,
     PassiveHealth,
     RealServer,
@@ -65,6 +66,7 @@ __all__ = [
     "ConnectingCheck",
     "DnsCheck",
     "DrCheck",
+    "Drain",
     "Fifo",
     "FileCheck",
     "FlushOnStop",

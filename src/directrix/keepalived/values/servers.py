@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from directrix.keepalived.values.checks import AnyCheck
 from directrix.keepalived.values.scripts import Script
 from directrix.lvs import Address, Family, ForwardingMethod, Protocol, SchedulerFlags, Tunnel
+from directrix.lvs.budget import Budget
 from directrix.lvs.service import ALL_ONES_V4
 
 
@@ -46,6 +47,21 @@ class VirtualServerGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drain:
+    """`drain`, directrix's own: a real server that is taken out or quiesced is drained first.
+
+    Attributes:
+        deadline: seconds it may take; None for as long as there are connections.
+        expire: what is left then is ended; else it goes on until it ends by itself.
+        udp_now: UDP flows go to other servers at once.
+    """
+
+    deadline: float | None = None
+    expire: bool = False
+    udp_now: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RealServer:
     """`real_server`, with everything it takes over from its virtual server worked out.
 
@@ -60,6 +76,8 @@ class RealServer:
         virtualhost: Host header of HTTP checks that name none; empty for the address.
         alpha, connect_timeout, retry, delay_before_retry, warmup, delay_loop: what its checks take over;
             None where each kind of check has its own.
+        slow_start: seconds over which its weight grows as it comes or comes back; 0 for none.
+        drain: how it is drained as it is taken out or quiesced; None for not at all.
         checks: all must succeed; without one it is always in service.
     """
 
@@ -81,6 +99,8 @@ class RealServer:
     delay_before_retry: float | None = None
     warmup: float | None = None
     delay_loop: float = 60.0
+    slow_start: float = 0.0
+    drain: Drain | None = None
     checks: tuple[AnyCheck, ...] = ()
 
 
@@ -149,6 +169,8 @@ class VirtualServer:
         virtualhost, connect_timeout, retry, delay_before_retry, warmup, delay_loop,
             inhibit_on_failure: defaults for its real servers.
         passive_health: None without.
+        slow_start, drain: defaults for its real servers.
+        budget: how many new connections may come; None for as many as there are.
         sorry_server: None without.
         real_servers: in the order written.
     """
@@ -183,6 +205,9 @@ class VirtualServer:
     delay_loop: float = 60.0
     inhibit_on_failure: bool = False
     passive_health: PassiveHealth | None = None
+    slow_start: float = 0.0
+    drain: Drain | None = None
+    budget: Budget | None = None
     sorry_server: SorryServer | None = None
     real_servers: tuple[RealServer, ...] = ()
 

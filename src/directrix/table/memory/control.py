@@ -124,6 +124,9 @@ class Control(Table):
     def budgets(self) -> dict[ServiceKey, BudgetState]:
         return {key: self._budgets[key].state(self._now) for key in self._services if key in self._budgets}
 
+    def vet_budget(self, budget: Budget) -> None:
+        budget.check()
+
     def set_budget(self, key: ServiceKey, budget: Budget | None) -> None:
         self._find(key)
         if budget is None:

@@ -471,6 +471,9 @@ class XdpTable(Records, Table):
         found = {number: self._budgets.state(number) for number in self._reader.service_numbers()}
         return {key_from(self._service_field(number, "key")): state for number, state in found.items() if state}
 
+    def vet_budget(self, budget: Budget) -> None:
+        budget.check()
+
     def set_budget(self, key: ServiceKey, budget: Budget | None) -> None:
         if budget is not None:
             budget.check()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from directrix.draining.durations import read_duration, write_duration
+from directrix.lvs.durations import read_duration, write_duration
 
 
 @pytest.mark.parametrize(
