@@ -15,6 +15,7 @@ from directrix.doctor.case import Case
 from directrix.doctor.checks import (
     arp_settings,
     fill,
+    filtering,
     forwarding,
     hooks,
     link,
@@ -34,6 +35,7 @@ from directrix.lab.breaks import BREAKS
 from directrix.lvs import Address, ForwardingMethod, Protocol, ServiceKey
 from directrix.lvs.flood import Flood, FloodCounts, FloodState
 from directrix.system.links import Link
+from directrix.system.netfilter.ruleset import Chain, Ruleset
 from directrix.table.xdp.attachment import Attachment
 from directrix.table.xdp.director import Status
 from directrix.table.xdp.verdicts import VERDICTS
@@ -275,6 +277,16 @@ def masquerading(host: Host, **more: Any) -> Case:
     """A director with one masqueraded real server."""
     servers = (Server(SERVER, 8080, ForwardingMethod.MASQUERADE, 1),)
     return case(Role.DIRECTOR, host, services=(replace(parse_service("10.0.0.100:80"), servers=servers),), **more)
+
+
+def test_over_the_kernels_ipvs_answers_of_masqueraded_servers_must_be_let_through() -> None:
+    closed = Ruleset((Chain("inet", "f", "forward", "forward", policy="drop"),))
+    host = MadeUp(carried=[address("10.0.0.1/24"), address("10.0.0.100/32")], ruleset=closed)
+    (found,) = filtering.look(masquerading(host, make="ipvs"))
+    assert told([found]) == ["fail"]
+    assert found.said == "the policy of the chain inet f forward drops its answers"
+    assert commands(found) == ["nft insert rule inet f forward ip saddr 10.0.1.11 tcp sport 8080 accept"]
+    assert told(filtering.look(masquerading(host, make="xdp"))) == ["ok"]
 
 
 class TestForwarding:
