@@ -112,19 +112,22 @@ static __always_inline struct connection *connection_find(const struct packet *p
 	return &b->slot[slot % BUCKET_SLOTS];
 }
 
-/* The same for a packet of which nothing else is known yet, in as few steps as there can be. */
-static __always_inline struct connection *connection_look(const struct packet *p, __u32 now)
+/* The same for a packet of which nothing else is known yet, in as few steps as there can be. *bucket: where it looked last. */
+static __always_inline struct connection *connection_look(const struct packet *p, __u32 now, __u32 *bucket)
 {
 	__u64 hash = flow_hash(p);
-	struct bucket *b = bucket_at(first_bucket(hash));
+	struct bucket *b;
 	__u32 slot;
 
+	*bucket = first_bucket(hash);
+	b = bpf_map_lookup_elem(&buckets, bucket);
 	if (!b)
 		return NULL;
 	slot = slot_in(b, p, now);
 	if (slot == NO_SLOT) {
 		asm volatile("" : "+r"(hash));	/* or it is worked out before anybody needs it */
-		b = bucket_at(second_bucket(hash));
+		*bucket = second_bucket(hash);
+		b = bpf_map_lookup_elem(&buckets, bucket);
 		if (!b)
 			return NULL;
 		slot = slot_in(b, p, now);

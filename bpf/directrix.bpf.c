@@ -164,9 +164,9 @@ enum way { QUICK, QUICK6, COMPLETE };
 static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags, const struct packet *p,
 				      enum way way)
 {
-	__u32 ifindex = ctx->ingress_ifindex, device = ifindex, now = ticks(), number = 0;
+	__u32 ifindex = ctx->ingress_ifindex, device = ifindex, now = ticks(), number = 0, bucket = 0;
 	bool follows = way == COMPLETE && p->kind >= KIND_LATER, foreign = false;
-	struct connection *c = follows ? NULL : connection_look(p, now);
+	struct connection *c = follows ? NULL : connection_look(p, now, &bucket);
 	enum verdict verdict;
 	struct hop *hop;
 
@@ -197,8 +197,8 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 	hop = hop_at(number);
 	if (__builtin_expect(hop->state != HOP_RESOLVED, 0)) {
 		if (hop->state == HOP_MASQUERADE)
-			return way == QUICK ? xdp_request4(ctx, number % MAX_SERVERS) :
-			       way == QUICK6 ? xdp_request6(ctx, number % MAX_SERVERS) : hand_up(ctx, device);
+			return way == QUICK ? xdp_request4(ctx, number % MAX_SERVERS, bucket) :
+			       way == QUICK6 ? xdp_request6(ctx, number % MAX_SERVERS, bucket) : hand_up(ctx, device);
 		return xdp_aside(ctx, number, device, p->length, way == COMPLETE ? p->kind : KIND_WHOLE);
 	}
 	if (!tags_fit(hop, tags, foreign, ifindex) || hop_due(&hop->asked, now))

@@ -93,8 +93,17 @@ static __always_inline bool xdp_hop_ready(struct hop *hop, __u32 ifindex, __u32 
 	return !hop->tags && !hop_due(&hop->asked, now) && xdp_can_send(hop, ifindex);
 }
 
+/* The connection of a request, most likely in this bucket: there it was seen a moment ago if it isn't new. */
+static __always_inline struct connection *request_connection(const struct packet *p, __u32 now, __u32 bucket)
+{
+	struct bucket *b = bucket_at(bucket);
+	__u32 slot = b ? slot_in(b, p, now) : NO_SLOT;
+
+	return slot == NO_SLOT ? connection_find(p, place_of(p), now) : &b->slot[slot % BUCKET_SLOTS];
+}
+
 /* Send a request that came the quick way, or hand it up. Global functions, as xdp_tunnel() is. */
-__noinline int xdp_request4(struct xdp_md *ctx, __u32 number)
+__noinline int xdp_request4(struct xdp_md *ctx, __u32 number, __u32 bucket)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct iphdr *ip = data + sizeof(struct ethhdr);
@@ -112,7 +121,7 @@ __noinline int xdp_request4(struct xdp_md *ctx, __u32 number)
 		return hand_up(ctx, ifindex);
 	p.pair = *(__u64 *)&ip->saddr;
 	p.id = connection_id(*(__u32 *)(ip + 1), ip->protocol, 4, 0);
-	c = connection_look(&p, now);
+	c = request_connection(&p, now, bucket);
 	if (!c)
 		return hand_up(ctx, ifindex);
 	if (!(c->status & CONNECTION_MASQUERADED)) {
@@ -126,7 +135,7 @@ __noinline int xdp_request4(struct xdp_md *ctx, __u32 number)
 	return hop->wire == ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
 }
 
-__noinline int xdp_request6(struct xdp_md *ctx, __u32 number)
+__noinline int xdp_request6(struct xdp_md *ctx, __u32 number, __u32 bucket)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct ipv6hdr *ip = data + sizeof(struct ethhdr);
@@ -145,7 +154,7 @@ __noinline int xdp_request6(struct xdp_md *ctx, __u32 number)
 	for (int i = 0; i < 4; i++)
 		p.half[i] = *(__u64 *)(data + sizeof(struct ethhdr) + offsetof(struct ipv6hdr, saddr) + 8 * i);
 	p.id = connection_id(*(__u32 *)(ip + 1), ip->nexthdr, 6, 0);
-	c = connection_look(&p, now);
+	c = request_connection(&p, now, bucket);
 	if (!c)
 		return hand_up(ctx, ifindex);
 	if (!(c->status & CONNECTION_MASQUERADED)) {

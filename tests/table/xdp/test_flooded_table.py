@@ -33,6 +33,7 @@ def send(
     plane: DataPlane, flags: int, port: int = 1024, hook: str = "xdp", to: Address = VIP, client: Address | None = None
 ) -> tuple[str, int]:
     """The verdict of a TCP packet, and the number of the real server whose MAC its frame has then."""
+    plane.keep_hops()
     name, after = plane.deliver(hook, packet(TCP, to, 80, port, flags, client))
     return name, next((number for number in range(1, 13) if after[:6] == real_mac(number)), 0)
 
