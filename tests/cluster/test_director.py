@@ -68,7 +68,7 @@ def web(cluster: Cluster, tmp_path: Path) -> dict[str, Nginx]:
 
 @pytest.fixture
 def load(cluster: Cluster, web: dict[str, Nginx]) -> Load:
-    made = Load(cluster["client"])
+    made = Load(cluster["client"], patience=3.0)  # a machine with much else to do lets a client wait
     cluster.closing.append(made.stop)
     return made
 
