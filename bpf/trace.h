@@ -100,7 +100,7 @@ struct trace_event {
 #define TRACE_NO_CONNECTION 0xffff
 
 struct trace_notes {
-	struct packet packet;
+	struct packet packet, key;	/* and what it would be found by as a reply */
 	struct connection *before;	/* its connection, if it had one that goes on */
 	__u32 verdict, server;		/* VERDICT_LAST, NOBODY: none yet */
 	__u32 wanted, pad;
@@ -266,12 +266,21 @@ static __always_inline bool token(__u64 now)
 	return false;
 }
 
-/* What the connection table knows of the packet now. */
-static __always_inline struct connection *noted_connection(struct trace_notes *n)
+/* What the connection table knows of the packet now: its connection, or the one that it is a reply of. */
+static __noinline struct connection *noted_connection(struct trace_notes *n)
 {
 	__u8 family = n->packet.id >> 40;
+	struct connection *c;
+	__u32 place;
 
-	return family ? connection_find(&n->packet, place_of(&n->packet), ticks()) : NULL;
+	if (!family)
+		return NULL;
+	c = connection_find(&n->packet, place_of(&n->packet), ticks());
+	if (c || !(front.beyond & BEYOND_REPLIES))
+		return c;
+	n->key = n->packet;
+	reply_turn(&n->key);
+	return reply_find(&n->key, ticks(), &place);
 }
 
 static __always_inline void handed_key(const struct packet *p, struct handed_key *key)

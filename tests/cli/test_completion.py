@@ -94,8 +94,8 @@ def test_nothing_is_offered_where_nothing_can_be_known(complete: Complete) -> No
 
 
 def test_a_lab_to_build_is_a_ready_made_one_or_a_file(complete: Complete) -> None:
-    assert set(complete("directrix lab up ")) == {"failover", "one-segment", "routed", "tunnel", "mine.toml"}
-    assert set(complete("directrix lab show ")) == {"failover", "one-segment", "routed", "tunnel"}
+    assert set(complete("directrix lab up ")) == {"failover", "nat", "one-segment", "routed", "tunnel", "mine.toml"}
+    assert set(complete("directrix lab show ")) == {"failover", "nat", "one-segment", "routed", "tunnel"}
 
 
 def test_every_option_of_ipvsadm_is_described() -> None:

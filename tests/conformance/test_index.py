@@ -12,8 +12,7 @@ TESTS = HERE.parent
 DIRECTORIES = {"commands": HERE, "traffic": HERE / "traffic", "choices": HERE / "choices", "checks": HERE / "checks"}
 SCENARIOS = {
     *(f"{suite}/{path.stem}" for suite, where in DIRECTORIES.items() for path in (where / "scenarios").glob("*.txt")),
-    "selftest/direct_routing",
-    "selftest/masquerading",
+    *(f"selftest/{path.stem}" for path in (HERE / "selftest").glob("*.sh")),
 }
 _ROW = re.compile(r"^\| (?P<behaviour>[^|]+) \| (?P<proofs>`[^|]+`) \|$", re.MULTILINE)
 INDEX = {

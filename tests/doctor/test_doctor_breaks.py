@@ -9,6 +9,7 @@ from patient import Patient
 
 from directrix.lab.breaking import break_lab, heal_lab
 from directrix.lab.breaks import BREAKS
+from directrix.lab.masquerade_breaks import MASQUERADE_BREAKS
 from directrix.lab.vrrp_breaks import VRRP_BREAKS
 
 pytestmark = pytest.mark.root
@@ -55,8 +56,8 @@ EVERY = (
 )
 
 
-ELSEWHERE = {each.name for each in VRRP_BREAKS} | {"no-decapsulation"}
-"""Breaks that need another lab: test_doctor_failover.py and test_doctor_tunnels.py look for them."""
+ELSEWHERE = {each.name for each in (*MASQUERADE_BREAKS, *VRRP_BREAKS)} | {"no-decapsulation"}
+"""Breaks that need another lab: test_doctor_failover.py, _masquerading.py and _tunnels.py look for them."""
 
 
 def test_every_break_is_looked_for() -> None:

@@ -6,13 +6,25 @@ import re
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from test_doctor_breaks import EVERY
 
 from directrix.doctor.case import Case
-from directrix.doctor.checks import arp_settings, fill, hooks, link, listening, own_address, rp_filter, services, vip
+from directrix.doctor.checks import (
+    arp_settings,
+    fill,
+    filtering,
+    forwarding,
+    hooks,
+    link,
+    listening,
+    own_address,
+    rp_filter,
+    services,
+    vip,
+)
 from directrix.doctor.examining import examine
 from directrix.doctor.finding import Finding, Role
 from directrix.doctor.host import Carried, Destination, Host, Listener, Way
@@ -23,6 +35,7 @@ from directrix.lab.breaks import BREAKS
 from directrix.lvs import Address, ForwardingMethod, Protocol, ServiceKey
 from directrix.lvs.flood import Flood, FloodCounts, FloodState
 from directrix.system.links import Link
+from directrix.system.netfilter.ruleset import Chain, Ruleset
 from directrix.table.xdp.attachment import Attachment
 from directrix.table.xdp.director import Status
 from directrix.table.xdp.verdicts import VERDICTS
@@ -257,6 +270,58 @@ def test_a_table_nearly_full_without_the_defence_is_told_to_have_it() -> None:
     assert commands(found[1]) == ["directrix sysctl flood_defence=1"]
 
 
+SERVER = ip_address("10.0.1.11")
+
+
+def masquerading(host: Host, **more: Any) -> Case:
+    """A director with one masqueraded real server."""
+    servers = (Server(SERVER, 8080, ForwardingMethod.MASQUERADE, 1),)
+    return case(Role.DIRECTOR, host, services=(replace(parse_service("10.0.0.100:80"), servers=servers),), **more)
+
+
+def test_over_the_kernels_ipvs_answers_of_masqueraded_servers_must_be_let_through() -> None:
+    closed = Ruleset((Chain("inet", "f", "forward", "forward", policy="drop"),))
+    host = MadeUp(carried=[address("10.0.0.1/24"), address("10.0.0.100/32")], ruleset=closed)
+    (found,) = filtering.look(masquerading(host, make="ipvs"))
+    assert told([found]) == ["fail"]
+    assert found.said == "the policy of the chain inet f forward drops its answers"
+    assert commands(found) == ["nft insert rule inet f forward ip saddr 10.0.1.11 tcp sport 8080 accept"]
+    assert told(filtering.look(masquerading(host, make="xdp"))) == ["ok"]
+
+
+class TestForwarding:
+    SETTINGS: ClassVar = {
+        "net.ipv4.conf.lo.forwarding": "1",
+        "net.ipv4.ip_forward": "1",
+        "net.ipv4.conf.eth1.forwarding": "1",
+        "net.ipv4.conf.eth0.forwarding": "1",
+    }
+
+    def look(self, make: str = "xdp", **off: str) -> list[Finding]:
+        changed = {key: "0" for key in self.SETTINGS if key.replace(".", "_") in off}
+        host = MadeUp(self.SETTINGS | changed, carried=[address("10.0.0.100/32")])
+        host.__dict__["_ways"] = {SERVER: Way("eth1")}
+        return list(forwarding.look(masquerading(host, make=make)))
+
+    def test_all_of_it_on_is_right(self) -> None:
+        assert told(self.look()) == ["ok", "ok"]
+        assert told(self.look("ipvs")) == ["ok"]
+
+    def test_lo_without_it_takes_the_routes_from_the_data_plane(self) -> None:
+        found = self.look(net_ipv4_conf_lo_forwarding="0")
+        assert (told(found), commands(found[0])) == (["fail", "ok"], ["directrix up"])
+
+    @pytest.mark.parametrize("key", ["net.ipv4.ip_forward", "net.ipv4.conf.eth1.forwarding"])
+    def test_without_it_answers_get_through_by_our_data_plane_alone(self, key: str) -> None:
+        off = {key.replace(".", "_"): "0"}
+        assert told(self.look(**off)) == ["ok", "warn"]
+        (found,) = self.look("ipvs", **off)
+        assert (told([found]), commands(found)) == (["fail"], [f"sysctl -w {key}=1"])
+
+    def test_where_all_is_routed_directly_only_lo_counts(self) -> None:
+        assert told(forwarding.look(case(Role.DIRECTOR, MadeUp(), make="ipvs"))) == ["skip"]
+
+
 class TestHooks:
     def look(self, kind: str = "", **known: Any) -> list[str]:
         host = MadeUp(links={"eth0": Link(2, "eth0", "ether", kind=kind, up=True)})
@@ -269,6 +334,20 @@ class TestHooks:
     def test_generic_xdp_is_a_warning_and_a_program_that_is_gone_a_failure(self) -> None:
         assert self.look(hook="xdp-generic") == ["warn"]
         assert self.look(there=False) == ["fail"]
+
+    @pytest.mark.parametrize(
+        ("link", "outcome"),
+        [
+            (Link(3, "eth1", "ether", up=True), ["ok", "fail"]),
+            (Link(3, "eth1", "ether", kind="vlan", parent="eth0", up=True), ["ok"]),
+        ],
+    )
+    def test_answers_of_masqueraded_servers_must_meet_the_data_plane_too(self, link: Link, outcome: list[str]) -> None:
+        host = MadeUp(links={"eth0": Link(2, "eth0", "ether", kind="veth", up=True), "eth1": link})
+        host.__dict__["_ways"] = {SERVER: Way("eth1")}
+        found = list(hooks.look(masquerading(host, status=status(), make="xdp")))
+        assert told(found) == outcome
+        assert [commands(each) for each in found[1:]] == [["directrix up --interface eth1"]][: len(found) - 1]
 
     def test_without_a_table_nothing_is_forwarded(self) -> None:
         assert told(hooks.look(case(Role.DIRECTOR, MadeUp(), make="xdp"))) == ["fail"]

@@ -8,7 +8,8 @@ from ipaddress import ip_address
 import pytest
 
 from directrix.cli.main import main as directrix
-from directrix.explain.explaining import Explanation, explain
+from directrix.explain.explaining import explain
+from directrix.explain.explanation import Explanation
 from directrix.explain.report import as_json, lines
 from directrix.explain.surroundings import Surroundings, Way
 from directrix.explain.view import listed_table, memory_table
@@ -112,6 +113,45 @@ def test_every_forwarding_method_of_the_kernels_is_named() -> None:
         assert said(told, "forwarding").startswith(word)
         assert told.server is not None
         assert told.server.method is method
+
+
+def masquerading(table: MemoryTable) -> MemoryTable:
+    """The table with two real servers behind masquerading, and a connection to .12."""
+    table.add_service(VirtualService(HTTP, "rr"))
+    for number in (11, 12):
+        server = RealServer(ip_address(f"10.0.0.{number}"), 8080, method=ForwardingMethod.MASQUERADE)
+        table.add_server(HTTP, server)
+    table.packet(SYN, 0.0)
+    return table
+
+
+REPLY = read_packet("tcp", "10.0.0.12:8080", "192.0.2.9:1024", "SYN,ACK")
+
+
+@pytest.mark.parametrize("make", [MemoryTable, Kernel])
+def test_a_masqueraded_packet_is_told_with_what_it_becomes_and_so_is_the_reply(make: type[MemoryTable]) -> None:
+    table = masquerading(make())
+
+    def told_of(packet: Packet) -> Explanation:
+        view = listed_table(table, packet) if make is Kernel else memory_table(table, packet)
+        return explain(view, packet, surroundings)
+
+    surroundings = Surroundings(back=lambda client: Way(f"{client} is there", "no_neighbour", "eth1"))
+    request = told_of(SYN)
+    assert said(request, "forwarding") == "masquerading: its destination becomes 10.0.0.12:8080"
+    told = told_of(REPLY)
+    assert (told.verdict, told.service, told.state) == ("replied", HTTP, "SYN_RECV")
+    assert told.server is not None
+    assert told.server.key == (ip_address("10.0.0.12"), 8080)
+    assert said(told, "connection") == "it is a reply: of 192.0.2.9:1024 to 10.0.0.1:80, SYN_RECV, 60 s left"
+    assert said(told, "connection after") == "stays SYN_RECV, for 60 s"
+    assert said(told, "forwarding") == "masquerading: its source becomes 10.0.0.1:80"
+    assert said(told, "next hop") == "192.0.2.9 is there"
+    assert as_json(told)["rewritten"] == "10.0.0.1:80"
+    surroundings = Surroundings(back=lambda client: Way(f"there is no route to {client}", "no_route"))
+    assert told_of(REPLY).verdict == "no_route"
+    stranger = read_packet("tcp", "10.0.0.11:8080", "192.0.2.9:1024", "SYN,ACK")
+    assert told_of(stranger).verdict == "not_ours"
 
 
 def test_why_a_real_server_is_left_out_is_said() -> None:

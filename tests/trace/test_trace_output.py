@@ -44,6 +44,17 @@ SYN = Traced(
 )
 ACK = replace(SYN, tcp_flags=TcpFlags.ACK, before="SYN_RECV", after="ESTABLISHED", expires=900.0, new=False)
 FLOODED = replace(SYN, after="")
+REPLY = replace(
+    ACK,
+    verdict="replied",
+    interface="eth1",
+    source=ip_address("10.0.0.11"),
+    source_port=8080,
+    target=ip_address("192.0.2.9"),
+    target_port=1024,
+    server=(ip_address("10.0.0.11"), 8080),
+    out="",
+)
 REFUSED = replace(SYN, verdict="no_server", server=None, after="", new=False, out="")
 
 
@@ -57,6 +68,8 @@ def test_a_line_says_verdict_packet_real_server_and_connection() -> None:
     assert told(SYN) == f"{head} S 40 bytes -> 10.0.0.11:80 by eth1, new SYN_RECV 60 s"
     assert told(ACK) == f"{head} . 40 bytes -> 10.0.0.11:80 by eth1, SYN_RECV>ESTABLISHED 900 s"
     assert told(FLOODED) == f"{head} S 40 bytes -> 10.0.0.11:80 by eth1, without an entry: under flood"
+    flow = "eth1 TCP 10.0.0.11:8080 > 192.0.2.9:1024 . 40 bytes"
+    assert told(REPLY) == f"replied       {flow} as TCP 10.0.0.1:80, SYN_RECV>ESTABLISHED 900 s"
     assert lines.line(SYN).split(" ")[0].endswith(":20.123456")
 
 

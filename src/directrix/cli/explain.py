@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from directrix.explain.explaining import Explanation
+    from directrix.explain.explanation import Explanation
     from directrix.table.memory import Packet
 
 HELP = "say what would be done with a packet, step by step, and send nothing"
@@ -20,7 +20,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Options of `directrix explain`."""
     parser.description = (
         "Say step by step what the director would do with a packet of a client: service, connection or template, real "
-        "server and why that one, next hop; or why it would not be forwarded. Nothing is sent and nothing is changed."
+        "server and why that one, next hop; or why it would not be forwarded. A masqueraded real server's reply is "
+        "explained, too: RIP:PORT CLIENT:PORT. Nothing is sent and nothing is changed."
     )
     parser.add_argument("protocol", choices=_PROTOCOLS, help="the packet's protocol")
     parser.add_argument("client", metavar="CLIENT:PORT", help="where it comes from; IPv6 as [CLIENT]:PORT")

@@ -14,6 +14,14 @@ QUIET = "sysctl -w net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce
 
 _TABLE = "directrix_doctor"
 
+_USUAL = {80: (8080, 8000, 8008, 81, 8081, 8888, 3000, 5000), 8080: (80, 8000, 8081), 443: (8443, 4443), 8443: (443,)}
+
+
+def usual_ports(port: int) -> list[int]:
+    """Other ports on which what belongs on a port is often found; for all, those 8000 and 10000 higher."""
+    higher = [other for other in (port + 8000, port + 10_000) if other < 65536]
+    return [*_USUAL.get(port, ()), *higher]
+
 
 def announce(*vips: Address, on: str = "") -> Remedy:
     """Have the director tell everybody that it has VIPs: who knows them at another host keeps to that one otherwise."""

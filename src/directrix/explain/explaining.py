@@ -8,12 +8,14 @@ where it decides.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from directrix.explain import guards
-from directrix.explain.choice import Memory, Standing, reason, standings
-from directrix.explain.surroundings import Surroundings, Way
-from directrix.explain.view import View
+from directrix.explain.choice import Memory, reason, standings
+from directrix.explain.explanation import Explanation
+from directrix.explain.replies import explain_reply, is_reply
+from directrix.explain.surroundings import Surroundings
+from directrix.explain.view import View, owner_of
 from directrix.lvs import Address, ForwardingMethod, RealServer, ServiceKey
 from directrix.lvs.addresses import endpoint
 from directrix.lvs.errors import NotSupportedYet
@@ -22,63 +24,11 @@ from directrix.lvs.tcp import TcpFlags
 from directrix.scheduling import Flow
 from directrix.table.memory import Packet, VerdictName
 from directrix.table.memory.connections import Entry
-from directrix.table.memory.likeness import Likeness
 from directrix.table.memory.service import Service
-from directrix.table.xdp.verdicts import VERDICTS
 
-MEANINGS = {verdict.name: verdict for verdict in VERDICTS}
 _FTP_DATA = 20
 _PASSED = (VerdictName.NOT_OURS, VerdictName.NO_SERVICE, VerdictName.NO_CONNECTION)
 _DROPPED = (VerdictName.NO_SERVER, VerdictName.SERVER_GONE, VerdictName.OVER_BUDGET)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that is looked at, and what is found."""
-
-    topic: str
-    says: str
-
-
-@dataclass(slots=True)
-class Explanation:
-    """What would be done with a packet.
-
-    Attributes:
-        steps: what is looked at, in order.
-        candidates: the real servers a scheduler chooses from, if it comes to that.
-        verdict: the packet's end, by the data plane's names; `unsupported` where it can't be told.
-        meaning: the same in words.
-        service: the service it is for.
-        server: the real server that gets it. None if nobody does, or if it can't be known beforehand.
-        possible: those it may be where it can't be known.
-        state: of its connection afterwards, empty if there is none. `expires`: seconds it then has.
-        new: it starts a connection.
-        way: where frames for the real server go.
-    """
-
-    steps: list[Step] = field(default_factory=list)
-    candidates: list[Standing] = field(default_factory=list)
-    verdict: str = ""
-    meaning: str = ""
-    service: ServiceKey | None = None
-    server: RealServer | None = None
-    possible: list[str] = field(default_factory=list)
-    state: str = ""
-    expires: float = 0.0
-    new: bool = False
-    way: Way | None = None
-
-    def tell(self, topic: str, says: str) -> None:
-        """Add a step."""
-        self.steps.append(Step(topic, says))
-
-    def end(self, verdict: str, meaning: str = "") -> None:
-        """Say how it ends."""
-        self.verdict = verdict
-        self.meaning = meaning or MEANINGS[verdict].meaning
-        fate = MEANINGS[verdict].fate if verdict in MEANINGS else verdict
-        self.tell("verdict", f"{verdict}: {self.meaning}" if fate == verdict else f"{verdict} ({fate}): {self.meaning}")
 
 
 def explain(view: View, packet: Packet, surroundings: Surroundings) -> Explanation:
@@ -87,7 +37,12 @@ def explain(view: View, packet: Packet, surroundings: Surroundings) -> Explanati
     told.tell("packet", _packet(packet))
     if not _arrives(told, surroundings):
         return told
-    if not _admitted(told, view, packet):
+    admitted = _admitted(told, view, packet)
+    if is_reply(view, packet, admitted=admitted):
+        explain_reply(told, view, packet, surroundings)
+        return told
+    if not admitted:
+        told.end("not_ours")
         return told
     before = view.table.connection_of(packet)
     state_before = before.state_name if before is not None else ""
@@ -111,7 +66,7 @@ def explain(view: View, packet: Packet, surroundings: Surroundings) -> Explanati
         told.end(_named(view, verdict.name))
         return told
     assert verdict.server is not None
-    owner, server = _owner(view, packet, after, verdict.server)
+    owner, server = owner_of(view, packet, after, verdict.server)
     told.service = told.service or owner
     _tell_choice(told, view, choice, server)
     if opens and view.insight is not None and not _finds_room(told, view, packet, choice):
@@ -125,21 +80,10 @@ def explain(view: View, packet: Packet, surroundings: Surroundings) -> Explanati
         told.tell("connection after", f"{moved}, for {told.expires:.0f} s")
     else:
         told.tell("connection after", "none: each datagram is scheduled for itself")
+    if verdict.rewritten is not None:
+        told.rewritten = endpoint(*verdict.rewritten)
     _forward(told, owner, surroundings)
     return told
-
-
-def _owner(view: View, packet: Packet, after: Entry | None, server: RealServer) -> tuple[ServiceKey | None, RealServer]:
-    """The real server as the other table has it, and the service that it belongs to."""
-    service = view.table.service_of(packet)
-    key = service.definition.key if service is not None else None
-    if not isinstance(view.table, Likeness):
-        return key, server
-    destination = after.destination if after is not None else service.find(*server.key) if service is not None else None
-    if destination is None:
-        return key, server
-    member = view.table.origin(destination)
-    return member.service, member.server
 
 
 def _packet(packet: Packet) -> str:
@@ -167,8 +111,6 @@ def _admitted(told: Explanation, view: View, packet: Packet) -> bool:
         return True
     says = view.insight.index_says(packet.protocol, packet.virtual, packet.virtual_port)
     told.tell("index", _INDEX[says])
-    if says == "nothing":
-        told.end("not_ours")
     return says != "nothing"
 
 
@@ -365,7 +307,7 @@ def _forward(told: Explanation, owner: ServiceKey | None, surroundings: Surround
     if server.method is ForwardingMethod.LOCAL:
         told.end("local", "this host is its real server: its own stack gets it")
         return
-    told.tell("forwarding", _METHODS[server.method])
+    told.tell("forwarding", _METHODS[server.method].format(told.rewritten or "the real server's address and port"))
     way = surroundings.way(owner, server) if owner is not None else None
     if way is None:
         told.end("forwarded")
@@ -377,7 +319,7 @@ def _forward(told: Explanation, owner: ServiceKey | None, surroundings: Surround
 
 _METHODS = {
     ForwardingMethod.DIRECT: "direct routing: of the packet only the TTL changes, the frame gets the real server's MAC",
-    ForwardingMethod.MASQUERADE: "masquerading: its destination becomes the real server's address and port",
+    ForwardingMethod.MASQUERADE: "masquerading: its destination becomes {}",
     ForwardingMethod.TUNNEL: "tunnelling: it is wrapped into a packet for the real server",
     ForwardingMethod.BYPASS: "bypass: past the real servers to where it was going",
 }

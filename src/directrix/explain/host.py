@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 
 from directrix.explain.surroundings import Surroundings, Way
-from directrix.lvs import RealServer, ServiceKey
+from directrix.lvs import Address, RealServer, ServiceKey
 from directrix.lvs.errors import InvalidRequest
 from directrix.system.local_address import is_here
 from directrix.system.neighbours import NextHop, next_hop
@@ -44,7 +44,7 @@ def of_our_table(place: Place, interface: str | None, insight: Insight | None) -
         others = f"; it sits at {', '.join(hooks)}" if hooks else ""
         arrival = f"{interface}: the data plane is not attached there{others}"
     seen = bool(hooks) if interface is None else interface in hooks
-    return Surroundings(arrival, seen) if way is None else Surroundings(arrival, seen, way)
+    return Surroundings(arrival, seen) if way is None else Surroundings(arrival, seen, way, _to)
 
 
 def without_table() -> Surroundings:
@@ -57,7 +57,7 @@ _NOWHERE = "the data plane is attached to no interface; run directrix up"
 
 def of_the_kernels() -> Surroundings:
     """What surrounds the kernel's IPVS, which sees what comes in everywhere."""
-    return Surroundings(way=lambda service, server: _by_kernel(server, next_hop(str(server.address))))
+    return Surroundings(way=lambda service, server: _to(server.address), back=_to)
 
 
 def _way(fresh: Fresh) -> Callable[[ServiceKey, RealServer], Way]:
@@ -65,7 +65,7 @@ def _way(fresh: Fresh) -> Callable[[ServiceKey, RealServer], Way]:
         known = fresh(service, server)
         kernels = next_hop(str(server.address))
         if known is None:
-            return _by_kernel(server, kernels)
+            return _by_kernel(server.address, kernels)
         ifindex, mac = known
         try:
             interface = socket.if_indextoname(ifindex)
@@ -77,12 +77,16 @@ def _way(fresh: Fresh) -> Callable[[ServiceKey, RealServer], Way]:
     return way
 
 
-def _by_kernel(server: RealServer, hop: NextHop | None) -> Way:
-    if is_here(server.address):
-        return Way(f"{server.address} is this host: its own stack gets the packet", "local")
+def _to(address: Address) -> Way:
+    return _by_kernel(address, next_hop(str(address)))
+
+
+def _by_kernel(address: Address, hop: NextHop | None) -> Way:
+    if is_here(address):
+        return Way(f"{address} is this host: its own stack gets the packet", "local")
     if hop is None:
-        return Way(f"there is no route to {server.address}", "no_route")
-    whose = f"{hop.gateway}, the router to {server.address}," if hop.gateway else f"{server.address}"
+        return Way(f"there is no route to {address}", "no_route")
+    whose = f"{hop.gateway}, the router to {address}," if hop.gateway else f"{address}"
     if hop.resolved:
         says = f"{whose} has {hop.mac} on {hop.interface} (neighbour {hop.state})"
         return Way(says, "forwarded", hop.interface, hop.mac, hop.state)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from directrix.explain.choice import Standing
-from directrix.explain.explaining import Explanation
+from directrix.explain.explanation import Explanation
 from directrix.lvs.addresses import endpoint
 
 _WIDTH = 18
@@ -46,6 +46,7 @@ def as_json(told: Explanation) -> dict[str, object]:
         "server": None if told.server is None else endpoint(*told.server.key),
         "possible_servers": told.possible,
         "method": None if told.server is None else told.server.method.name.lower(),
+        "rewritten": told.rewritten or None,
         "connection": {"new": told.new, "state": told.state, "expires": round(told.expires)} if told.state else None,
         "next_hop": None
         if told.way is None

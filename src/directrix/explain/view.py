@@ -7,7 +7,7 @@ nothing sent and nothing changed.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,6 +16,7 @@ from directrix.lvs import (
     Address,
     Connection,
     ConnectionFlags,
+    ForwardingMethod,
     MarkRule,
     RealServer,
     ServerState,
@@ -28,8 +29,10 @@ from directrix.lvs.sysctls import SysctlValue
 from directrix.scheduling import Position
 from directrix.table.interface import Table
 from directrix.table.memory import MemoryTable, Packet
-from directrix.table.memory.connections import Key
+from directrix.table.memory.connections import Entry, Key
+from directrix.table.memory.keys import reply_key
 from directrix.table.memory.likeness import Group, Known, Likeness, Member
+from directrix.table.memory.packet import Reply
 from directrix.table.xdp.insight import Insight
 from directrix.table.xdp.pins import Place
 
@@ -75,6 +78,7 @@ def our_table(place: Place, packet: Packet) -> Iterator[View]:
         sysctls = insight.sysctls()
         table = Likeness(groups, marks, insight.timeouts(), sysctls)
         _put_entries(table, packet, insight.find)
+        _put_reply(table, packet, insight.find_reply)
         yield View("xdp", table, False, tuple(marks), insight, dropping=_is_dropping(sysctls))
     finally:
         insight.close()
@@ -109,7 +113,16 @@ def listed_table(table: Table, packet: Packet) -> View:
                 return Known(connection, _member_of(connection, members, likeness, packet))
         return None
 
+    def find_reply(key: Key) -> Known | None:
+        for connection in connections:
+            if not connection.flags & ConnectionFlags.TEMPLATE and _reply_key(connection) == key:
+                member = _member_of(connection, members, likeness, packet)
+                if member.server.method is ForwardingMethod.MASQUERADE:
+                    return Known(connection, member)
+        return None
+
     _put_entries(likeness, packet, find)
+    _put_reply(likeness, packet, find_reply)
     service = likeness.service_of(packet)
     blind = service is not None and service.definition.scheduler in _HIDDEN
     return View("ipvs", likeness, blind, marks, dropping=_is_dropping(sysctls))
@@ -129,6 +142,48 @@ def _put_entries(table: Likeness, packet: Packet, find: _Find) -> None:
     if template is not None and (known is None or known.template is None):
         table.put(template)
     table.resume(packet)
+
+
+def _put_reply(table: Likeness, packet: Packet, find: Callable[[Key], Known | None]) -> None:
+    """Take in the connection that the packet is a reply of, unless it is its own."""
+    known = find(reply_key(as_reply(packet)))
+    if known is not None and table.connection_of(packet) is None:
+        table.put(known)
+
+
+def as_reply(packet: Packet) -> Reply:
+    """The same packet as a real server's."""
+    return Reply(
+        packet.protocol,
+        packet.source,
+        packet.client_port,
+        packet.target,
+        packet.virtual_port,
+        packet.tcp_flags,
+        packet.length,
+        packet.sctp_chunks,
+    )
+
+
+def owner_of(
+    view: View, packet: Packet, entry: Entry | None, server: RealServer
+) -> tuple[ServiceKey | None, RealServer]:
+    """The real server of a packet's connection as the other table has it, and the service that it belongs to."""
+    service = view.table.service_of(packet)
+    key = service.definition.key if service is not None else None
+    if not isinstance(view.table, Likeness):
+        return key, server
+    destination = entry.destination if entry is not None else service.find(*server.key) if service is not None else None
+    if destination is None:
+        return key, server
+    member = view.table.origin(destination)
+    return member.service, member.server
+
+
+def _reply_key(connection: Connection) -> Key:
+    return Key(
+        connection.protocol, connection.client, connection.client_port, connection.server, connection.server_port
+    )
 
 
 def _key(connection: Connection) -> Key:

@@ -10,6 +10,7 @@ from directrix.lab import directing, state
 from directrix.lab.breaking import Break, Scene
 from directrix.lab.definition import Role
 from directrix.lab.errors import LabError
+from directrix.lab.masquerade_breaks import MASQUERADE_BREAKS
 from directrix.lab.plumbing import as_director
 from directrix.lab.vrrp_breaks import VRRP_BREAKS
 from directrix.lvs import Address
@@ -354,6 +355,7 @@ BREAKS = {
             Role.DIRECTOR,
             _table_full,
         ),
+        *MASQUERADE_BREAKS,
         *VRRP_BREAKS,
     )
 }

@@ -12,6 +12,7 @@ from directrix.table.trace import Traced
 _LETTERS = {TcpFlags.FIN: "F", TcpFlags.SYN: "S", TcpFlags.RST: "R", TcpFlags.ACK: "."}
 _PROTOCOLS = {int(protocol): protocol.name for protocol in Protocol}
 _WIDTH = 13
+_REPLIED = "replied"
 
 
 def line(packet: Traced) -> str:
@@ -46,9 +47,11 @@ def flags(given: TcpFlags) -> str:
 
 
 def explained(packet: Traced) -> str:
-    """Real server, way out and connection; without a real server the service, if there is one."""
+    """Real server, way out and connection; of its reply the service; without a real server that, if there is one."""
     if packet.server is None:
         return f"(service {packet.service})" if packet.service is not None else ""
+    if packet.verdict == _REPLIED:
+        return f"as {packet.service}, {_connection(packet)}"
     way = f"-> {endpoint(*packet.server)}" + (f" by {packet.out}" if packet.out else "")
     if packet.service is not None and packet.service.fwmark:
         way += f" ({packet.service})"

@@ -1,28 +1,28 @@
-"""Inside the conformance machine: the steps of each script with the real IPVS and ipvsadm."""
+"""Inside the conformance machine: the steps with the real IPVS and ipvsadm."""
 
 from __future__ import annotations
 
 import subprocess
 from pathlib import Path
 
-from guest import ENVIRONMENT
+from guest import ENVIRONMENT, load
 
 TIME_LIMIT = 120.0
 HERE = Path(__file__).resolve().parent
-NAMES = ("direct_routing", "masquerading")
 
 
 def main(output: Path) -> None:
     Path("/run/tmp").mkdir()
-    for name in NAMES:
+    load("ipip")
+    for steps in sorted(HERE.glob("*.sh")):
         done = subprocess.run(
-            [HERE / f"{name}.sh", "ipvsadm"],
+            [steps, "ipvsadm"],
             env={**ENVIRONMENT, "TMPDIR": "/run/tmp"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=TIME_LIMIT,
         )
-        (output / f"{name}.txt").write_text(done.stdout)
+        (output / f"{steps.stem}.txt").write_text(done.stdout)
         if done.returncode:
-            (output / f"{name}.error").write_text(f"exit {done.returncode}: {done.stderr}")
+            (output / f"{steps.stem}.error").write_text(f"exit {done.returncode}: {done.stderr}")

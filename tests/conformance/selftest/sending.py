@@ -1,4 +1,4 @@
-"""A file over TCP port 8080: `serve FILE READY` sends it to whoever connects, `fetch FILE ADDRESS` compares.
+"""A file over TCP: `serve FILE READY` sends it to whoever connects to port 8080, `fetch FILE ADDRESS PORT` compares.
 
 READY is made when the server listens. What fetching came to is printed: `the file`, `another file`,
 `refused`, `no answer`.
@@ -22,9 +22,9 @@ def serve(file: bytes, ready: Path) -> None:
                 client.sendall(file)
 
 
-def fetch(file: bytes, address: str) -> str:
+def fetch(file: bytes, address: str, port: int) -> str:
     try:
-        with socket.create_connection((address, PORT), PATIENCE) as server:
+        with socket.create_connection((address, port), PATIENCE) as server:
             came = b"".join(iter(lambda: server.recv(1 << 16), b""))
     except ConnectionRefusedError:
         return "refused"
@@ -34,8 +34,8 @@ def fetch(file: bytes, address: str) -> str:
 
 
 if __name__ == "__main__":
-    verb, name, argument = sys.argv[1:]
+    verb, name, argument, *more = sys.argv[1:]
     if verb == "serve":
         serve(Path(name).read_bytes(), Path(argument))
     else:
-        print(fetch(Path(name).read_bytes(), argument))
+        print(fetch(Path(name).read_bytes(), argument, int(more[0])))

@@ -11,20 +11,40 @@ import machine
 import pytest
 
 HERE = Path(__file__).resolve().parent
-TRANSCRIPTS = HERE / "transcripts"
-NAMES = sorted(path.stem for path in TRANSCRIPTS.glob("*.txt"))
+NAMES = sorted(path.stem for path in HERE.glob("*.sh"))
 DIRECTRIX = [sys.executable, "-m", "directrix"]
 
 
+def transcript(name: str) -> Path:
+    """What came of some steps with the real IPVS."""
+    return HERE / "transcripts" / f"{name}.txt"
+
+
 def ask_directrix(name: str) -> str:
-    """What came of a script's steps with our ipvsadm, on this host.
+    """What came of the steps with our ipvsadm, on this host.
 
     Raises:
         RuntimeError: a fetch did not go as it should, or the steps could not be taken; the text says why.
     """
     done = subprocess.run(
         [HERE / f"{name}.sh", *DIRECTRIX, "ipvsadm"],
-        env={**os.environ, "TAKE_DOWN": " ".join([*DIRECTRIX, "down", "-q"])},
+        env={
+            **os.environ,
+            "TAKE_DOWN": " ".join([*DIRECTRIX, "down", "-q"]),
+            "TAKE_OUT": " ".join(
+                [
+                    *DIRECTRIX,
+                    "realserver",
+                    "start",
+                    "--vip",
+                    "198.51.100.100",
+                    "--interface",
+                    "eth0",
+                    "--tunnel",
+                    "ipip",
+                ]
+            ),
+        },
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -37,25 +57,25 @@ def ask_directrix(name: str) -> str:
 
 
 def ask_ipvs() -> dict[str, str]:
-    """The same of all scripts, by name, with the real IPVS and ipvsadm, in User Mode Linux.
+    """The same with the real IPVS and ipvsadm, in User Mode Linux: all steps, by name.
 
     Raises:
         RuntimeError: as above.
     """
     written, console = machine.boot(HERE / "selftest_guest.py")
-    if not written or any(not name.endswith(".txt") for name in written):
+    if set(written) != {f"{name}.txt" for name in NAMES}:
         raise RuntimeError("".join(written.values()) + console)
-    return {name.removesuffix(".txt"): text for name, text in written.items()}
+    return {name: written[f"{name}.txt"] for name in NAMES}
 
 
 @pytest.mark.root
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_is_fetched_through_directrix_as_through_ipvs(name: str) -> None:
-    assert ask_directrix(name) == (TRANSCRIPTS / f"{name}.txt").read_text()
+    assert ask_directrix(name) == transcript(name).read_text()
 
 
 @pytest.mark.uml
 def test_through_ipvs_it_still_goes_so() -> None:
     if not machine.available():
         pytest.skip("needs user-mode-linux, kmod, iproute2 and ipvsadm")
-    assert ask_ipvs() == {name: (TRANSCRIPTS / f"{name}.txt").read_text() for name in NAMES}
+    assert ask_ipvs() == {name: transcript(name).read_text() for name in NAMES}

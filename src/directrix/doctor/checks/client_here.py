@@ -1,4 +1,4 @@
-"""Whether somebody tries the VIP on a host that carries it: in direct routing that proves nothing."""
+"""Whether somebody tries the VIP on a host that carries it: what it sends there itself goes nowhere."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ def look(case: Case) -> Iterator[Finding]:
             f"the client {case.client}",
             "it is this host, which carries the VIP: whatever it sends there stays here. Try from another host",
         )
-    direct = [
+    # IPVS takes what the host itself sends for a client's, and can give it to whom it masquerades.
+    methods = [ForwardingMethod.DIRECT, *([ForwardingMethod.MASQUERADE] if case.make == "xdp" else [])]
+    staying = [
         service
         for service in case.services
-        if case.role is Role.REALSERVER or any(server.method is ForwardingMethod.DIRECT for server in service.servers)
+        if case.role is Role.REALSERVER or any(server.method in methods for server in service.servers)
     ]
-    if not direct:
-        yield skip("connections of this host", "no service is known that is reached by direct routing")
-    for service in case.pace.each(direct, "services"):
+    if not staying:
+        yield skip("connections of this host", "no service is known that its own packets would not reach")
+    for service in case.pace.each(staying, "services"):
         if case.host.has(service.vip) and (service.vip, service.port) in case.host.connecting:
             yield warn(
                 str(service),
-                "a program on this host connects to it. This host carries the VIP, so it connects to itself: in direct "
-                "routing a client must be another host. `directrix doctor --from-client` tries it there",
+                "a program on this host connects to it. This host carries the VIP, so it connects to itself: a client "
+                "must be another host. `directrix doctor --from-client` tries it there",
             )
         else:
             yield ok(str(service), "no program on this host takes itself for a client of it")

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from directrix.doctor.case import CannotLook, Case, Place
-from directrix.doctor.commands import carry_vip, examine, quiesce, real, redirect
+from directrix.doctor.commands import carry_vip, examine, quiesce, real, redirect, usual_ports
 from directrix.doctor.finding import Check, Finding, Outcome, Remedy, Role, ok, skip
 from directrix.doctor.probing import Reach, echoes, knock, refuses_datagrams
 from directrix.doctor.served import Server, Service
 from directrix.lvs import Address, ForwardingMethod, Protocol
-
-_USUAL = {80: (8080, 8000, 8008, 81, 8081, 8888, 3000, 5000), 8080: (80, 8000, 8081), 443: (8443, 4443), 8443: (443,)}
-"""Other ports on which what belongs on a port is often found; for all, those 8000 and 10000 higher."""
 
 
 def look(case: Case) -> Iterator[Finding]:
@@ -63,8 +60,7 @@ def _refused(case: Case, place: Place, service: Service, server: Server) -> Find
         )
         return _wrong(service, server, said, [redirect(service, None, on)])
     others = [server.port] if server.port != service.port else []
-    higher = [port for port in (service.port + 8000, service.port + 10_000) if port < 65536]
-    for port in dict.fromkeys([*others, *_USUAL.get(service.port, ()), *higher]):
+    for port in dict.fromkeys([*others, *usual_ports(service.port)]):
         for address in (service.vip, server.address):
             if knock(case, place, address, port).reach is Reach.ACCEPTED:
                 said = (

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from directrix.doctor.case import LOOPBACK, Case
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
 from directrix.doctor.served import Service
-from directrix.lvs import Address, Protocol, ServiceKey
+from directrix.lvs import Address, ForwardingMethod, Protocol, ServiceKey
+from directrix.system.netfilter.packet import Packet
 from directrix.system.netfilter.ruleset import Fate, Ruleset, Verdict
 
 _ADMINISTRATION = 22
@@ -18,7 +20,9 @@ _PATHS: dict[tuple[Role, str], tuple[str, ...]] = {
     (Role.REALSERVER, ""): ("ingress", "prerouting", "input"),
 }
 _ANSWERS = ("output", "postrouting")
-"""What an answer of a real server meets; the director sees none."""
+"""What an answer of a real server meets there."""
+_THROUGH = "forward"
+"""What it meets at a director that masquerades, over the kernel's IPVS: as it came, before it gets the VIP back."""
 
 
 def look(case: Case) -> Iterator[Finding]:
@@ -47,7 +51,7 @@ def _service(case: Case, service: Service) -> Finding:
     if not stops:
         return ok(str(service), f"no rule keeps its packets back{_told(doubts)}")
     what = "drops" if stops[0].fate is Fate.DROPPED else "rejects"
-    whose = "answers" if stops[0].chain.hook in _ANSWERS else "packets"
+    whose = "answers" if stops[0].chain.hook in (*_ANSWERS, _THROUGH) else "packets"
     remedies = dict.fromkeys(remedy for verdict in stops for remedy in _let_in(verdict))
     return fail(str(service), f"{stops[0].where} {what} its {whose}", list(remedies))
 
@@ -98,11 +102,21 @@ def _on_its_way(case: Case, service: Service) -> tuple[list[Verdict], list[Verdi
         ways = [rules.journey(case.packet(service, interface), *path)]
         if case.role is Role.REALSERVER:
             ways.append(rules.journey(case.packet(service, interface, answer=True), *_ANSWERS))
+        elif case.make == "ipvs":
+            ways += [rules.journey(packet, _THROUGH) for packet in _through(case, service, interface)]
         stops = [verdict for way in ways for verdict in way.stops]
         if stops:
             return stops, []
         doubts += [verdict for way in ways for verdict in way.doubts if verdict.rule not in _rules(doubts)]
     return [], doubts
+
+
+def _through(case: Case, service: Service, interface: str) -> Iterator[Packet]:
+    """The answers of masqueraded real servers that leave by an interface."""
+    answer = case.packet(service, interface, answer=True)
+    for server in service.servers:
+        if server.method is ForwardingMethod.MASQUERADE:
+            yield replace(answer, address=server.address, port=server.port or service.port)
 
 
 def _rules(verdicts: Iterable[Verdict]) -> set[tuple[str, int] | None]:

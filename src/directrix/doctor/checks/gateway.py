@@ -2,7 +2,8 @@
 
 On a real server, whoever answers for the VIP and for the default gateway is compared. From the
 director, a SYN is sent that seems to come from far away (an address for documentation, RFC 5737 and
-RFC 3849, which nobody has): if the answer comes back to the director, it is the default gateway.
+RFC 3849, which nobody has): if the answer comes back to the director, it is the default gateway. Of a masqueraded
+real server answers to a client that was named must come here, too, wherever that is.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from directrix.doctor.case import CannotLook, Case, Place, who_answers
+from directrix.doctor.commands import single
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
 from directrix.doctor.gateways import FAR, default_route
 from directrix.doctor.host import Carried
@@ -65,29 +67,41 @@ class _Trial:
     @property
     def target(self) -> tuple[Address, int]:
         """What the packet is for."""
-        return (self.service.vip, self.service.port) if self.direct else self.server.key
+        if self.direct:
+            return self.service.vip, self.service.port
+        return self.server.address, self.server.port or self.service.port
+
+    def client(self, case: Case) -> Address:
+        """Whom the packet says it comes from."""
+        version, named = self.target[0].version, case.client
+        if self.direct or named is None or named.version != version or case.host.has(named):
+            return FAR[version]
+        return named
 
 
 def _from_director(case: Case, interface: str, trials: list[_Trial]) -> Iterator[Finding]:
     """All real servers of a wire at once: nothing but the time tells that no answer comes."""
     wire, own = case.wire(interface), case.own_mac(interface)
-    tried = [foreign_syn(case, trial.place, FAR[trial.target[0].version], *trial.target) for trial in trials]
+    clients = [trial.client(case) for trial in trials]
+    tried = [
+        foreign_syn(case, trial.place, client, *trial.target) for trial, client in zip(trials, clients, strict=True)
+    ]
     heard = wire.ask(
         [each.syn for each in tried],
-        lambda heard: heard.kind == "tcp" and heard.to == own and heard.destination in FAR.values(),
+        lambda heard: heard.kind == "tcp" and heard.to == own and heard.destination in clients,
         seconds=_PATIENCE,
         enough=0,
     )
     for each in tried:
         wire.send(each.end)
     came = {(answer.mac, answer.source) for answer in heard}
-    for trial in trials:
-        yield _judged(case, trial, (trial.place.mac, trial.target[0]) in came)
+    for trial, client in zip(trials, clients, strict=True):
+        yield _judged(case, trial, client, (trial.place.mac, trial.target[0]) in came)
 
 
-def _judged(case: Case, trial: _Trial, came_here: bool) -> Finding:
+def _judged(case: Case, trial: _Trial, client: Address, came_here: bool) -> Finding:
     address, interface = trial.place.host, trial.place.interface
-    looked_at = f"{address}, answering {FAR[address.version]}"
+    looked_at = f"{address}, answering {client}"
     if trial.direct and came_here:
         return fail(
             looked_at,
@@ -102,8 +116,17 @@ def _judged(case: Case, trial: _Trial, came_here: bool) -> Finding:
     return fail(
         looked_at,
         "its answers don't come through the director, which must give them the VIP back: clients hear a stranger",
-        [Remedy(f"ip route replace default via {trial.place.source}", str(address))],
+        [_through_here(case, trial, client)],
     )
+
+
+def _through_here(case: Case, trial: _Trial, client: Address) -> Remedy:
+    """The route by which answers come here: of its own neighbours, which it reaches without a router, for each."""
+    place = trial.place
+    family = " -6" if client.version == 6 else ""
+    beside = any(each.interface == place.interface and each.reaches(client) for each in case.host.carried)
+    route = single(client) if beside else "default"
+    return Remedy(f"ip{family} route replace {route} via {place.source}", str(place.host))
 
 
 def _another_gateway(case: Case, interface: str, trial: _Trial) -> list[Remedy]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from directrix.doctor.case import Case
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
+from directrix.lvs import ForwardingMethod
 from directrix.system import ethtool
 
 _UP = Remedy("directrix up", safe=True)
@@ -37,8 +38,28 @@ def look(case: Case) -> Iterator[Finding]:
             yield _of_hardware(known.name, where)
         else:
             yield ok(where, "attached")
+    if status.attachments:
+        yield from _of_replies(case, {known.name for known, _ in status.attachments})
     if not status.current:
         yield warn("the programs attached", "they are of another build than this directrix", [_UP])
+
+
+def _of_replies(case: Case, attached: set[str]) -> Iterator[Finding]:
+    """Replies of masqueraded real servers must meet the data plane, too, at the interface or what it is made of."""
+    seen = set()
+    for address in case.servers(ForwardingMethod.MASQUERADE):
+        way = case.host.way_to(address)
+        if way is None or way.local or way.interface in seen:
+            continue
+        seen.add(way.interface)
+        link = case.host.links.get(way.interface)
+        below = {each.name for each in case.host.links.values() if each.master == way.interface}
+        if not attached & {way.interface, *below, *([link.parent] if link is not None else [])}:
+            yield fail(
+                f"{way.interface}, towards {address}",
+                "answers of masqueraded real servers come in there past the data plane: clients hear a stranger",
+                [Remedy(f"directrix up --interface {way.interface}", safe=True)],
+            )
 
 
 def _of_hardware(name: str, where: str) -> Finding:

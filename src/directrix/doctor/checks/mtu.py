@@ -8,6 +8,7 @@ from directrix.doctor.case import CannotLook, Case, Place
 from directrix.doctor.commands import set_mtu
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
 from directrix.doctor.probing import echoes, knock
+from directrix.doctor.served import Server, Service
 from directrix.lvs import Address, ForwardingMethod, Protocol
 
 
@@ -21,15 +22,22 @@ def look(case: Case) -> Iterator[Finding]:
     if not served:
         yield skip("real servers", "there is none but behind tunnels, at which tunnel-path looks")
     for address, uses in case.pace.each(served.items(), "real servers"):
-        service = next((each for each, _ in uses if each.protocol is Protocol.TCP), None)
+        use = next((use for use in uses if use[0].protocol is Protocol.TCP), None)
         try:
             place = case.place_of(address)
             told = 0
-            for target in [service.vip, address] if service else []:
-                told = told or knock(case, place, target, service.port if service else 0).mtu
+            for target, port in _targets(*use) if use else ():
+                told = told or knock(case, place, target, port).mtu
             yield _compared(case, place, address, told) if told else _by_echo(case, place, address)
         except CannotLook as reason:
             yield skip(str(address), str(reason))
+
+
+def _targets(service: Service, server: Server) -> list[tuple[Address, int]]:
+    """Where a SYN is answered, the likeliest first: at the VIP, or at the real server's own address."""
+    if server.method is ForwardingMethod.MASQUERADE:
+        return [(server.address, server.port or service.port)]
+    return [(service.vip, service.port), (server.address, service.port)]
 
 
 def _compared(case: Case, place: Place, address: Address, told: int) -> Finding:

@@ -182,6 +182,10 @@ class MemoryTable(Control):
         """The connection that a packet belongs to."""
         return self._connections.connection(connection_key(packet))
 
+    def connection_of_reply(self, packet: Reply) -> Entry | None:
+        """The masqueraded connection that a real server's packet belongs to."""
+        return self._connections.reply(reply_key(packet))
+
     def opens(self, packet: Packet) -> bool:
         """Whether a packet may start a connection, if it has none."""
         return self._opens(packet)

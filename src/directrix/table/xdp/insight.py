@@ -7,7 +7,9 @@ and its client's template are looked up as the data plane does it, by the same h
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from socket import htons
+from typing import Any
 
 from directrix.lvs import Address, Connection, MarkRule, RealServer, ServiceKey, Timeouts
 from directrix.lvs.budget import BudgetState
@@ -29,7 +31,7 @@ from directrix.table.xdp.sets import Sets
 from directrix.table.xdp.table import XdpTable
 
 _MASK64 = 0xFFFFFFFFFFFFFFFF
-_TEMPLATE_KIND = 1
+_CONNECTION_KIND, _TEMPLATE_KIND, _REPLY_KIND = range(3)
 _HOP = layout.HOP
 _S = layout.SERVER.places
 _C = layout.CONNECTION.places
@@ -145,17 +147,28 @@ class Insight:
 
     def find(self, key: Key, *, template: bool = False) -> Known | None:
         """The live connection with this key, or the template that counts for it."""
-        wanted = _slot_id(key, template)
-        addresses = _slot_addresses(key.client, key.virtual)
+        kind = _TEMPLATE_KIND if template else _CONNECTION_KIND
+        return next((found for raw in self._slots(key, kind) if (found := self._known(raw)) is not None), None)
+
+    def find_reply(self, key: Key) -> Known | None:
+        """The live masqueraded connection with these replies; `virtual` is its real server. reply_find() in reply.h."""
+        for raw in self._slots(key, _REPLY_KIND):
+            at = (raw[_C["control"]] - 1) * layout.CONNECTION.size
+            connection = layout.CONNECTION.whole.unpack_from(self._maps.buckets.bytes, at)
+            same = connection[_C["incarnation"]] == raw[_C["incarnation"]]
+            if same and connection[_C["status"]] & layout.CONNECTION_MASQUERADED:
+                return self._known(connection)
+        return None
+
+    def _slots(self, key: Key, kind: int) -> Iterator[tuple[Any, ...]]:
+        """What lies in the slots with this key."""
+        wanted, addresses = _slot_id(key, kind), _slot_addresses(key.client, key.virtual)
         for bucket in self._places(wanted, addresses):
             for slot in range(layout.BUCKET_SLOTS):
                 at = bucket * layout.BUCKET_SIZE + slot * layout.CONNECTION.size
                 raw = layout.CONNECTION.whole.unpack_from(self._maps.buckets.bytes, at)
                 if bytes(self._maps.buckets.bytes[at : at + 8]) == wanted and raw[_C["address"]] == addresses:
-                    found = self._known(raw)
-                    if found is not None:
-                        return found
-        return None
+                    yield raw
 
     def _known(self, raw: tuple[int, ...]) -> Known | None:
         if raw[_C["status"]] & layout.CONNECTION_DEAD:
@@ -194,7 +207,7 @@ class Insight:
         shared = self._maps.buckets.bytes
         starts = (
             bucket * size + slot * layout.CONNECTION.size
-            for bucket in self._places(_slot_id(key, template), addresses)
+            for bucket in self._places(_slot_id(key, _TEMPLATE_KIND if template else _CONNECTION_KIND), addresses)
             for slot in range(layout.BUCKET_SLOTS)
         )
         return any(not any(shared[at : at + 8]) for at in starts)
@@ -207,7 +220,7 @@ class Insight:
 
     def knows_first_packet(self, key: Key) -> bool:
         """Whether this connection's SYN was sent on without an entry a moment ago."""
-        return self._floods.knows(self._flow_hash(_slot_id(key, False), _slot_addresses(key.client, key.virtual)))
+        return self._floods.knows(self._flow_hash(_slot_id(key), _slot_addresses(key.client, key.virtual)))
 
     def picked_in_flood(self, service: ServiceKey, key: Key) -> Member | None:
         """The real server that a flood's hash gives a connection of this service to, if its client has no template."""
@@ -218,7 +231,7 @@ class Insight:
         if virtual.persistence:
             hash_ = self._floods.client_hash(number, key.client)
         else:
-            hash_ = self._flow_hash(_slot_id(key, False), _slot_addresses(key.client, key.virtual))
+            hash_ = self._flow_hash(_slot_id(key), _slot_addresses(key.client, key.virtual))
         server = self._floods.pick(unit, hash_)
         return None if server is None else self._member(server)
 
@@ -268,9 +281,8 @@ class Insight:
         return raw["ifindex"], raw["mac"].to_bytes(8, "little")[:6].hex(":")
 
 
-def _slot_id(key: Key, template: bool) -> bytes:
+def _slot_id(key: Key, kind: int = _CONNECTION_KIND) -> bytes:
     family = 4 if key.virtual.version == 4 else 6
-    kind = _TEMPLATE_KIND if template else 0
     return struct.pack("=HHBBH", htons(key.client_port), htons(key.virtual_port), key.protocol, family, kind)
 
 
