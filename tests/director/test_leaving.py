@@ -12,7 +12,7 @@ import pytest
 from director_making import KEY, NAME, PLAIN, A, B, service, setup
 from director_world import World, play
 
-from directrix.director import ordering, turns
+from directrix.director import ordering, table_work, turns
 from directrix.director.balancer import NoSuchServer
 from directrix.director.exposition import of_drains
 from directrix.director.leaving import newly_leaving, with_leaving
@@ -352,5 +352,51 @@ def test_one_that_could_go_while_another_configuration_comes_into_force_goes_aft
         await reloading
         assert ONE not in balancer.leaving
         assert world.weights == {B: 4}
+
+    play(story, configuration=two())
+
+
+@pytest.mark.parametrize("ordered", ["admit", "drain"])
+def test_an_order_that_comes_to_its_end_while_its_server_is_taken_out_gives_way_to_that(ordered: str) -> None:
+    async def story(world: World) -> None:
+        connected(world)
+        if ordered == "admit":
+            world.orders.weigh(ONE, 1)
+            world.orders.admit(ONE, 0.05, 2)
+        else:
+            await world.orders.drain(ONE, 0.05)
+        under_way = world.orders._tasks[ONE]
+        await world.balancer.reload(setup(one()))  # and what was ordered is looked after only when all else is done
+        await asyncio.wait([under_way])
+        assert world.balancer.orders[ONE].leaves
+        assert world.balancer.orders[ONE].goes_on
+        assert world.weights == {A: 0, B: 4}
+        world.orders.resume()
+        world.table.end_connections(KEY, A, 80)
+        await world.until(lambda: world.weights == {B: 4})
+        assert (world.balancer.orders, world.balancer.leaving) == ({}, {})
+        assert words(world)[-1] == "gone"
+
+    play(story, configuration=two())
+
+
+def test_one_that_is_brought_back_while_its_connections_are_ended_is_not_told_of_as_gone() -> None:
+    async def story(world: World) -> None:
+        connected(world)
+        at_table = world.orders._at_table
+        do = at_table.do
+
+        async def ended_and_brought_back(work: Callable[..., object], *args: object) -> object:
+            found = await do(work, *args)
+            if work is table_work.end:
+                await world.balancer.reload(setup(two()))
+            return found
+
+        at_table.do = ended_and_brought_back  # type: ignore[method-assign, assignment]
+        await world.reload(one("drain {\ndeadline 0\nthen expire\n}"))
+        await asyncio.wait([world.orders._tasks[ONE]])
+        assert words(world) == ["leaving"]
+        assert world.weights == {A: 4, B: 4}
+        assert world.turned == [(A, False), (A, True)]
 
     play(story, configuration=two())

@@ -178,7 +178,7 @@ class Balancer:
         setup = self.setup = with_leaving(setup, self.leaving)
         self._own |= setup.keys
         for virtual_name, key in back:
-            del self.orders[virtual_name, key]
+            self.orders.pop((virtual_name, key), None)
             self.pools[virtual_name].hold(key, None, now)
         actions: list[tuple[Virtual, list[Action]]] = []
         for gone in [name for name in self.pools if name not in setup.virtuals]:
@@ -310,7 +310,8 @@ class Balancer:
         actions = pool.reload(setup.pool_settings(setup.virtuals[name[0]]), asyncio.get_running_loop().time())
         self._follow(name[0], actions)
         self._tell(virtual, actions)
-        del self.leaving[name], self.orders[name]
+        del self.leaving[name]
+        self.orders.pop(name, None)
         self.setup = setup
         self._remember()
 

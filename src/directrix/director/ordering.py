@@ -163,17 +163,21 @@ class Ordering:
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("%s: %s: the order can't be carried out: %s", name[0], endpoint(*name[1]), error)
 
+    def _holds(self, name: ServerName, order: Order) -> bool:
+        """Whether this is still what is ordered: a reload has its own way, and `resume` comes only when it is done."""
+        return self._balancer.orders.get(name) == order
+
     async def _grow(self, name: ServerName, order: Order) -> None:
-        while True:
+        while self._holds(name, order):
             now = clock()
             due = order.next_step(now, self._balancer.server(name).checked_weight)
             if due is None:
-                break
+                arrived = None if order.weight is None else Order(Kind.WEIGHT, order.began, order.weight)
+                self._balancer.order(name, arrived)
+                self._happened("admitted", name, {"weight": self._balancer.server(name).weight})
+                return
             self._balancer.order(name, order)
             await asyncio.sleep(max(due - now, 0.0))
-        arrived = None if order.weight is None else Order(Kind.WEIGHT, order.began, order.weight)
-        self._balancer.order(name, arrived)
-        self._happened("admitted", name, {"weight": self._balancer.server(name).weight})
 
     async def _drain(self, name: ServerName, order: Order) -> None:
         if order.udp_now:
@@ -184,12 +188,14 @@ class Ordering:
             # without its server a connection would be lost
             self._balancer.noted("time_up", name, {"left": progress.seen.left})
             progress = await self._watch(name, order.began, None)
-        if order.leaves and name not in self._balancer.leaving:
-            return  # it is back, by a reload that is just being done
+        if not self._holds(name, order):
+            return
         ended = 0
         if progress.stage is Stage.TIME_UP and order.expire:
             with suppress(TableError):  # what is gone meanwhile has no connections
                 ended = await self._at_table.do(end, self._balancer.places(name))
+            if not self._holds(name, order):
+                return
         left = progress.seen.left if not ended else 0
         if order.leaves:
             self._progress.pop(name, None)
