@@ -450,3 +450,29 @@ def test_checks_with_ha_suspend_rest_while_the_address_is_away() -> None:
         await made.stop()
 
     run(story)
+
+
+def test_checks_that_a_reload_has_just_ended_neither_rest_nor_go_on() -> None:
+    def checked(*hosts: str) -> str:
+        check = "MISC_CHECK { misc_path /bin/true\n delay_loop 3600\n }"
+        servers = (f"10.255.255.{host} 80 {{ {check if host in hosts else ''} }}" for host in ("1", "2", "3"))
+        return "global_defs { script_user root\n}\n" + service(*servers, more="ha_suspend")
+
+    async def story() -> None:
+        made = balancer(MemoryTable())
+        made.start(setup(checked("1", "2", "3")))
+        remove = made.engine.remove
+
+        async def remove_and_look(name: object) -> None:
+            await remove(name)
+            made.suspend(lambda virtual: True)
+
+        made.engine.remove = remove_and_look  # type: ignore[method-assign]
+        await made.reload(setup(checked("3")))
+        [name] = made.engine.names
+        assert made._resting == {name: True}
+        made.suspend(lambda virtual: False)
+        assert made._resting == {name: False}
+        await made.stop()
+
+    run(story)

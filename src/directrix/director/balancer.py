@@ -318,13 +318,12 @@ class Balancer:
     def suspend(self, away: Callable[[Virtual], bool]) -> None:
         """Let the checks rest of virtual servers with `ha_suspend` whose VIP is `away`, and no others.
 
-        While a configuration is changed nothing is done: not all checks that it has have begun.
+        While a configuration is changed some of its checks have ended or have not begun; those are left alone.
         """
-        if self._reloading:
-            return
+        running = frozenset(self.engine.names)
         for name, _ in self._checks(self.setup):
             virtual = self.setup.virtuals[name[0]]
-            if not virtual.settings.ha_suspend:
+            if not virtual.settings.ha_suspend or name not in running:
                 continue
             rests = self._resting.get(name, False)
             if away(virtual) != rests:

@@ -368,9 +368,14 @@ class Director:
                 await asyncio.sleep(self._manager.watchdog / 3)
 
     async def _look_around(self) -> None:
+        said = ""
         while True:
-            self._rest_or_go_on()
-            self._look_for_strangers()
+            try:
+                self._rest_or_go_on()
+                self._look_for_strangers()
+            except Exception as error:  # a fault of ours in one look must not be the end of looking
+                if said != (said := repr(error)):
+                    _log.exception("looking around")
             await asyncio.sleep(_AROUND)
 
     def _look_for_strangers(self) -> None:
