@@ -7,6 +7,7 @@ remembered, because somebody else changed it, it is looked at and put right.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,9 @@ class InForce:
         self.astray: set[ServiceKey] = set()
         """Services that could not be made as they shall be; `mend` tries again."""
         self._later: list[Adjusted] | None = None
+        self.settled = asyncio.Event()
+        """Whether all that `adjust` was asked for is done, or refused; not while the table is changed in turns."""
+        self.settled.set()
         self.budgets: dict[ServiceKey, Budget] = {}
         """Those that the configuration has given."""
 
@@ -66,6 +70,7 @@ class InForce:
             TableError: as `have`.
         """
         self._later = []
+        self.settled.clear()
         try:
             wants = yield from pausing(wanted, lambda want: len(want.servers))
             present = yield from pausing(self.table.each_service(), lambda state: len(state.servers))
@@ -84,6 +89,7 @@ class InForce:
             return changes
         finally:
             later, self._later = self._later, None
+            self.settled.set()
             self.adjust(later)
 
     def adjust(self, adjusted: Sequence[Adjusted]) -> None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from directrix.checks.pool_values import check_weight
 from directrix.director.at_table import AtTable
@@ -24,6 +24,8 @@ from directrix.draining.leaving import LOOK_SECONDS
 from directrix.lvs import Protocol, TableError, endpoint
 
 _log = logging.getLogger("directrix.director")
+
+T = TypeVar("T")
 
 Happened = Callable[[str, ServerName, Mapping[str, object]], None]
 """Is told what has happened to whom, with what else there is to say."""
@@ -180,9 +182,10 @@ class Ordering:
             await asyncio.sleep(max(due - now, 0.0))
 
     async def _drain(self, name: ServerName, order: Order) -> None:
+        # Before its weight is 0 in the table it gets new connections for those that are ended, or seems to have none.
+        await self._balancer.in_force.settled.wait()
         if order.udp_now:
-            with suppress(TableError):  # what is gone meanwhile has no connections
-                await self._at_table.do(end, self._balancer.places(name), Protocol.UDP)
+            await self._done(name, lambda: self._end_connections(name, Protocol.UDP))
         progress = await self._watch(name, order.began, order.seconds)
         if order.leaves and progress.stage is Stage.TIME_UP and not order.expire:
             # without its server a connection would be lost
@@ -192,8 +195,7 @@ class Ordering:
             return
         ended = 0
         if progress.stage is Stage.TIME_UP and order.expire:
-            with suppress(TableError):  # what is gone meanwhile has no connections
-                ended = await self._at_table.do(end, self._balancer.places(name))
+            ended = await self._done(name, lambda: self._end_connections(name))
             if not self._holds(name, order):
                 return
         left = progress.seen.left if not ended else 0
@@ -222,4 +224,21 @@ class Ordering:
         return progress
 
     async def _look(self, name: ServerName, *, release: bool) -> Seen:
-        return await self._at_table.do(see, self._balancer.places(name), release)
+        return await self._done(name, lambda: self._at_table.do(see, self._balancer.places(name), release))
+
+    async def _end_connections(self, name: ServerName, protocol: Protocol | None = None) -> int:
+        try:
+            return await self._at_table.do(end, self._balancer.places(name), protocol)
+        except TableError:  # what is gone meanwhile has no connections
+            return 0
+
+    async def _done(self, name: ServerName, work: Callable[[], Awaitable[T]]) -> T:
+        """Do it until it is done: a drain outlives that the table, or who looks at it, fails for a while."""
+        said = ""
+        while True:
+            try:
+                return await work()
+            except (TableError, OSError) as error:
+                if said != (said := str(error)):
+                    _log.error("%s: %s: the drain waits: %s", name[0], endpoint(*name[1]), error)
+            await asyncio.sleep(LOOK_SECONDS)
