@@ -108,6 +108,15 @@ def test_a_server_that_comes_back_grows_and_one_that_is_taken_out_ends_its_conne
     here.directrix(*words, "--undo")
     until("rs1 has grown again", lambda: standing(here) == {RS1: 20, RS2: 20}, 30.0)
 
+    # What VRRP refuses is refused before anything is changed, or told.
+    here.ip("link add vrrp.7 type veth peer name other7")
+    virtual = f"interface eth0\nvirtual_router_id 7\nuse_vmac\nvirtual_ipaddress {{ {VIP}/32\n }}"
+    director.reload(configuration(1, RS1) + f"vrrp_instance VI {{\n{virtual}\n}}\n")
+    until("it is refused", lambda: director.said("stays in force: [Errno 17] there is an interface vrrp.7"), 30.0)
+    assert standing(here) == {RS1: 20, RS2: 20}
+    assert "server leaving" not in here.directrix("show", "events").stdout
+    here.ip("link delete vrrp.7")
+
     # Taken out, it gets nothing new; what it has goes on until it ends. Then it is gone.
     plan = tmp_path / "plan.conf"
     plan.write_text(configuration(1, RS1))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from ipaddress import IPv4Address
 
 import pytest
-from director_making import NAME, A, B, service, setup
+from director_making import KEY, NAME, A, B, service, setup
 from director_world import World, play
 
 from directrix.director import ordering, turns
 from directrix.lvs.errors import InvalidRequest
 
+C = IPv4Address("10.0.0.3")
 ONE = (NAME, (A, 80))
 
 
@@ -82,8 +84,46 @@ def test_a_drain_goes_on_when_the_table_can_be_looked_at_again(
             await world.until(lambda: world.orders.progress(ONE))
         assert [record.getMessage() for record in caplog.records] == [f"{NAME}: 10.0.0.1:80: the drain waits: {error}"]
         assert world.left_at(A) == 1
-        world.balancer.table.end_connections(setup(two()).virtuals[NAME].keys[0], A, 80)
+        world.table.end_connections(KEY, A, 80)
         await world.until(lambda: world.balancer.orders[ONE].ended)
         assert words(world) == ["draining", "drained"]
 
     play(story, configuration=two())
+
+
+def test_what_was_ordered_before_a_reload_that_is_taken_back_stands_again() -> None:
+    async def story(world: World) -> None:
+        assert {world.connect(1000 + number) for number in range(6)} == {A, B, C}
+        world.orders.weigh((NAME, (A, 80)), 0)
+        await world.orders.drain((NAME, (B, 80)), None)
+        await world.until(lambda: world.orders.progress((NAME, (B, 80))))
+        before = dict(world.balancer.orders)
+        await world.balancer.reload(setup(service("10.0.0.3 80 { weight 4\n drain {\n}\n }")))
+        assert not world.balancer.orders
+        await world.balancer.reload(setup(three))
+        world.orders.restore(before)
+        world.orders.resume()
+        assert world.balancer.orders == before
+        assert world.weights == {A: 0, B: 0, C: 4}
+        world.table.end_connections(KEY, B, 80)
+        await world.until(lambda: world.balancer.orders[NAME, (B, 80)].ended)
+
+    three = service(*(f"10.0.0.{last} 80 {{ weight 4\n }}" for last in (1, 2, 3)))
+    play(story, configuration=three)
+
+
+def test_one_that_a_reload_has_let_go_does_not_come_back_when_the_reload_is_taken_back() -> None:
+    async def story(world: World) -> None:
+        world.connect(1000), world.connect(1001)
+        await world.reload(one)
+        before = dict(world.balancer.orders)
+        assert before[ONE].leaves
+        await world.balancer.reload(setup(service("10.0.0.2 80 { }", head="192.0.2.2 80")))
+        await world.balancer.reload(setup(one))
+        world.orders.restore(before)
+        world.orders.resume()
+        assert (world.balancer.orders, world.balancer.leaving) == ({}, {})
+        assert world.weights == {B: 4}
+
+    one = service("10.0.0.2 80 { weight 4\n }", more="drain {\n}")
+    play(story, configuration=two("drain {\n}"))

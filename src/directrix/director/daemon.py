@@ -188,7 +188,10 @@ class Director:
         self.refused = ""
         try:
             setup = await self._read_again()
-            await self._go_on_by(setup)
+            try:
+                await self._go_on_by(setup)
+            finally:
+                self.orders.resume()
         except FaultyConfiguration as faulty:
             tell_faults(faulty.faults)
             errors = sum(fault.severity == "error" for fault in faulty.faults)
@@ -252,17 +255,15 @@ class Director:
         return setup
 
     async def _go_on_by(self, setup: Setup) -> None:
-        before = self.setup
+        self.vrrp.vet(setup.routers)
+        before, ordered = self.setup, dict(self.balancer.orders)
         try:
             changes = await self.balancer.reload(setup)
-        except TableError:
+            await self.vrrp.reload(setup.routers)
+        except (OSError, TableError):
             with suppress(TableError):  # then it is astray, and tried again
                 await self.balancer.reload(before)
-            raise
-        try:
-            await self.vrrp.reload(setup.routers)
-        except OSError:
-            await self.balancer.reload(before)
+            self.orders.restore(ordered)
             raise
         self.setup = setup
         if setup.configuration.globals.fifo_write_vrrp_states_on_reload:
@@ -270,7 +271,6 @@ class Director:
         await asyncio.to_thread(self.statics.have, statics_of(setup.configuration))
         self.reporter.configure(setup)
         self._synchronise()
-        self.orders.resume()
         self._collector.spare()
         warn(setup, self.options.make)
         try:

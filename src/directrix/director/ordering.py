@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -117,6 +118,17 @@ class Ordering:
         for name, order in self._balancer.orders.items():
             if order.goes_on and name not in self._tasks:
                 self._begin(name, order)
+
+    def restore(self, orders: Mapping[ServerName, Order]) -> None:
+        """Have what was ordered before a reload that is taken back; `resume` goes on with it.
+
+        Args:
+            orders: all that was ordered then.
+        """
+        for name, order in orders.items():
+            if order.leaves is (name in self._balancer.leaving):
+                with suppress(NoSuchServer):  # it was on its way out, and the reload has let it go
+                    self._balancer.order(name, order)
 
     def progress(self, name: ServerName) -> Progress | None:
         """How a drain stood when it was last looked at; None before that."""

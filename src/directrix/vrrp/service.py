@@ -133,6 +133,14 @@ class VrrpService:
         else:
             self._begin()
 
+    def vet(self, configuration: Configuration) -> None:
+        """Look for what `reload` would refuse, as far as it can be foreseen.
+
+        Raises:
+            FileExistsError: a virtual MAC device can't be made, because another one has its name.
+        """
+        self._macs.check(configuration.instances)
+
     async def reload(self, configuration: Configuration) -> None:
         """Go on with another configuration: what is the same virtual router in both keeps its state.
 

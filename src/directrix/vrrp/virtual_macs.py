@@ -33,6 +33,17 @@ class VirtualMacs:
         self._arp_ignore: dict[str, str] = {}
         """What it was on interfaces below, to be set back."""
 
+    def check(self, instances: Iterable[Instance]) -> None:
+        """See that the names are free.
+
+        Raises:
+            FileExistsError: another device has one of them.
+        """
+        for instance in instances:
+            there = self._interfaces.link(instance.device) if instance.virtual_mac is not None else None
+            if there is not None and there.kind != _KIND:
+                raise FileExistsError(errno.EEXIST, f"there is an interface {instance.device} that is no virtual MAC's")
+
     def make(self, instances: Iterable[Instance]) -> None:
         """Have the devices of those that want one and whose interface is there. What is there already stays.
 
@@ -66,8 +77,7 @@ class VirtualMacs:
         below, there = self._interfaces.link(instance.interface), self._interfaces.link(name)
         if below is None:
             return False
-        if there is not None and there.kind != _KIND:
-            raise FileExistsError(errno.EEXIST, f"there is an interface {name} that is no virtual MAC's")
+        self.check((instance,))
         fits = there is not None and (there.mac, there.parent) == (instance.mac, below.index)
         if fits and name in self._made:
             return False
