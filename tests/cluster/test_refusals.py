@@ -111,6 +111,17 @@ def test_a_refused_up_leaves_a_running_table_as_it_was(one: Cluster) -> None:
     assert director.directrix("up", "-c", "10000").returncode == 0
 
 
+def test_a_refused_up_leaves_to_the_next_command_what_has_changed_at_the_host(one: Cluster) -> None:
+    director = one["director"]
+    director.up()
+    director.restore(f"-A -t {VIP}:80 -s rr; -a -t {VIP}:80 -r 10.0.0.11:80 -g")
+    director.ip("link add br7 type bridge; link set br7 up; link set dev eth0 mtu 1400")
+    assert director.directrix("up", "-i", "br7", "--hook", "xdp", check=False).returncode == 1
+    assert "changed" in director.directrix("doctor", "--only", "hooks", "--json", check=False).stdout
+    director.ipvsadm("--set 900 120 300")
+    assert "changed" not in director.directrix("doctor", "--only", "hooks", "--json", check=False).stdout
+
+
 def test_down_twice_and_status_without_a_table(director: Host) -> None:
     director.up()
     assert director.directrix("down").stderr == "the table is gone\n"

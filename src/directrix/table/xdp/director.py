@@ -14,7 +14,7 @@ from directrix.system.links import Link
 from directrix.table.interface import HandshakesByServer
 from directrix.table.xdp import attachment, handover, layout, libbpf, loader, pins
 from directrix.table.xdp.attachment import Attachment
-from directrix.table.xdp.devices import devices
+from directrix.table.xdp.devices import Device, devices
 from directrix.table.xdp.host import check_host
 from directrix.table.xdp.maps import Maps
 from directrix.table.xdp.table import XdpTable
@@ -111,7 +111,7 @@ def _attach(
     done: dict[int, Attachment] = {}
     skipped: list[Skipped] = []
 
-    def keep_record(attachments: dict[int, Attachment]) -> None:
+    def keep_record(attachments: dict[int, Attachment], followed: list[Device]) -> None:
         place.write_record(
             {
                 "namespace": pins.namespace_inode(),
@@ -119,7 +119,7 @@ def _attach(
                 "program": loader.object_hash(),
                 "automatic": automatic,
                 "hook": record.get("hook", "auto") if interfaces else hook,
-                "devices": as_of_now,
+                "devices": followed,
                 "attachments": attachment.to_record(list(attachments.values())),
                 "settings": attachment.tune(list(attachments.values()), record.get("settings", {})),
             }
@@ -150,7 +150,8 @@ def _attach(
             if all(known.hook == "tc" for known in keep.values()):
                 handover.remove()
             if before:
-                keep_record(keep)
+                # what is not done is to be done yet
+                keep_record(keep, record.get("devices", []))
             raise
         finally:
             maps.close()
@@ -162,7 +163,7 @@ def _attach(
             done[ifindex] = known  # it was asked for by name, and is taken again when it comes back
     if all(new.hook == "tc" for new in done.values()):
         handover.remove()
-    keep_record(done)
+    keep_record(done, as_of_now)
     return list(done.values()), skipped
 
 
