@@ -48,8 +48,7 @@ class HostWatch:
         self._loop.remove_reader(self._events)
         self._events.close()
         self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.gather(self._task, return_exceptions=True)
 
     def _hear(self) -> None:
         with suppress(OSError):  # news were lost: something has changed, whatever it was
@@ -65,9 +64,10 @@ class HostWatch:
             try:
                 if await self._follow():
                     _log.info("the table follows what changed at this host's devices or addresses")
-            except (TableError, OSError) as error:
+            except Exception as error:  # a fault of ours must not be the end of following either
                 if said != (said := str(error)):
-                    _log.error("the table does not follow this host's devices: %s", error)
+                    ours = None if isinstance(error, TableError | OSError) else error
+                    _log.error("the table does not follow this host's devices: %s", error, exc_info=ours)
                 self._loop.call_later(_AGAIN, self._changed.set)
             else:
                 said = ""

@@ -8,11 +8,14 @@ hearing of each of their changes would cost more.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from directrix.director.statics import Static, Statics, statics_of
 from directrix.keepalived.values import Configuration
+
+_log = logging.getLogger("directrix.director")
 
 _AROUND = 1.0
 """Seconds between two looks."""
@@ -55,11 +58,16 @@ class StaticTracking:
         """Look no more. What is being put back is waited for."""
         self._ending.set()
         if self._task is not None:
-            await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _go_on(self) -> None:
+        said = ""
         while not self._ending.is_set():
-            await self._look()
+            try:
+                await self._look()
+            except Exception as error:  # a fault of ours in one look must not be the end of looking
+                if said != (said := repr(error)):
+                    _log.exception("static track groups can't be looked after")
             with suppress(TimeoutError):
                 async with asyncio.timeout(_AROUND):
                     await self._ending.wait()
