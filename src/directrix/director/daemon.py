@@ -325,7 +325,7 @@ class Director:
             signal.SIGUSR1,
             self._dump,
             self.options.data,
-            lambda: dumps.data(self.setup, self.statuses(), self.balancer.pools),
+            lambda: dumps.data(self.balancer.setup, self.statuses(), self.balancer.pools),
         )
         loop.add_signal_handler(signal.SIGUSR2, self._dump, self.options.stats, lambda: dumps.stats(self.statuses()))
 
