@@ -45,6 +45,22 @@ def test_a_refusal_leaves_the_answer_before() -> None:
     assert Consulted(ask, 7).latest(30.0) == 7
 
 
+def test_after_a_fault_of_ours_it_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda fault: None)
+    answers = iter([1])
+
+    def ask() -> int:
+        for answer in answers:
+            return answer
+        raise RuntimeError("a fault of ours")
+
+    consulted = Consulted(ask, 0)
+    assert [consulted.latest(30.0) for _ in range(2)] == [1, 1]
+    assert consulted.silent == 0
+    answers = iter([2])
+    assert consulted.latest(30.0) == 2
+
+
 def test_work_is_waited_for_so_long_and_its_refusal_is_told() -> None:
     def refuse() -> None:
         raise InvalidRequest("no")

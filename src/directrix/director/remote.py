@@ -192,9 +192,10 @@ def _checked(service: dict[str, Any], server: dict[str, Any]) -> Checked:
         for one in server["checks"]
     )
     ordered = server["order"]["kind"] if server["order"] else ""
-    growing = server["growing"]["target"] if server["growing"] else None
+    # a director of an earlier version tells neither of growing nor of leaving
+    growing = server["growing"]["target"] if server.get("growing") else None
     remote = Remote(service["name"], server["server"])
-    return Checked(remote, server["alive"], server["quiesced"], ordered, checks, server["leaving"], growing)
+    return Checked(remote, server["alive"], server["quiesced"], ordered, checks, server.get("leaving", False), growing)
 
 
 def _progress(found: dict[str, Any]) -> tuple[Progress | None, int]:

@@ -42,10 +42,12 @@ class Consulted(Generic[T]):
         return 0.0 if asked is None else time.monotonic() - asked
 
     def _put(self) -> None:
-        with suppress(TableError):
-            self._answer = self._ask()
-        self._asked_at = None
-        self._answered.set()
+        try:
+            with suppress(TableError):
+                self._answer = self._ask()
+        finally:
+            self._asked_at = None
+            self._answered.set()
 
 
 def within(seconds: float, work: Callable[[], None]) -> bool:
