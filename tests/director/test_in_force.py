@@ -44,6 +44,19 @@ def test_what_checks_find_meanwhile_is_carried_out_at_the_end() -> None:
     assert weight_of(table, first) == 1
 
 
+def test_the_table_is_left_alone_while_it_is_held_back() -> None:
+    table = MemoryTable()
+    force = InForce(table)
+    force.have(WANTED, lambda key: True)
+    first = SERVERS[0]
+    with force.held_back():
+        force.adjust([Adjusted(SERVICE, {first.key: replace(first, weight=0)})])
+        assert not force.settled.is_set()
+        assert weight_of(table, first) == 1
+    assert force.settled.is_set()
+    assert weight_of(table, first) == 0
+
+
 def test_after_a_refusal_all_is_astray_and_what_was_found_meanwhile_is_not_lost() -> None:
     class Full(MemoryTable):
         room = AT_ONCE

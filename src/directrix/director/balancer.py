@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from directrix.checks.actions import Action, ServerKey, TellGrowth, TellQuorum, TellServer
 from directrix.checks.checker import AnyChecker
@@ -297,6 +298,18 @@ class Balancer:
         self._follow(virtual, actions)
         self._tell(self.setup.virtuals[virtual], actions)
         self._remember()
+
+    @contextmanager
+    def table_alone(self) -> Iterator[None]:
+        """Leave the table alone, while somebody else has its lock; what is to be changed meanwhile is done at the end.
+
+        Not while a configuration is changed.
+        """
+        try:
+            with self.in_force.held_back():
+                yield
+        finally:
+            self._watch_astray()
 
     def part(self, name: ServerName) -> None:
         """A server that was on its way out goes; while a configuration is changed, when that is done."""

@@ -47,7 +47,7 @@ from directrix.director.setup import Setup, prepare, vet
 from directrix.director.static_tracking import StaticTracking
 from directrix.director.statics import Statics, statics_of
 from directrix.director.syncing import SyncDaemons
-from directrix.director.table_work import follow_host, handshakes
+from directrix.director.table_work import follow_host, handshakes, lags_behind_host
 from directrix.director.telling import run_command
 from directrix.director.virtual import ServerName, Virtual
 from directrix.draining.remembering import weights_here
@@ -340,9 +340,17 @@ class Director:
             _log.info("%s is written", path)
 
     async def _follow_host(self) -> bool:
-        followed = self.options.make == XDP and await self.at_table.do(follow_host)
+        followed = self.options.make == XDP and await self._have_table_follow()
         self.vrrp.announce_moved()
         return followed
+
+    async def _have_table_follow(self) -> bool:
+        if not await self.at_table.do(lags_behind_host):
+            return await self.at_table.do(follow_host)
+        # Programs may be loaded under the table's lock, which the loop must not wait for: adverts would be late.
+        async with self._reloading:
+            with self.balancer.table_alone():
+                return await self.at_table.do(follow_host)
 
     def _forget_other_drains(self) -> None:
         """What `directrix drain` remembers of a table without a director is true no more of what is ours now."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from directrix.checks.actions import ServerKey
@@ -48,7 +49,7 @@ class InForce:
         """Services that could not be made as they shall be; `mend` tries again."""
         self._later: list[Adjusted] | None = None
         self.settled = asyncio.Event()
-        """Whether all that `adjust` was asked for is done, or refused; not while the table is changed in turns."""
+        """Whether all that `adjust` was asked for is done, or refused; not while it is held back."""
         self.settled.set()
         self.budgets: dict[ServiceKey, Budget] = {}
         """Those that the configuration has given."""
@@ -69,9 +70,7 @@ class InForce:
         Raises:
             TableError: as `have`.
         """
-        self._later = []
-        self.settled.clear()
-        try:
+        with self.held_back():
             wants = yield from pausing(wanted, lambda want: len(want.servers))
             present = yield from pausing(self.table.each_service(), lambda state: len(state.servers))
             changes = make_plan(present, wants, ours, budgets_of(self.table), self.budgets)
@@ -87,6 +86,14 @@ class InForce:
                     _log.warning("%s: the budget that was set by hand gives way to the configuration's", change.key)
             self.astray.clear()
             return changes
+
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """What `adjust` is asked for meanwhile it does at the end. Not to be nested."""
+        self._later = []
+        self.settled.clear()
+        try:
+            yield
         finally:
             later, self._later = self._later, None
             self.settled.set()

@@ -30,6 +30,11 @@ def counted(key: ServiceKey, server: ServerKey) -> str:
     return f"{key} {endpoint(*server)}"
 
 
+def lags_behind_host(table: Table) -> bool:
+    """As `Table.lags_behind_host`."""
+    return table.lags_behind_host()
+
+
 def follow_host(table: Table) -> bool:
     """Have the table follow what became of this host's devices and addresses; answers whether anything had to be done.
 

@@ -140,6 +140,10 @@ class Table(abc.ABC):
         """
         return False
 
+    def lags_behind_host(self) -> bool:
+        """Whether devices have come, gone or changed: then `follow_host` may hold the table's lock for seconds."""
+        return False
+
     def handshakes(self) -> HandshakesByServer | None:
         """What clients' handshakes tell of each real server's health.
 

@@ -8,9 +8,17 @@ of a change. A list of what matters lies in the table's record: where it is stil
 
 from __future__ import annotations
 
+from typing import Any
+
 from directrix.table.xdp import attachment, director, pins
 from directrix.table.xdp.devices import Device, devices
 from directrix.table.xdp.maps import Maps
+
+
+def lags(place: pins.Place) -> bool:
+    """Whether there is something that `follow_devices` would do."""
+    record = place.read_record()
+    return _left_by_a_trace(place, record) or record.get("devices", []) != devices()
 
 
 def follow_devices(place: pins.Place) -> bool:
@@ -22,12 +30,9 @@ def follow_devices(place: pins.Place) -> bool:
         TableError: a device can't be served; the others are.
     """
     record = place.read_record()
-    if record.get("trace"):
-        from directrix.table.xdp import tracing
-
-        if tracing.left_behind(place):
-            director.renew(record)
-            record = place.read_record()
+    if _left_by_a_trace(place, record):
+        director.renew(record)
+        record = place.read_record()
     before, now = record.get("devices", []), devices()
     if before == now:
         return False
@@ -43,6 +48,14 @@ def follow_devices(place: pins.Place) -> bool:
         return True
     _describe(place, now)
     return True
+
+
+def _left_by_a_trace(place: pins.Place, record: dict[str, Any]) -> bool:
+    if not record.get("trace"):
+        return False
+    from directrix.table.xdp import tracing
+
+    return tracing.left_behind(place)
 
 
 def _describe(place: pins.Place, now: list[Device]) -> None:

@@ -430,6 +430,11 @@ class XdpTable(Records, Table):
         if words[state] in layout.HOPS_RESOLVED and words[state] not in _RESOLVED[server.method]:
             words[state] = layout.HOP_UNKNOWN
 
+    def lags_behind_host(self) -> bool:
+        from directrix.table.xdp import following
+
+        return following.lags(self._place)
+
     def follow_host(self) -> bool:
         from directrix.table.xdp import following
 
