@@ -434,6 +434,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 			if (!drop_tags(skb))
 				return tc_end(cpu, MALFORMED, place);
 			tags = 0;
+			offset = sizeof(struct ethhdr);
 		} else if (bpf_map_lookup_elem(&vlans, &key)) {
 			return tc_end(cpu, NOT_OURS, place);	/* the VLAN's own device sees it next */
 		}

@@ -204,7 +204,7 @@ static __noinline bool xdp_way_anew(struct xdp_md *ctx, const struct connection 
 	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
 	if (way_answered(&fib, rc) != HOP_RESOLVED || next_hop_due(&fib, now))
 		return false;
-	way_key_of(c, hop, fib.family == AF_INET, &key);
+	way_key_of(c, hop, (__u8)(c->id >> 40) == 4, &key);	/* the next hop may be of the other family */
 	way_write(&key, &fib, now);
 	return true;
 }

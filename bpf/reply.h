@@ -65,13 +65,14 @@ static __always_inline bool masqueraded(const struct connection *c, __u32 now)
 
 /*
  * The connection that a key of replies is of, if it is still there. A slot's next masqueraded connection has another
- * incarnation, and 65,536 of them take longer than a key is kept in vain. Its place is reply->control - 1.
+ * incarnation, of which a key keeps a copy where connections have the server's port: for its slot has an incarnation,
+ * too. 65,536 of them take longer than a key is kept in vain. Its place is reply->control - 1.
  */
 static __always_inline struct connection *reply_connection(const struct connection *reply, __u32 now)
 {
 	struct connection *c = connection_at(reply->control - 1);
 
-	if (!c || c->incarnation != reply->incarnation || !masqueraded(c, now))
+	if (!c || c->incarnation != reply->server_port || !masqueraded(c, now))
 		return NULL;
 	return c;
 }
@@ -170,12 +171,13 @@ static __always_inline int reply_enter(const struct packet *key, struct connecti
 	reply = reply_held(key);
 	if (reply) {
 		reply->control = place + 1;
-		reply->incarnation = ++c->incarnation;
+		reply->expires = making.expires;
+		reply->server_port = ++c->incarnation;
 	} else {
 		slot = slot_new(key, &making, now);
 		b = slot == NO_SLOT ? NULL : bucket_at(slot / BUCKET_SLOTS);
 		if (b)
-			b->slot[slot % BUCKET_SLOTS].incarnation = ++c->incarnation;
+			b->slot[slot % BUCKET_SLOTS].server_port = ++c->incarnation;
 	}
 	unlock(h);
 	return slot == NO_SLOT ? TABLE_FULL : CONTINUE;

@@ -42,8 +42,9 @@ static __always_inline bool is_over(const struct connection *c)
 
 	if (!front.sysctl.conn_reuse_mode || c->control)
 		return false;
+	/* where both sides are seen, FIN_WAIT says that only the real server has ended */
 	return OVER_STATES >> (state % STATES) & 1 ||
-	       (state == TCP_S_FIN_WAIT && front.sysctl.conn_reuse_mode & 2);
+	       (state == TCP_S_FIN_WAIT && front.sysctl.conn_reuse_mode & 2 && !(c->status & CONNECTION_MASQUERADED));
 }
 
 static __always_inline bool gives_way(const struct connection *c, const struct packet *p)

@@ -416,7 +416,7 @@ struct connection {
 		__u32 begun;	/* of a connection: when its handshake began (handshake.h) */
 	};
 	__u16 server_port;
-	__u16 incarnation;	/* counts up with each masqueraded connection in this slot; its replies' key has the same */
+	__u16 incarnation;	/* counts up with each masqueraded connection in this slot; its replies' key has it in server_port */
 };
 
 struct bucket {

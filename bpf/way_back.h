@@ -95,12 +95,20 @@ static __always_inline struct way_back *way_at(const struct way_key *key)
 	return bpf_map_lookup_elem(&ways_back, &place);
 }
 
-/* What is known of the way to a client; false if nothing is, or if it was too long ago. */
+static __always_inline bool way_is_of(const struct way_back *w, const struct way_key *key)
+{
+	return w->key.from == key->from && w->key.client[1] == key->client[1] && w->key.client[0] == key->client[0];
+}
+
+/*
+ * What is known of the way to a client; false if nothing is, or if it was too long ago. Another CPU may be writing: what
+ * was read counts only if the entry was of this key before and after.
+ */
 static __always_inline bool way_known(const struct way_key *key, __u32 now, struct way_back *known)
 {
 	struct way_back *w = way_at(key);
 
-	if (!w)
+	if (!w || !way_is_of(w, key))
 		return false;
 	known->mac = w->mac;
 	known->source = w->source;
@@ -111,8 +119,7 @@ static __always_inline bool way_known(const struct way_key *key, __u32 now, stru
 	known->mtu = w->mtu;
 	known->redirects = w->redirects;
 	asm volatile("" ::: "memory");
-	return w->key.from == key->from && w->key.client[1] == key->client[1] && w->key.client[0] == key->client[0] &&
-	       now - known->checked < parameters.hop_ticks;
+	return way_is_of(w, key) && now - known->checked < parameters.hop_ticks;
 }
 
 /* Remember what the kernel has answered; if another CPU is at this entry, not. */

@@ -54,7 +54,7 @@ def served(client: Host) -> Callable[[], bool]:
     return asked
 
 
-@pytest.mark.parametrize("hook", ["tc", "xdp-generic"])
+@pytest.mark.parametrize("hook", [pytest.param("tc", marks=pytest.mark.slow), "xdp-generic"])
 def test_the_daemon_follows_another_mac_another_mtu_and_addresses_that_come_and_go(
     one: Cluster, tmp_path: Path, hook: str
 ) -> None:

@@ -200,6 +200,7 @@ def test_forwarding_goes_back_whichever_goes_first_of_director_and_data_plane(rs
     assert snapshot(rs) == before
 
 
+@pytest.mark.slow
 def test_several_vips_and_methods_start_and_stop_in_any_order(rs: Host) -> None:
     rs.set("ipv4/conf/eth0/arp_announce", 1)
     before = snapshot(rs)

@@ -24,7 +24,7 @@ def program_ids(cluster: Cluster) -> str:
 
 
 @pytest.mark.parametrize("times", [6, pytest.param(60, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("hook", ["tc", "xdp-generic"])
+@pytest.mark.parametrize("hook", ["tc", pytest.param("xdp-generic", marks=pytest.mark.slow)])
 def test_replacing_the_programs_under_load_fails_and_resets_nothing(one: Cluster, times: int, hook: str) -> None:
     serve(one)
     director, client = one["director"], one["client"]

@@ -11,7 +11,7 @@ import pytest
 
 from directrix.draining.course import Progress, Stage
 from directrix.draining.leaving import Leaver
-from directrix.draining.remembering import Weights
+from directrix.draining.remembering import Weights, still_meant
 from directrix.draining.returning import OtherWeight, admit, target_weight
 from directrix.lvs import (
     Address,
@@ -143,8 +143,25 @@ def test_draining_twice_remembers_the_first_weight(world: World) -> None:
     assert world.leaver.undo() == 10
 
 
+def test_undo_leaves_a_weight_alone_that_somebody_else_has_given_since(world: World) -> None:
+    world.leaver.quiesce()
+    assert [entry.weight for entry in still_meant(world.weights.all(), world.table.services())] == [10]
+    world.table.edit_server(HTTP, replace(world.server, weight=9))
+    assert still_meant(world.weights.all(), world.table.services()) == []
+    with pytest.raises(TableError, match="is not drained"):
+        world.leaver.undo()
+    assert world.server.weight == 9
+    assert world.weights.all() == []
+
+
+def test_what_is_remembered_of_a_server_that_has_gone_is_not_told(world: World) -> None:
+    world.leaver.quiesce()
+    world.table.delete_service(HTTP)
+    assert still_meant(world.weights.all(), world.table.services()) == []
+
+
 def test_undo_without_a_drain_is_refused(world: World) -> None:
-    with pytest.raises(TableError, match="was not drained") as caught:
+    with pytest.raises(TableError, match="is not drained") as caught:
         world.leaver.undo()
     assert caught.value.errno == errno.ENOENT
     assert world.server.weight == 10

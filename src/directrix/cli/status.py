@@ -122,9 +122,16 @@ def checked_objects(checked: Mapping[tuple[str, str], Checked]) -> list[dict[str
 
 def remembered(make: str) -> list[Remembered]:
     """The real servers that are drained or being admitted."""
-    from directrix.draining.remembering import weights_here
+    from contextlib import closing
 
-    return weights_here(make).all()
+    from directrix.draining.remembering import still_meant, weights_here
+    from directrix.table.opening import open_table
+
+    entries = weights_here(make).all()
+    if not entries:
+        return []
+    with closing(open_table(create=False)) as table:
+        return still_meant(entries, table.services())
 
 
 def weight_lines(weights: Sequence[Remembered]) -> list[str]:

@@ -46,6 +46,17 @@ def run(args: argparse.Namespace) -> int:
     for attachment in done:
         if not args.quiet:
             print(f"{attachment.name}: {attachment.hook}", file=sys.stderr)
+    if args.hook == "xdp":
+        from directrix.system import links
+
+        virtual = {link.index for link in links.links() if not link.wired}
+        for attachment in done:
+            if attachment.ifindex in virtual:
+                print(
+                    f"{attachment.name} is a virtual device: packets that were never on a wire lose their checksums "
+                    "in XDP there, and receivers drop them; `--hook auto` takes tc",
+                    file=sys.stderr,
+                )
     for other in skipped:
         print(f"{other.name}: left alone, {other.reason}", file=sys.stderr)
     if not done:

@@ -86,12 +86,13 @@ class Leaver:
         """Give it the weight it had; answers that.
 
         Raises:
-            NotDrained: nothing is remembered of it.
+            NotDrained: nothing is remembered of it, or somebody has given it another weight since.
             TableError: it is not there, or the table refuses.
         """
         known = self.weights.find(self.key, self.address, self.port)
         server = state_of(self.table, self.key, self.address, self.port).server
-        if known is None:
+        if known is None or (server.weight and not known.admitting):
+            self.weights.forget(self.key, self.address, self.port)
             raise NotDrained(server.weight)
         self.table.edit_server(self.key, replace(server, weight=known.weight))
         self.weights.forget(self.key, self.address, self.port)
@@ -106,6 +107,6 @@ class NotDrained(TableError):
 
         super().__init__(
             errno.ENOENT,
-            f"the real server was not drained by `directrix drain`, and has weight {weight}; "
+            f"the real server is not drained by `directrix drain`, and has weight {weight}; "
             "give it one with `directrix admit --weight`",
         )

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from directrix.lvs import Address, ServiceKey
+from directrix.lvs import Address, ServiceKey, ServiceState
 from directrix.lvs.addresses import endpoint
 from directrix.table.xdp import pins
 
@@ -34,6 +34,17 @@ class Remembered:
     server: str
     weight: int
     admitting: bool = False
+
+
+def still_meant(entries: Iterable[Remembered], services: Iterable[ServiceState]) -> list[Remembered]:
+    """Those whose real server is there, and if drained still without weight."""
+    weights = {
+        (str(state.service.key), endpoint(one.server.address, one.server.port)): one.server.weight
+        for state in services
+        for one in state.servers
+    }
+    found = ((entry, weights.get((entry.service, entry.server))) for entry in entries)
+    return [entry for entry, weight in found if weight is not None and (entry.admitting or not weight)]
 
 
 class Weights:

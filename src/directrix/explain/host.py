@@ -9,6 +9,7 @@ from collections.abc import Callable
 from directrix.explain.surroundings import Surroundings, Way
 from directrix.lvs import Address, RealServer, ServiceKey
 from directrix.lvs.errors import InvalidRequest
+from directrix.system import sysctl
 from directrix.system.local_address import is_here
 from directrix.system.neighbours import NextHop, next_hop
 from directrix.table.xdp import attachment
@@ -84,6 +85,11 @@ def _to(address: Address) -> Way:
 def _by_kernel(address: Address, hop: NextHop | None) -> Way:
     if is_here(address):
         return Way(f"{address} is this host: its own stack gets the packet", "local")
+    if sysctl.read(f"net.ipv{address.version}.conf.lo.forwarding") == "0":
+        return Way(
+            f"lo forwards no IPv{address.version} any more, and the data plane asks for routes by it: `directrix up`",
+            "no_route",
+        )
     if hop is None:
         return Way(f"there is no route to {address}", "no_route")
     whose = f"{hop.gateway}, the router to {address}," if hop.gateway else f"{address}"

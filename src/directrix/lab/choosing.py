@@ -33,7 +33,10 @@ def the_only_lab() -> str:
     if not names:
         raise LabError("there is no lab", "make one with `directrix lab up`")
     if len(names) > 1:
-        raise LabError(f"there are several labs: {', '.join(names)}", "say which one")
+        raise LabError(
+            f"there are several labs: {', '.join(names)}",
+            "say which one, by its name (`--lab NAME` where a command follows)",
+        )
     return names[0]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from data_plane import HTTP, VIP, DataPlane, number_of
 from frames import ACK, FIN, RST, SYN, TCP, packet
+from masquerading import masqueraded, reply, request, serve
 from test_states import only_connection, put_into
 
 from directrix.lvs import RealServer
@@ -125,6 +126,20 @@ def test_conn_reuse_mode_says_which_states_are_over(
     plane.add(HTTP, 2)
     plane.tc(packet(TCP, VIP, 80))
     assert number_of(only_connection(plane).server) == (2 if state in over else 1)
+
+
+def test_a_masqueraded_connection_that_its_server_has_ended_is_not_over(plane: DataPlane) -> None:
+    """With both sides seen the client may have much to say in FIN_WAIT (IPVS: only of connections without output)."""
+    plane.table.set_sysctls({"conn_reuse_mode": 3})
+    serve(plane, HTTP, 1)
+    plane.deliver("tc", request(flags=SYN).frame())
+    for flags in (SYN | ACK, ACK, FIN | ACK):
+        plane.deliver("tc", (request if flags == ACK else reply)(flags=flags).frame())
+    assert only_connection(plane).state == "FIN_WAIT"
+    plane.table.add_server(HTTP, masqueraded(2))
+    plane.freeze_hops()
+    plane.deliver("tc", request(flags=SYN).frame())
+    assert number_of(only_connection(plane).server) == 1
 
 
 def test_a_reused_slot_counts_its_packets_from_one(plane: DataPlane) -> None:

@@ -426,7 +426,8 @@ class MemoryTable(Control):
         if not mode or entry.template is not None:
             return False
         if entry.state is TcpState.FIN_WAIT:
-            return bool(mode & 2)
+            # Where both sides are seen it says that only the real server has ended.
+            return bool(mode & 2) and not entry.is_masqueraded
         return any(entry.state is over for over in (TcpState.TIME_WAIT, TcpState.CLOSE, SctpState.CLOSED))
 
     def _pick(self, service: Service, packet: Packet) -> Destination | None:

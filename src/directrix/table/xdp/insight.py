@@ -155,7 +155,7 @@ class Insight:
         for raw in self._slots(key, _REPLY_KIND):
             at = (raw[_C["control"]] - 1) * layout.CONNECTION.size
             connection = layout.CONNECTION.whole.unpack_from(self._maps.buckets.bytes, at)
-            same = connection[_C["incarnation"]] == raw[_C["incarnation"]]
+            same = connection[_C["incarnation"]] == raw[_C["server_port"]]
             if same and connection[_C["status"]] & layout.CONNECTION_MASQUERADED:
                 return self._known(connection)
         return None
