@@ -80,6 +80,7 @@ def test_a_server_added_edited_and_removed_breaks_no_connection(three: Cluster, 
         echo.close()
 
 
+@pytest.mark.slow
 def test_weight_edits_of_hundreds_fail_nothing(three: Cluster) -> None:
     """Nobody is removed, so nobody may notice: not one failed or reset connection."""
     director = three["director"]

@@ -147,7 +147,7 @@ BAD = [
     (("drain", "-t", f"{VIP}:80", "-r", "10.0.0.77"), 1, "no real server 10.0.0.77:80"),
     (("drain", "-t", f"{VIP}:81", "-r", "10.0.0.11"), 1, "no virtual service"),
     (("drain", *TCP, "--then", "expire"), 2, "needs a --deadline"),
-    (("drain", *TCP, "--undo"), 1, "was not drained"),
+    (("drain", *TCP, "--undo"), 1, "is not drained"),
     (("drain", *TCP, "--undo", "--udp-now"), 2, "stands alone"),
     (("drain", "-t", f"{VIP}:80"), 2, "which real server"),
     (("drain", "-r", "10.0.0.11"), 2, "which service"),

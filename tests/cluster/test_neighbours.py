@@ -176,7 +176,7 @@ def test_a_host_that_takes_over_the_address_gets_the_packets(quiet: Cluster, vip
     assert quiet["director"].hops()[rip(vip)]["mac"] == heir.mac()
 
 
-@FAMILIES
+@pytest.mark.parametrize("vip", [VIP, pytest.param(VIP6, marks=pytest.mark.slow)], ids=["IPv4", "IPv6"])
 def test_a_server_that_vanished_becomes_visible_as_such(quiet: Cluster, vip: str) -> None:
     server = silent(quiet, quiet["rs1"])
     send_until(quiet, vip, server)

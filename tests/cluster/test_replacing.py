@@ -111,6 +111,7 @@ def test_a_renewed_program_keeps_services_connections_and_counters(one: Cluster)
     echo.close()
 
 
+@pytest.mark.slow
 def test_connections_still_expire_after_the_program_was_replaced(one: Cluster) -> None:
     """The clock goes on with the new program."""
     from traffic import ask_udp

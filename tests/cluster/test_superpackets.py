@@ -65,7 +65,11 @@ def bytes_a_packet(director: Host, address: str, sent: int) -> float:
     return counted[1] / counted[0]
 
 
-@pytest.mark.parametrize("build", [one_armed, two_armed], ids=["one interface", "in by one, out by another"])
+@pytest.mark.parametrize(
+    "build",
+    [pytest.param(one_armed, marks=pytest.mark.slow), two_armed],
+    ids=["one interface", "in by one, out by another"],
+)
 def test_tcp_arrives_whole_and_nothing_is_lost(cluster: Cluster, build: Callable[[Cluster], Cluster]) -> None:
     build(cluster)
     serve(cluster)

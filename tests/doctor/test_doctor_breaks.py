@@ -74,13 +74,16 @@ def test_a_healthy_cluster_gets_no_complaint(patient: Patient, host: str) -> Non
 FIRST = {named.broken: named for named in reversed(EVERY)}
 """Where each break is found first; the other places are looked at where there is time."""
 
+LONG = ("table-full", "detached", "no-neighbour", "only-vip", "wrong-port")
+"""Breaks that are looked at there, too."""
+
 
 def one_by_one() -> list[object]:
     return [
         pytest.param(
             named,
             id=f"{named.broken}-{named.host}-{named.check}",
-            marks=[pytest.mark.slow] if named.broken == "table-full" or FIRST[named.broken] != named else [],
+            marks=[pytest.mark.slow] if named.broken in LONG or FIRST[named.broken] != named else [],
         )
         for named in EVERY
     ]

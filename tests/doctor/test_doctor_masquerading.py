@@ -92,6 +92,7 @@ def test_a_port_at_which_nobody_listens_is_found_and_mapped_to_one_where_somebod
     assert nat.snapshot() == before
 
 
+@pytest.mark.slow
 def test_a_client_beside_the_real_server_is_led_through_the_director(nat: Patient) -> None:
     before = nat.snapshot()
     name = next(host.namespace for host in nat.lab.hosts if host.name == "client2")

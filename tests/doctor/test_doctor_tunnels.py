@@ -32,6 +32,7 @@ def test_a_healthy_cluster_gets_no_complaint(tunnel: Patient, host: str) -> None
         assert [each["outcome"] for each in of_tunnels] == ["ok"] * 7
 
 
+@pytest.mark.slow
 def test_a_real_server_that_takes_nothing_out_is_named_and_mended(tunnel: Patient) -> None:
     before = tunnel.snapshot()
     with tunnel.broken("no-decapsulation") as host:

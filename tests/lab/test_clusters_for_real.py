@@ -66,7 +66,7 @@ def test_large_answers_come_past_the_director(name: str, which: str, url: str) -
     assert packets_out == "0"
 
 
-@pytest.mark.parametrize("hook", ["tc", "xdp-generic"])
+@pytest.mark.parametrize("hook", ["tc", pytest.param("xdp-generic", marks=pytest.mark.slow)])
 def test_tunnels_reach_real_servers_behind_a_router_by_each_hook(name: str, hook: str) -> None:
     lab("up", "tunnel", "--name", name)
     inside(name, "director", "directrix", "up", "-q", "--interface", "eth0", "--hook", hook)
@@ -155,6 +155,7 @@ class TestDemo:
             assert first.wait() == 130
         assert remains("demo") == []
 
+    @pytest.mark.slow
     def test_what_a_killed_one_left_the_next_one_clears(self) -> None:
         with subprocess.Popen([*COMMAND, "demo"], stdout=subprocess.PIPE, text=True) as first:
             assert first.stdout

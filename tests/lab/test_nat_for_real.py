@@ -95,7 +95,7 @@ def offloads_off(name: str, host: str, *devices: str) -> None:
 @pytest.fixture(
     scope="module",
     params=[
-        "tc",
+        pytest.param("tc", marks=pytest.mark.slow),  # which tests/cluster looks at
         pytest.param("xdp-generic", marks=pytest.mark.skipif(not shutil.which("ethtool"), reason="needs ethtool")),
     ],
 )

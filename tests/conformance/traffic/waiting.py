@@ -11,7 +11,7 @@ CALL = 0.5
 
 SCRIPTS = Path(__file__).resolve().parent / "scripts"
 
-LONG = 6.0
+LONG = 5.0
 """Seconds of waiting from which on a scenario counts as slow."""
 
 
