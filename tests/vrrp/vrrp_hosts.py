@@ -111,19 +111,26 @@ class Wire:
         ip([f"netns del {host.name}" for host in self.hosts])
 
     def bare(self, address: Address, since: float) -> float:
-        """For how many seconds since a time nobody held an address, of those in which it was moved."""
-        moves = [each for each in self.happened if each.address == address and each.at >= since]
-        holders = {host.name for host in self.hosts if address in host.holds()}
-        for move in reversed(moves):
-            holders ^= {move.host}
-        total, empty_since = 0.0, None if holders else since
+        """For how many seconds since a time, at which one machine held an address, nobody did while it moved."""
+
+        def moves_and_holders() -> tuple[list[Happening], set[str]]:
+            """What happened since, and who must have held it before."""
+            moves = [each for each in self.happened if each.address == address and each.at >= since]
+            holders = {host.name for host in self.hosts if address in host.holds()}
+            for move in reversed(moves):
+                holders ^= {move.host}
+            return moves, holders
+
+        until("all moves are recorded", lambda: len(moves_and_holders()[1]) == 1)
+        moves, holders = moves_and_holders()
+        total, empty_since = 0.0, 0.0
         for move in moves:
             holders ^= {move.host}
             if not holders:
                 empty_since = move.at
-            elif empty_since is not None:
+            elif empty_since:
                 total += move.at - empty_since
-                empty_since = None
+                empty_since = 0.0
         return total
 
     def moved(self, address: Address, host: Host, gone: bool, since: float) -> float:
