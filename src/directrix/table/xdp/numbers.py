@@ -7,13 +7,14 @@ it is added again in that time it is the same to them (as in IPVS, which keeps s
 from __future__ import annotations
 
 import time
+from collections.abc import Set
 from socket import htons
 
-from directrix.lvs import Address, ServiceKey
+from directrix.lvs import Address, ForwardingMethod, ServiceKey
 from directrix.lvs.errors import InvalidRequest, NoSuchService
 from directrix.table.xdp import layout
 from directrix.table.xdp.counting import Counting
-from directrix.table.xdp.keys import address_bytes, key_bytes
+from directrix.table.xdp.keys import address_bytes, address_from, key_bytes, key_from
 from directrix.table.xdp.maps import Maps
 from directrix.table.xdp.reading import Reader
 from directrix.table.xdp.records import Records
@@ -140,6 +141,25 @@ class Numbers(Records):
         )
         self.servers.get(service, {}).pop(server, None)
         self.aside[self._service_field(service, "key"), server] = number
+
+    def left(self) -> set[ServiceKey]:
+        """The services, there or gone, that have connections to servers they had."""
+        return {key_from(key) for (key, _), number in self.aside.items() if self._references(number)}
+
+    def lives(self, left: Set[ServiceKey], key: ServiceKey) -> bool:
+        """Whether a service, there or gone, has connections; `left` are those that have some to servers they had."""
+        service = self.services.get(key_bytes(key), -1)
+        return key in left or any(map(self._references, self.servers.get(service, {}).values()))
+
+    def masqueraded(self) -> set[Address]:
+        """The masqueraded real servers, and those removed that replies may come from."""
+        there = (number for numbers in self.servers.values() for number in numbers.values())
+        aside = (number for number in self.aside.values() if self._references(number))
+        return {
+            address_from(self._server_bytes(number, "address"), self._server_number(number, "family"))
+            for number in (*there, *aside)
+            if self._server_number(number, "method") == ForwardingMethod.MASQUERADE
+        }
 
     def _expired(self, number: int) -> bool:
         """Whether IPVS would have thrown this removed server away by now."""

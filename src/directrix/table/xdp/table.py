@@ -6,7 +6,7 @@ from the maps when somebody else has changed them since, and kept up to date oth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
@@ -14,7 +14,6 @@ from directrix.lvs import (
     Address,
     Connection,
     Counters,
-    Family,
     ForwardingMethod,
     MarkMatch,
     MarkRule,
@@ -30,7 +29,6 @@ from directrix.lvs import (
 from directrix.lvs.addresses import endpoint
 from directrix.lvs.budget import Budget, BudgetState
 from directrix.lvs.errors import (
-    NoSuchScheduler,
     NoSuchServer,
     NoSuchService,
     NotSupportedYet,
@@ -38,37 +36,30 @@ from directrix.lvs.errors import (
     ServiceExists,
 )
 from directrix.lvs.flood import Flood
-from directrix.lvs.service import PERSISTENCE_ENGINES
 from directrix.lvs.sysctls import SysctlValue
 from directrix.lvs.sysctls import check as check_sysctls
-from directrix.system.local_address import is_here
-from directrix.table.interface import HandshakesByServer, Table, check_address, check_netmask, check_server
+from directrix.table.interface import HandshakesByServer, Table, check_address, check_server
 from directrix.table.marks import MarkRules
-from directrix.table.xdp import connections, layout, libbpf, masquerading, own_servers, removal, sysctls, tunnels
+from directrix.table.xdp import connections, layout, masquerading, removal, sysctls
 from directrix.table.xdp.budgets import Budgets
 from directrix.table.xdp.clock import Ticks, timeout_ticks
 from directrix.table.xdp.counting import Counting
+from directrix.table.xdp.definitions import server_fields, service_fields
 from directrix.table.xdp.draft import Draft
 from directrix.table.xdp.draining import Draining
 from directrix.table.xdp.floods import Floods
 from directrix.table.xdp.index import ServiceIndex
-from directrix.table.xdp.keys import address_bytes, address_from, key_bytes, key_from
-from directrix.table.xdp.maps import LOOK, Maps
+from directrix.table.xdp.keys import key_bytes, key_from
+from directrix.table.xdp.maps import Maps
 from directrix.table.xdp.marks import Marks
 from directrix.table.xdp.numbers import Numbers, identity
 from directrix.table.xdp.pins import Place
 from directrix.table.xdp.reading import Reader
 from directrix.table.xdp.records import Records
 from directrix.table.xdp.sets import Sets
+from directrix.table.xdp.ways import METHODS, Ways
 
-_FRONT, _SERVICE, _SERVER = layout.FRONT, layout.SERVICE, layout.SERVER
-_METHODS = (ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL, ForwardingMethod.MASQUERADE)
-_RESOLVED = {
-    ForwardingMethod.DIRECT: (layout.HOP_RESOLVED, layout.HOP_NARROW),
-    ForwardingMethod.TUNNEL: (layout.HOP_TUNNEL,),
-    ForwardingMethod.MASQUERADE: (layout.HOP_MASQUERADE,),
-}
-"""The states of a next hop that is known, by method."""
+_FRONT, _SERVICE = layout.FRONT, layout.SERVICE
 
 
 class XdpTable(Records, Table):
@@ -83,6 +74,7 @@ class XdpTable(Records, Table):
         self._floods = Floods(self._maps)
         self._budgets = Budgets(self._maps)
         self._reader = Reader(self._maps, self._sets, self._counting)
+        self._ways = Ways(self._maps)
         self._marks = Marks(self._maps)
         self._index = ServiceIndex(self._maps, self._marks.of)
         self._ticks = Ticks(self._maps.parameter("hertz"))
@@ -170,39 +162,15 @@ class XdpTable(Records, Table):
             raise NoSuchService(key)
         return self._reader.at_rest(lambda: self._reader.service(found[0]))
 
-    def _service_values(self, service: VirtualService) -> dict[str, int | bytes]:
-        """The fields an operator sets, checked."""
-        from directrix.scheduling import registry  # listings start quicker without it
-
-        if service.scheduler != registry.NO_SCHEDULER:
-            registry.algorithm(service.scheduler)
-        if service.engine in PERSISTENCE_ENGINES:
-            raise NotSupportedYet(f"the persistence engine {service.engine}")
-        if service.engine:
-            raise NoSuchScheduler(service.engine)
-        check_netmask(service)
-        flags = (layout.SERVICE_PERSISTENT if service.persistence else 0) | (
-            layout.SERVICE_ONE_PACKET if service.one_packet else 0
-        )
-        return {
-            "scheduler": layout.SCHEDULERS.index(service.scheduler),
-            "flags": flags,
-            "scheduler_flags": int(service.scheduler_flags),
-            "persistence": self._ticks.from_seconds(service.persistence),
-            "persistence_seconds": service.persistence,
-            "mask": _mask_bytes(service),
-            "netmask": service.netmask,
-        }
-
     def vet_service(self, service: VirtualService) -> None:
-        self._service_values(service)
+        service_fields(service, self._ticks)
 
     def add_service(self, service: VirtualService) -> None:
         with self._changing() as index:
             key = key_bytes(service.key)
             if key in index.services:
                 raise ServiceExists(service.key)
-            values = self._service_values(service)
+            values = service_fields(service, self._ticks)
             self._index.check_room(service.key)
             number = index.free_service()
             generation = self._next_generation()
@@ -225,7 +193,7 @@ class XdpTable(Records, Table):
 
         with self._changing() as index:
             number = index.find(service.key)
-            values = self._service_values(service)
+            values = service_fields(service, self._ticks)
             draft = self._draft(number)
             if draft.scheduler != service.scheduler:
                 if service.scheduler == "mh":
@@ -266,36 +234,14 @@ class XdpTable(Records, Table):
 
         Without any service IPVS lets everything pass, so nothing haunts then.
         """
-        services = set(map(key_from, index.services))
-        left = self._left(index)
-        self._marks.settle(self._living(index))
-        self._index.settle(services, left - services if services else (), self._masqueraded(index) if services else ())
-
-    def _left(self, index: Numbers) -> set[ServiceKey]:
-        """The services, there or gone, that have connections to servers they had."""
-        return {key_from(key) for (key, _), number in index.aside.items() if self._references(number)}
-
-    def _masqueraded(self, index: Numbers) -> set[Address]:
-        """The masqueraded real servers, and those removed that replies may come from."""
-        if not self._index.shows_replies and len(index.services) > 1:
-            return set()  # none was shown, and none has come
-        there = (number for numbers in index.servers.values() for number in numbers.values())
-        aside = (number for number in index.aside.values() if self._references(number))
-        return {
-            address_from(self._server_bytes(number, "address"), self._server_number(number, "family"))
-            for number in (*there, *aside)
-            if self._server_number(number, "method") == ForwardingMethod.MASQUERADE
-        }
-
-    def _living(self, index: Numbers) -> Callable[[ServiceKey], bool]:
-        """Tells whether a service, there or gone, has connections."""
-        left = self._left(index)
-
-        def living(key: ServiceKey) -> bool:
-            service = index.services.get(key_bytes(key), -1)
-            return key in left or any(map(self._references, index.servers.get(service, {}).values()))
-
-        return living
+        services, left = set(map(key_from, index.services)), index.left()
+        self._marks.settle(partial(index.lives, left))
+        if not services:
+            self._index.settle((), (), ())
+            return
+        # None is shown while there is no service: the first one brings those back that were removed before.
+        masqueraded = index.masqueraded() if self._index.shows_replies or len(services) == 1 else ()
+        self._index.settle(services, left - services, masqueraded)
 
     # Mark rules.
 
@@ -320,7 +266,7 @@ class XdpTable(Records, Table):
             self._put_marks(index, MarkRules(rules))
 
     def _put_marks(self, index: Numbers, rules: MarkRules) -> None:
-        self._marks.put(rules, self._living(index))
+        self._marks.put(rules, partial(index.lives, index.left()))
         self._settle_index(index)
 
     # Sets.
@@ -348,7 +294,7 @@ class XdpTable(Records, Table):
 
     def _check(self, key: ServiceKey, server: RealServer) -> None:
         check_server(key, server)
-        if server.method not in _METHODS:
+        if server.method not in METHODS:
             raise NotSupportedYet(f"the forwarding method {server.method.name.lower()}")
         masquerading.check(key, server)
 
@@ -377,7 +323,7 @@ class XdpTable(Records, Table):
                 service=service,
                 generation=self._service_number(service, "generation"),
                 in_use=1,
-                **{"last_weight": 0, **_server_values(server)},
+                **{"last_weight": 0, **server_fields(server)},
             )
             known[identified] = number
             draft = self._draft(service)
@@ -393,7 +339,7 @@ class XdpTable(Records, Table):
             if number is None:
                 raise NoSuchServer(f"{server.address}:{server.port}")
             self._reopen(number, server)
-            self._set_server(number, **_server_values(server))
+            self._set_server(number, **server_fields(server))
             self._open_way(number, server)
             draft = self._draft(service)
             draft.edit(number, server.weight)
@@ -410,25 +356,36 @@ class XdpTable(Records, Table):
             self._drafts[service] = draft
             self._put_aside(index, service, number)
 
+    def _open_way(self, number: int, server: RealServer) -> None:
+        if server.method is ForwardingMethod.MASQUERADE:
+            self._index.show_replies(server.address)
+        self._ways.open(number, server)
+
     def _reopen(self, number: int, server: RealServer) -> None:
         """A full server takes connections again when its upper threshold goes or rises (IPVS)."""
         if server.upper_threshold == 0 or server.upper_threshold > self._server_number(number, "upper_threshold"):
             self._set_server(number, overload=0)
 
-    def _open_way(self, number: int, server: RealServer) -> None:
-        """Let packets go to a server, by its method. The data plane looks the next hop up anew if that has changed."""
-        start, words = number * layout.HOP.size, self._maps.hops.words
-        here = layout.SERVER_LOCAL if is_here(server.address) else 0
-        flags = layout.SERVER_AVAILABLE | here | tunnels.flags(server) | masquerading.flags(server)
-        if flags & layout.SERVER_TUNNEL:
-            layout.HOP.pack_into(self._maps.hops.bytes, start, outer=tunnels.outer_addresses(server.address))
-        elif flags & layout.SERVER_MASQUERADE:
-            layout.HOP.pack_into(self._maps.hops.bytes, start, outer=address_bytes(server.address))
-            self._index.show_replies(server.address)
-        self._set_server_flags(number, flags)
-        state = (start + layout.HOP.offsets["state"]) // 4
-        if words[state] in layout.HOPS_RESOLVED and words[state] not in _RESOLVED[server.method]:
-            words[state] = layout.HOP_UNKNOWN
+    def _put_aside(self, index: Numbers, service: int, number: int) -> None:
+        self._ways.close(number)
+        self._removed = True
+        self._counting.server_leaves(number)
+        index.put_aside(service, number)
+
+    # Next hops.
+
+    def look_up_hops(self) -> None:
+        """Have the data plane look up now where each real server's frames go."""
+        self._ways.look_up()
+
+    def hops(self) -> Iterator[tuple[str, str, int, int, int]]:
+        """Service, real server, state of its next hop (layout.HOP_STATES), ifindex and MAC, for each real server."""
+        for service, numbers in map(self._reader.service_and_numbers, self._reader.service_numbers()):
+            name = str(service.key)
+            for number, server in numbers:
+                yield name, endpoint(server.address, server.port), *self._ways.next_hop(number)
+
+    # This host.
 
     def lags_behind_host(self) -> bool:
         from directrix.table.xdp import following
@@ -439,32 +396,11 @@ class XdpTable(Records, Table):
         from directrix.table.xdp import following
 
         followed = following.follow_devices(self._place)
-        if not own_servers.misjudged(self._maps):
+        if not self._ways.misjudged():
             return followed
-        state = layout.HOP.offsets["state"]
         with self._changing():
-            for number, flags in own_servers.misjudged(self._maps):
-                self._set_server_flags(number, flags)
-                self._maps.hops.words[(number * layout.HOP.size + state) // 4] = layout.HOP_UNKNOWN
+            self._ways.judge_anew()
         return True
-
-    def _set_server_flags(self, number: int, flags: int) -> None:
-        self._maps.hops.words[number * layout.HOP.size // 4] = flags
-
-    def forwarded(self) -> int:
-        """Packets sent to real servers, ever."""
-        return self._counting.forwarded()
-
-    def replied(self) -> int:
-        """Replies of masqueraded real servers sent to their clients, ever."""
-        return self._counting.replied()
-
-    def _put_aside(self, index: Numbers, service: int, number: int) -> None:
-        flags = layout.HOP.get(self._maps.hops.bytes, number * layout.HOP.size, "flags")
-        self._set_server_flags(number, flags & ~layout.SERVER_AVAILABLE)  # errors still go its way
-        self._removed = True
-        self._counting.server_leaves(number)
-        index.put_aside(service, number)
 
     # Counters.
 
@@ -478,6 +414,14 @@ class XdpTable(Records, Table):
 
     def totals(self) -> tuple[Counters, Rates]:
         return self._counting.totals()
+
+    def forwarded(self) -> int:
+        """Packets sent to real servers, ever."""
+        return self._counting.forwarded()
+
+    def replied(self) -> int:
+        """Replies of masqueraded real servers sent to their clients, ever."""
+        return self._counting.replied()
 
     def handshakes(self) -> HandshakesByServer:
         def read() -> HandshakesByServer:
@@ -568,52 +512,9 @@ class XdpTable(Records, Table):
         with self._changing_nothing():
             self._draining.forget(self._server_of(self._known, key, address, port))
 
-    def look_up_hops(self) -> None:
-        """Have the data plane look up now where each real server's frames go."""
-        program = self._maps.descriptor(LOOK)
-        for number in range(self._front("server_top")):
-            if self._server_number(number, "in_use") == 1:
-                libbpf.run(program, bytes(14) + number.to_bytes(4, "little") + bytes(46))
-
-    def hops(self) -> Iterator[tuple[str, str, int, int, int]]:
-        """Service, real server, state of its next hop (layout.HOP_STATES), ifindex and MAC, for each real server."""
-        place = layout.HOP.places
-        for service, numbers in map(self._reader.service_and_numbers, self._reader.service_numbers()):
-            name = str(service.key)
-            for number, server in numbers:
-                hop = layout.HOP.whole.unpack_from(self._maps.hops.bytes, number * layout.HOP.size)
-                yield (
-                    name,
-                    endpoint(server.address, server.port),
-                    hop[place["state"]],
-                    hop[place["ifindex"]],
-                    hop[place["mac"]],
-                )
-
     def close(self) -> None:
         """Give mappings and descriptors back."""
         if self._many is not None:
             self._many.close()
             self._many = None
         self._maps.close()
-
-
-def _server_values(server: RealServer) -> dict[str, int | bytes]:
-    values: dict[str, int | bytes] = {
-        "method": int(server.method),
-        "weight": server.weight,
-        "upper_threshold": server.upper_threshold,
-        "lower_threshold": server.lower_threshold,
-        **tunnels.fields(server),
-    }
-    if server.weight:
-        values["last_weight"] = server.weight
-    return values
-
-
-def _mask_bytes(service: VirtualService) -> bytes:
-    """The persistence mask as the bytes a client's address is and-ed with."""
-    if service.key.family is Family.INET:
-        return service.netmask.to_bytes(4, "big").ljust(16, b"\0")
-    length = min(max(service.netmask, 0), 128)
-    return (((1 << length) - 1) << (128 - length)).to_bytes(16, "big")
