@@ -158,7 +158,7 @@ class MemoryTable(Control):
         """What becomes of a packet with ports, and the real server that it counts for."""
         key = connection_key(packet)
         entry = self._connections.connection(key)
-        if entry is None or self._gives_way(entry, packet):
+        if entry is None or self.starts_over(entry, packet):
             opened = self._open(key, packet)
             # IPVS lets the old entry go only after the choice: it still counts as load there.
             if entry is not None:
@@ -174,10 +174,6 @@ class MemoryTable(Control):
         name = VerdictName.LOCAL if entry.method is ForwardingMethod.LOCAL else VerdictName.FORWARDED
         return Verdict(name, entry.destination.server, _rewritten(entry)), entry.destination
 
-    def service_of(self, packet: Packet) -> Service | None:
-        """The service that a packet is for."""
-        return self._service_for(packet)
-
     def connection_of(self, packet: Packet) -> Entry | None:
         """The connection that a packet belongs to."""
         return self._connections.connection(connection_key(packet))
@@ -186,17 +182,9 @@ class MemoryTable(Control):
         """The masqueraded connection that a real server's packet belongs to."""
         return self._connections.reply(reply_key(packet))
 
-    def opens(self, packet: Packet) -> bool:
-        """Whether a packet may start a connection, if it has none."""
-        return self._opens(packet)
-
-    def starts_over(self, entry: Entry, packet: Packet) -> bool:
-        """Whether a packet starts a new connection in place of its old one."""
-        return self._gives_way(entry, packet)
-
     def template_key_of(self, packet: Packet) -> Key | None:
         """The key of the template of a packet's client; None if the packet is for no persistent service."""
-        service = self._service_for(packet)
+        service = self.service_of(packet)
         if service is None or not service.definition.persistence:
             return None
         return template_key(service.definition.key, service.definition.netmask, packet)
@@ -308,11 +296,11 @@ class MemoryTable(Control):
 
     def _open(self, key: Key, packet: Packet) -> Entry | VerdictName:
         """A new connection, or why there is none."""
-        service = self._service_for(packet)
+        service = self.service_of(packet)
         if service is None:
             virtual = any(known.address == packet.virtual for known in self._services)
             return VerdictName.NO_SERVICE if virtual else VerdictName.NOT_OURS
-        if not self._opens(packet):
+        if not self.opens(packet):
             return VerdictName.NO_CONNECTION
         budget = self._budgets.get(service.definition.key)
         if budget is not None and budget.refuses(packet.client, self._now):
@@ -336,16 +324,16 @@ class MemoryTable(Control):
         is_ftp_data = service.definition.key.port == FTP and packet.virtual_port != FTP
         return VerdictName.NO_CONNECTION if is_ftp_data else VerdictName.NO_SERVER
 
-    def _opens(self, packet: Packet) -> bool:
-        """Whether a packet may start a connection."""
+    def opens(self, packet: Packet) -> bool:
+        """Whether a packet may start a connection, if it has none."""
         if packet.protocol is Protocol.TCP:
             return tcp.opens(packet.tcp_flags, sloppy=bool(self._sysctls["sloppy_tcp"]))
         if packet.protocol is Protocol.SCTP:
             return sctp.opens(packet.sctp_chunks[0], sloppy=bool(self._sysctls["sloppy_sctp"]))
         return True
 
-    def _service_for(self, packet: Packet) -> Service | None:
-        """The service a packet is for: by mark, by its port, as FTP data, as one for all ports."""
+    def service_of(self, packet: Packet) -> Service | None:
+        """The service that a packet is for: by mark, by its port, as FTP data, as one for all ports."""
         keys = [service_key(packet, packet.virtual_port)]
         mark = packet.fwmark or self._marks.mark_of(packet.protocol, packet.virtual, packet.virtual_port)
         if mark:
@@ -409,7 +397,7 @@ class MemoryTable(Control):
         self._connections.add(template)
         return template
 
-    def _gives_way(self, entry: Entry, packet: Packet) -> bool:
+    def starts_over(self, entry: Entry, packet: Packet) -> bool:
         """Whether a packet's connection ends and the packet is directed anew."""
         asks = bool(packet.tcp_flags & TcpFlags.SYN) or (
             packet.protocol is Protocol.SCTP and packet.sctp_chunks[0] == SctpChunk.INIT
