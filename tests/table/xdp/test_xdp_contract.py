@@ -9,12 +9,16 @@ from contract import TableContract
 from data_plane import DataPlane
 from mark_contract import MarkContract
 
+from directrix.lvs import ForwardingMethod
 from directrix.table.xdp.table import XdpTable
 
 pytestmark = pytest.mark.root
 
 
 class PlanesContract(TableContract, MarkContract):
+    lacks: ClassVar[frozenset[ForwardingMethod | str]] = frozenset(
+        {ForwardingMethod.LOCAL, ForwardingMethod.BYPASS, "sip"}
+    )
     starts_otherwise: ClassVar[set[str]] = {"run_estimation"}  # the plane has it 0
 
 

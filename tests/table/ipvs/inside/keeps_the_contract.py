@@ -13,10 +13,8 @@ from directrix.table.interface import Table
 class TestIpvsTable(TableContract):
     # Of the schedulers of IPVS this kernel has been built with all but twos.
     @pytest.mark.parametrize("scheduler", SCHEDULERS)
-    def test_every_scheduler_of_ipvs_is_kept_by_name_or_refused_as_not_supported(
-        self, table: Table, scheduler: str
-    ) -> None:
-        super().test_every_scheduler_of_ipvs_is_kept_by_name_or_refused_as_not_supported(table, scheduler)
+    def test_every_scheduler_of_ipvs_is_kept_by_name(self, table: Table, scheduler: str) -> None:
+        super().test_every_scheduler_of_ipvs_is_kept_by_name(table, scheduler)
 
     @pytest.mark.parametrize("operation", ["count_connections", "end_connections", "forget_clients"])
     def test_connections_are_those_of_a_real_server_that_is_there(self, table: Table, operation: str) -> None:
