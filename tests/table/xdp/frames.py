@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import cache
 from ipaddress import ip_address
 
 from data_plane import GATEWAY_MAC, WIRE_MAC, real_mac
@@ -25,6 +26,25 @@ def checksum(data: bytes) -> int:
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
+
+
+@cache
+def _crc32c_of_bytes() -> tuple[int, ...]:
+    found = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+        found.append(byte)
+    return tuple(found)
+
+
+def crc32c(data: bytes) -> int:
+    """SCTP's checksum (RFC 9260, appendix A), sent with its lowest byte first."""
+    of_bytes = _crc32c_of_bytes()
+    register = 0xFFFFFFFF
+    for byte in data:
+        register = register >> 8 ^ of_bytes[(register ^ byte) & 0xFF]
+    return register ^ 0xFFFFFFFF
 
 
 def ethernet(payload: bytes, version: int, tags: tuple[int, ...] = (), to: bytes = WIRE_MAC) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from data_plane import VIP, VIP6, DataPlane, real, service
@@ -79,12 +79,10 @@ def key_of(protocol: int, version: int) -> ServiceKey:
 def request(protocol: int = TCP, version: int = 4, **values: Any) -> Segment:
     """A client's packet to the service."""
     client, virtual = (CLIENT, VIP) if version == 4 else (CLIENT6, VIP6)
-    return Segment(**{"protocol": protocol, "source": client, "source_port": CLIENT_PORT, "target": virtual,
-                      "target_port": 80, **values})  # fmt: skip
+    return replace(Segment(protocol, client, CLIENT_PORT, virtual, 80), **values)
 
 
 def reply(protocol: int = TCP, version: int = 4, number: int = 1, **values: Any) -> Segment:
     """What the real server sends back."""
     client = CLIENT if version == 4 else CLIENT6
-    return Segment(**{"protocol": protocol, "source": real(number, version), "source_port": SERVER_PORT,
-                      "target": client, "target_port": CLIENT_PORT, **values})  # fmt: skip
+    return replace(Segment(protocol, real(number, version), SERVER_PORT, client, CLIENT_PORT), **values)

@@ -1,6 +1,6 @@
 """What masquerading may change in a packet, stated anew, to hold the data plane against.
 
-It shares nothing with the project. Address, port and TTL have new values, and checksums follow by the standards
+It shares nothing with the data plane. Address, port and TTL have new values, and checksums follow by the standards
 (RFC 791, 793, 768, 9260, 792, 4443): one that was right is right, and one that was wrong stays wrong by as
 much, for the receiver to find out. Not one other byte differs.
 """
@@ -8,9 +8,9 @@ much, for the receiver to find out. Not one other byte differs.
 from __future__ import annotations
 
 import struct
-from functools import cache
 from ipaddress import IPv4Address, IPv6Address
 
+from frames import crc32c
 from strict import TCP, UDP, transport_of
 
 ICMP, ICMPV6 = 1, 58
@@ -106,19 +106,6 @@ def _sum(packet: bytes, at: int, length: int, protocol: int) -> int:
     return _words(addresses + packet[at:length])
 
 
-@cache
-def _table() -> tuple[int, ...]:
-    found = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
-        found.append(byte)
-    return tuple(found)
-
-
 def _sctp(packet: bytes) -> int:
     """By how much SCTP's checksum is wrong."""
-    register = 0xFFFFFFFF
-    for byte in packet[:8] + bytes(4) + packet[12:]:
-        register = register >> 8 ^ _table()[(register ^ byte) & 0xFF]
-    return register ^ 0xFFFFFFFF ^ int(struct.unpack_from("<I", packet, 8)[0])
+    return crc32c(packet[:8] + bytes(4) + packet[12:]) ^ int(struct.unpack_from("<I", packet, 8)[0])

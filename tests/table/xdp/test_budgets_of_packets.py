@@ -8,6 +8,7 @@ from ipaddress import ip_address
 import pytest
 from data_plane import DNS, HTTP, HTTP6, VIP, VIP6, DataPlane
 from frames import ACK, RST, SYN, TCP, UDP, packet
+from hooks import HOOKS
 
 from directrix.lvs import Address, ServiceKey
 from directrix.lvs.budget import Budget, Rate
@@ -16,7 +17,6 @@ from directrix.table.xdp import layout
 
 pytestmark = pytest.mark.root
 
-HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
 SLOW = 3600
 """A period in which nothing comes back while a test runs."""
 

@@ -8,6 +8,7 @@ import struct
 import pytest
 from data_plane import DNS, HTTP, VIP, WIRE_MAC, DataPlane, real, real_mac
 from frames import ACK, CLIENT, TCP, UDP, checksum, ethernet, ipv4, tcp, udp
+from hooks import HOOKS
 from test_fragments import ipv4_checked, piece
 from test_tunnels import tunnelled
 
@@ -15,7 +16,6 @@ from directrix.lvs import ServiceKey, Tunnel, TunnelFlags, TunnelType
 
 pytestmark = pytest.mark.root
 
-HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
 DF, MORE = 0x4000, 0x2000
 KINDS = {
     "ipip": (Tunnel(), 0),

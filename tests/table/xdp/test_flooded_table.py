@@ -9,6 +9,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 from data_plane import DIAMETER, DNS, HTTP, HTTP6, VIP, VIP6, DataPlane, number_of, real_mac
 from frames import ACK, CLIENT, FIN, RST, SYN, TCP, UDP, association, packet
+from hooks import HOOKS
 from test_states import only_connection
 
 from directrix.lvs import Address, ForwardingMethod, MarkMatch, MarkRule, Protocol, ServiceKey
@@ -18,7 +19,6 @@ from directrix.table.xdp import layout
 
 pytestmark = pytest.mark.root
 
-HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
 PORTS = range(2001, 2201)
 
 

@@ -20,12 +20,12 @@ from data_plane import (
     real,
 )
 from frames import ACK, CLIENT, CLIENT6, SYN, TCP, UDP, ethernet, ipv4, ipv6, routed, tcp, udp
+from hooks import HOOKS
 
 from directrix.lvs import Address
 
 pytestmark = pytest.mark.root
 
-HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
 FAMILIES = pytest.mark.parametrize("virtual", [VIP, VIP6], ids=["IPv4", "IPv6"])
 PIECE = 400
 _MORE, _MORE6 = 0x2000, 1

@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 from data_plane import HTTP, VIP, VIP6, DataPlane, number_of
 from frames import ACK, CLIENT, SCTP, TCP, UDP, association, packet
+from hooks import HOOKS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mark_contract import a_rule
@@ -19,7 +20,6 @@ from directrix.table.xdp import layout, libbpf
 
 pytestmark = pytest.mark.root
 
-HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
 MARK = ServiceKey.mark(5)
 MARK6 = ServiceKey.mark(5, Family.INET6)
 OTHER = ip_address("10.0.0.77")

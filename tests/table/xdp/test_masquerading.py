@@ -23,6 +23,7 @@ from data_plane import (
     service,
 )
 from frames import ACK, CLIENT, RST, SYN, TCP, UDP, checksum, ethernet, packet
+from hooks import HOOKS
 from mark_contract import a_rule
 from masquerading import (
     CLIENT_PORT,
@@ -42,7 +43,6 @@ from directrix.table.xdp import layout
 
 pytestmark = pytest.mark.root
 
-HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
 PROTOCOLS = pytest.mark.parametrize("protocol", [TCP, UDP], ids=["TCP", "UDP"])
 VERSIONS = pytest.mark.parametrize("version", [4, 6], ids=["IPv4", "IPv6"])
 SHORTEST = {4: 54, 6: 74}

@@ -4,35 +4,24 @@ from __future__ import annotations
 
 import struct
 from dataclasses import replace
-from ipaddress import ip_address
 
 import pytest
 from data_plane import DIAMETER, DIAMETER6, HTTP, VIP, VIP6, DataPlane, real
-from frames import CLIENT, CLIENT6, SCTP, SYN, TCP, UDP, checksum, chunk, ethernet, ipv4, ipv6, sctp
+from frames import CLIENT, CLIENT6, SCTP, SYN, TCP, UDP, checksum, chunk, crc32c, ethernet, ipv4, ipv6, sctp
+from hooks import HOOKS
 from masquerading import CLIENT_PORT, IP_AT, SERVER_PORT, key_of, masqueraded, reply, request, serve
 from test_fragments import PIECE, piece, pieces
+from test_quotes import ROUTER, ROUTER6
 
 from directrix.lvs import Address
 
 pytestmark = pytest.mark.root
 
-HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
 VERSIONS = pytest.mark.parametrize("version", [4, 6], ids=["IPv4", "IPv6"])
-ROUTER, ROUTER6 = ip_address("198.51.100.1"), ip_address("2001:db8:9::1")
 INIT, INIT_ACK, DATA = 1, 2, 0
 
 
 # -- SCTP
-
-
-def crc32c(data: bytes) -> int:
-    """RFC 9260, appendix A, bit by bit."""
-    register = 0xFFFFFFFF
-    for byte in data:
-        register ^= byte
-        for _ in range(8):
-            register = register >> 1 ^ (0x82F63B78 if register & 1 else 0)
-    return register ^ 0xFFFFFFFF
 
 
 def of_sctp(

@@ -7,12 +7,12 @@ from ipaddress import ip_address
 import pytest
 from data_plane import DNS6, HTTP, HTTP6, VIP, VIP6, DataPlane, number_of
 from frames import ACK, CLIENT, FIN, TCP, UDP, packet
+from hooks import HOOKS
 
 from directrix.lvs import Address, Connection, ConnectionFlags, Protocol, ServiceKey
 
 pytestmark = pytest.mark.root
 
-HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
 ANY = ServiceKey.of(Protocol.TCP, VIP, 0)
 FTP = ServiceKey.of(Protocol.TCP, VIP, 21)
 

@@ -26,12 +26,12 @@ from frames import (
     tcp,
     udp,
 )
+from hooks import HOOKS
 
 from directrix.lvs import Address
 
 pytestmark = pytest.mark.root
 
-HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
 ROUTER, ROUTER6 = ip_address("198.51.100.1"), ip_address("2001:db8:9::1")
 UNREACHABLE, QUENCH, REDIRECT, ECHO, TIME_EXCEEDED, PARAMETER = 3, 4, 5, 8, 11, 12
 UNREACHABLE6, TOO_BIG6, TIME_EXCEEDED6, PARAMETER6, ECHO6 = 1, 2, 3, 4, 128

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from data_plane import HTTP, VIP, DataPlane, number_of
 from frames import ACK, FIN, RST, SYN, TCP, packet
+from hooks import HOOKS
 from masquerading import masqueraded, reply, request, serve
 from test_states import only_connection, put_into
 
@@ -14,7 +15,6 @@ from directrix.table.xdp import layout
 
 pytestmark = pytest.mark.root
 
-HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
 STATES = pytest.mark.parametrize("state", TcpState, ids=lambda state: state.name)
 OVER = (TcpState.TIME_WAIT, TcpState.CLOSE)
 

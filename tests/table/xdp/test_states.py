@@ -9,14 +9,13 @@ from __future__ import annotations
 import pytest
 from data_plane import DNS, DNS6, HTTP, HTTP6, VIP, DataPlane, number_of
 from frames import ACK, CLIENT, CLIENT6, FIN, RST, SYN, TCP, UDP, packet
+from hooks import HOOKS
 
 from directrix.lvs import Connection, ConnectionFlags, Timeouts, tcp
 from directrix.lvs.tcp import TcpEvent, TcpFlags, TcpState
 from directrix.table.xdp import layout
 
 pytestmark = pytest.mark.root
-
-HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
 
 FLAGS = {
     TcpEvent.SYN: [SYN, SYN | ACK, SYN | FIN],

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 import pytest
 from data_plane import DNS, GATEWAY_MAC, HTTP, HTTP6, VIP, VIP6, WIRE_MAC, DataPlane
 from frames import ACK, CLIENT, CLIENT6, SYN, TCP, UDP, checksum, ethernet, ipv4, ipv6, routed, tcp, udp
+from hooks import HOOKS
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.inet6 import ICMPv6TimeExceeded, IPv6
 from scapy.layers.l2 import Ether
@@ -15,9 +16,13 @@ from test_fragments import piece
 
 from directrix.lvs import RealServer
 
-HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
+pytestmark = pytest.mark.root
+
 VERSIONS = pytest.mark.parametrize("version", [4, 6])
-TAGS = pytest.mark.parametrize("tags", [(), (0,)], ids=["plain", "priority tag"])
+WAYS = pytest.mark.parametrize(
+    ("hook", "tags"), [("xdp", ()), ("tc", ()), ("xdp", (0,))], ids=["xdp", "tc", "xdp with a priority tag"]
+)
+"""How a frame may come. Of a tag tc sees nothing: the kernel has taken it off."""
 
 
 def segment(version: int, left: int, tags: tuple[int, ...] = (), options: bytes = b"", flags: int = SYN) -> bytes:
@@ -35,14 +40,11 @@ def serve(plane: DataPlane) -> None:
     plane.serve(DNS, 1)
 
 
-@HOOKS
+@WAYS
 @VERSIONS
-@TAGS
 @pytest.mark.parametrize("left", [2, 3, 64, 255])
 def test_it_is_counted_down_by_one(plane: DataPlane, hook: str, version: int, tags: tuple[int, ...], left: int) -> None:
     serve(plane)
-    if hook == "tc" and tags:
-        pytest.skip("the kernel has taken the tag off")
     name, after = plane.deliver(hook, segment(version, left, tags))
     assert (name, after[-len(segment(version, left)) + 14 :]) == ("forwarded", routed(segment(version, left))[14:])
 

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 import pytest
 from data_plane import DNS, DNS6, HTTP, HTTP6, TC_REDIRECT, VIP, VIP6, DataPlane, real
 from frames import ACK, CLIENT, CLIENT6, TCP, UDP, checksum, ethernet, ipv4, ipv6, packet, tcp, udp
+from hooks import HOOKS
 from test_tunnels import tunnelled
 
 from directrix.lvs import Address, ServiceKey, Tunnel, TunnelFlags, TunnelType
@@ -17,7 +18,6 @@ from directrix.table.xdp.clock import Ticks
 
 pytestmark = pytest.mark.root
 
-HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
 DF = 0x4000
 HERE: dict[int, Address] = {4: ip_address("10.0.0.2"), 6: ip_address("fd00::2")}
 ROUTER: dict[int, Address] = {4: ip_address("10.0.0.50"), 6: ip_address("fd00::50")}

@@ -22,6 +22,7 @@ from data_plane import (
     service,
 )
 from frames import ACK, CLIENT, SYN, TCP, UDP, ethernet, ipv4, packet, routed, tcp, udp
+from hooks import HOOKS
 from test_fragments import ask
 from test_quotes import UNREACHABLE, from_vip, icmp4
 
@@ -30,7 +31,6 @@ from directrix.table.xdp import layout
 
 pytestmark = pytest.mark.root
 
-HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
 DF = 0x4000
 IPIP, IP_AT, INNER_AT = 4, 14, 34
 

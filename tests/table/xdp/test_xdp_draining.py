@@ -8,6 +8,7 @@ from ipaddress import ip_network
 import pytest
 from data_plane import DNS, HTTP, HTTP6, VIP, VIP6, DataPlane, number_of, real, service
 from frames import ACK, RST, SYN, TCP, UDP, packet
+from hooks import HOOKS
 from test_persistence import client, server_of, templates
 
 from directrix.lvs import MarkMatch, MarkRule, Protocol, ServiceKey
@@ -16,7 +17,6 @@ from directrix.table.memory.connections import INVALID_PORT
 
 pytestmark = pytest.mark.root
 
-HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
 MARK = ServiceKey.mark(5)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from data_plane import DIAMETER, DIAMETER6, DNS, HTTP, VIP, VIP6, DataPlane, number_of
 from frames import ACK, CLIENT, CLIENT6, SCTP, TCP, UDP, association, chunk, ethernet, ipv4, ipv6, packet, sctp
+from hooks import HOOKS
 
 from directrix.lvs import Connection, ConnectionFlags, Protocol, ServiceKey, Timeouts
 from directrix.lvs.sctp import INPUT_ONLY, TIMEOUTS, SctpChunk, SctpEvent, SctpState
@@ -12,7 +13,6 @@ from directrix.table.xdp import layout
 
 pytestmark = pytest.mark.root
 
-HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
 KEYS = pytest.mark.parametrize("key", [DIAMETER, DIAMETER6], ids=str)
 INIT, DATA, ABORT = SctpChunk.INIT, SctpChunk.DATA, SctpChunk.ABORT
 ECHO, SHUTDOWN, COMPLETE = SctpChunk.COOKIE_ECHO, SctpChunk.SHUTDOWN, SctpChunk.SHUTDOWN_COMPLETE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from data_plane import DNS, HTTP, VIP, DataPlane, number_of
 from frames import ACK, FIN, RST, SYN, TCP, UDP, packet
+from hooks import HOOKS
 from test_states import only_connection
 
 from directrix.lvs import Counters, Rates
@@ -13,8 +14,6 @@ from directrix.table.xdp import layout, libbpf
 from directrix.table.xdp.table import XdpTable
 
 pytestmark = pytest.mark.root
-
-HOOKS = pytest.mark.parametrize("hook", ["xdp", "tc"])
 
 
 def another(number: int, sysctl: Sysctl) -> SysctlValue:
