@@ -10,7 +10,9 @@ from ipaddress import ip_address
 
 from guest import HERE
 
+sys.path.insert(0, str(HERE / "traffic"))
 sys.path.insert(0, str(HERE / "tunnels"))
+from sctp_frames import crc32c
 from tunnel_cases import CLIENTS, SERVERS, TCP, UDP, VIPS, checksum, pseudo
 
 from directrix.lvs import Address
@@ -122,7 +124,7 @@ class _Flow:
     def _filled(self, payload: bytes, source: Address, target: Address, port: int, other: int) -> bytes:
         payload = struct.pack(">HH", port, other) + payload[4:]
         if self.protocol == SCTP:
-            return payload[:8] + struct.pack("<I", _crc32c(payload[:8] + bytes(4) + payload[12:])) + payload[12:]
+            return payload[:8] + struct.pack("<I", crc32c(payload[:8] + bytes(4) + payload[12:])) + payload[12:]
         at = {TCP: 16, UDP: 6}[self.protocol]
         if payload[at : at + 2] == NONE:
             return payload[:at] + bytes(2) + payload[at + 2 :]
@@ -149,16 +151,6 @@ def datagram(data: bytes, check: bytes = b"\0\0") -> bytes:
 def chunks(*kinds: int) -> bytes:
     """Of SCTP."""
     return struct.pack(">HHII", 0, 0, 1, 0) + b"".join(struct.pack(">BBH", kind, 3, 20) + bytes(16) for kind in kinds)
-
-
-def _crc32c(data: bytes) -> int:
-    """RFC 9260, appendix A, bit by bit."""
-    register = 0xFFFFFFFF
-    for byte in data:
-        register ^= byte
-        for _ in range(8):
-            register = register >> 1 ^ (0x82F63B78 if register & 1 else 0)
-    return register ^ 0xFFFFFFFF
 
 
 def _ip(

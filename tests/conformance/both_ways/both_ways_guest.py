@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import ctypes
-import fcntl
 import select
 import socket
-import struct
-import subprocess
 import time
 from pathlib import Path
 
 from both_ways_cases import METHODS, SERVERS, SERVICES, VIPS, Step, cases
-from guest import ENVIRONMENT, isolate
+from guest import isolate
+from guest_wire import GATEWAY, SERVER, SETTINGS, WIRE, build, end_of_wire, frame, ipvsadm, write_checksums
 
 SILENCE = 0.15
 """After so many seconds nothing more is expected."""
-WIRE, GATEWAY, SERVER = "02:00:00:00:00:01", "02:00:00:00:00:fe", "02:00:00:00:01:01"
-_ETH_P_ALL = 3
 _REDIRECT = 137
-_SIOCETHTOOL, _ETHTOOL_STXCSUM = 0x8946, 0x17
-_SETTINGS = {
+_ROUTING = {
     "net/ipv4/ip_forward": "1",
     "net/ipv6/conf/all/forwarding": "1",
-    "net/ipv4/conf/all/rp_filter": "0",
-    "net/ipv4/conf/default/rp_filter": "0",
     "net/ipv4/conf/all/send_redirects": "0",
     "net/ipv4/conf/default/send_redirects": "0",
-    "net/ipv4/icmp_ratelimit": "0",
-    "net/ipv4/icmp_msgs_per_sec": "1000000",
-    "net/ipv6/icmp/ratelimit": "0",
 }
 _NETWORK = f"""\
 link add wire address {WIRE} type veth peer name far address {GATEWAY}
@@ -52,23 +41,16 @@ class Wire:
     """The far end of the director's wire, at which clients and real servers are."""
 
     def __init__(self) -> None:
-        for name, value in _SETTINGS.items():
-            path = Path("/proc/sys") / name
-            if path.exists():
-                path.write_text(value)
-        subprocess.run(["ip", "-batch", "-"], input=_NETWORK, text=True, check=True, env=ENVIRONMENT)
+        build(_NETWORK, _ROUTING | SETTINGS)
         # What gets there is at its end.
         Path("/proc/sys/net/ipv6/conf/far/disable_ipv6").write_text("1")
         Path("/proc/sys/net/ipv4/conf/far/forwarding").write_text("0")
-        _checksums_in_software("wire")
-        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
-        self._socket.bind(("far", _ETH_P_ALL))
+        write_checksums("wire")
+        self._socket = end_of_wire()
 
     def answers(self, step: Step) -> list[str]:
         """Who gets what for a packet: `server` or `client`, and each packet from its IP header on."""
-        sender = GATEWAY if step.side == "client" else SERVER
-        macs = bytes.fromhex((WIRE + sender).replace(":", ""))
-        self._socket.send(macs + {4: b"\x08\x00", 6: b"\x86\xdd"}[step.packet[0] >> 4] + step.packet)
+        self._socket.send(frame(step.packet, GATEWAY if step.side == "client" else SERVER))
         said = []
         end = time.monotonic() + SILENCE
         while select.select([self._socket], [], [], max(0, end - time.monotonic()))[0]:
@@ -79,20 +61,9 @@ class Wire:
         return said
 
 
-def _checksums_in_software(device: str) -> None:
-    """Let packets leave with their checksums filled in, instead of leaving that to a network card."""
-    off = ctypes.create_string_buffer(struct.pack("=II", _ETHTOOL_STXCSUM, 0))
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        fcntl.ioctl(control, _SIOCETHTOOL, struct.pack("16sP16x", device.encode(), ctypes.addressof(off)))
-
-
 def _host_only(frame: bytes) -> bool:
     """Neighbour discovery, redirects and the like, and what is for nobody in particular."""
     return bool(frame[0] & 1) or (frame[12:14] == b"\x86\xdd" and frame[20] == 58 and 133 <= frame[54] <= _REDIRECT)
-
-
-def ipvsadm(words: str) -> None:
-    subprocess.run(["ipvsadm", *words.split()], check=True, env=ENVIRONMENT)
 
 
 def serve(method: str, version: int) -> None:

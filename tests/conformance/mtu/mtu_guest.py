@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import select
 import socket
-import subprocess
 import time
 from pathlib import Path
 
-from guest import ENVIRONMENT, isolate
+from guest import isolate
+from guest_wire import GATEWAY, SERVER, WIRE, build, end_of_wire, frame, ipvsadm
 from mtu_cases import CLIENTS, MTU, SERVER_PORTS, SERVERS, TCP, UDP, VIPS, Case, cases
 
 SILENCE = 0.4
 """After so many seconds nothing more is expected."""
-WIRE, GATEWAY = "02:00:00:00:00:01", "02:00:00:00:00:fe"
-_ETH_P_ALL = 3
-_SETTINGS = {
-    "net/ipv4/conf/all/rp_filter": "0",
-    "net/ipv4/conf/default/rp_filter": "0",
-    "net/ipv4/icmp_ratelimit": "0",
-    "net/ipv4/icmp_msgs_per_sec": "1000000",
-    "net/ipv6/icmp/ratelimit": "0",
-}
 _NETWORK = f"""\
 link add wire address {WIRE} type veth peer name far address {GATEWAY}
 link add arm address 02:00:00:00:00:02 type veth peer name arm-far
@@ -42,7 +33,7 @@ route add 2001:db8::/32 via fd00::50
 route add 10.0.0.12/32 dev wire mtu lock {MTU}
 route add fd00::12/128 dev wire mtu lock {MTU}
 """ + "".join(
-    f"neigh add {address} lladdr 02:00:00:00:01:01 dev {'arm' if narrow == 'device' else 'wire'}\n"
+    f"neigh add {address} lladdr {SERVER} dev {'arm' if narrow == 'device' else 'wire'}\n"
     for (narrow, _), address in SERVERS.items()
 )
 
@@ -51,32 +42,19 @@ class Wires:
     """The far ends of the director's two wires."""
 
     def __init__(self) -> None:
-        for name, value in _SETTINGS.items():
-            path = Path("/proc/sys") / name
-            if path.exists():
-                path.write_text(value)
-        subprocess.run(["ip", "-batch", "-"], input=_NETWORK, text=True, check=True, env=ENVIRONMENT)
-        self._sockets = []
-        for device in ("far", "arm-far"):
-            s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
-            s.bind((device, _ETH_P_ALL))
-            self._sockets.append(s)
+        build(_NETWORK)
+        self._sockets = [end_of_wire("far"), end_of_wire("arm-far")]
 
     def answer(self, case: Case) -> str:
         """Who gets what for a packet: `server` or `client`, and each packet from its IP header on."""
-        macs = bytes.fromhex((WIRE + GATEWAY).replace(":", ""))
-        self._sockets[0].send(macs + {4: b"\x08\x00", 6: b"\x86\xdd"}[case.version] + case.packet)
+        self._sockets[0].send(frame(case.packet))
         said = []
         end = time.monotonic() + SILENCE
         while ready := select.select(self._sockets, [], [], max(0, end - time.monotonic()))[0]:
             seen, (_, _, kind, *_) = ready[0].recvfrom(4000)
             if kind != socket.PACKET_OUTGOING and CLIENTS[case.version].packed in seen:
-                said.append(f"{'server' if seen[:6].hex() == '020000000101' else 'client'} {seen[14:].hex()}")
+                said.append(f"{'server' if seen[:6].hex(':') == SERVER else 'client'} {seen[14:].hex()}")
         return " and ".join(said) or "nobody"
-
-
-def ipvsadm(words: str) -> None:
-    subprocess.run(["ipvsadm", *words.split()], check=True, env=ENVIRONMENT)
 
 
 def main(output: Path) -> None:

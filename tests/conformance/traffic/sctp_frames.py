@@ -41,7 +41,7 @@ def packet(ports: bytes, chunks: str) -> bytes:
     """A packet with these chunks, joined by +; `none` for a header alone. `ports` is source and destination."""
     names = [] if chunks == "none" else chunks.split("+")
     content = bytes(8) + b"".join(_chunk(name) for name in names)
-    checksum = struct.pack("<I", _crc32c(ports + content))
+    checksum = struct.pack("<I", crc32c(ports + content))
     return ports + content[:4] + checksum + content[8:]
 
 
@@ -51,7 +51,7 @@ def _chunk(name: str) -> bytes:
     return struct.pack("!BBH", CHUNKS[name], flags, 4 + len(body)) + body + bytes(-len(body) % 4)
 
 
-def _crc32c(data: bytes) -> int:
+def crc32c(data: bytes) -> int:
     """The checksum of SCTP (RFC 9260, appendix A)."""
     remainder = 0xFFFFFFFF
     for byte in data:

@@ -9,20 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from guest import ENVIRONMENT, isolate
+from guest_wire import GATEWAY, SERVER, WIRE, build, end_of_wire, frame, ipvsadm, write_checksums
 from tunnel_cases import CLIENTS, KINDS, SERVERS, VIPS, Case, cases, error, error_cases, large_cases
 
 PATIENCE = 1.0
 QUIET = 0.1
 ICMP = 1
-WIRE, GATEWAY, SERVER = "02:00:00:00:00:01", "02:00:00:00:00:fe", "02:00:00:00:01:01"
-_ETH_P_ALL = 3
-_SETTINGS = {
-    "net/ipv4/conf/all/rp_filter": "0",
-    "net/ipv4/conf/default/rp_filter": "0",
-    "net/ipv4/icmp_ratelimit": "0",
-    "net/ipv4/icmp_msgs_per_sec": "1000000",
-    "net/ipv6/icmp/ratelimit": "0",
-}
 _NETWORK = f"""\
 link add wire address {WIRE} type veth peer name far address {GATEWAY}
 link set wire up
@@ -40,28 +32,17 @@ route add 2001:db8::/32 via fd00::50
 """
 
 
-def ipvsadm(words: str) -> None:
-    subprocess.run(["ipvsadm", *words.split()], check=True, env=ENVIRONMENT)
-
-
 class Wire:
     """The far end of the director's wire."""
 
     def __init__(self) -> None:
-        for name, value in _SETTINGS.items():
-            path = Path("/proc/sys") / name
-            if path.exists():
-                path.write_text(value)
-        subprocess.run(["ip", "-batch", "-"], input=_NETWORK, text=True, check=True, env=ENVIRONMENT)
-        # A device without offloads gets checksums that are whole.
-        subprocess.run(["ethtool", "-K", "wire", "tx", "off"], check=True, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
-        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
-        self._socket.bind(("far", _ETH_P_ALL))
+        build(_NETWORK)
+        write_checksums("wire")
+        self._socket = end_of_wire()
 
     def send(self, packet: bytes) -> None:
         """A packet from the gateway to the director."""
-        macs = bytes.fromhex((WIRE + GATEWAY).replace(":", ""))
-        self._socket.send(macs + {4: b"\x08\x00", 6: b"\x86\xdd"}[packet[0] >> 4] + packet)
+        self._socket.send(frame(packet))
 
     def heard(self, patience: float = PATIENCE) -> Iterator[tuple[str, bytes]]:
         """Who gets what, `server` or `client`, and the packet from its IP header on, until there is silence."""
