@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -96,7 +95,7 @@ def offloads_off(name: str, host: str, *devices: str) -> None:
     scope="module",
     params=[
         pytest.param("tc", marks=pytest.mark.slow),  # which tests/cluster looks at
-        pytest.param("xdp-generic", marks=pytest.mark.skipif(not shutil.which("ethtool"), reason="needs ethtool")),
+        "xdp-generic",
     ],
 )
 def nat(request: pytest.FixtureRequest) -> Iterator[str]:
@@ -108,8 +107,7 @@ def nat(request: pytest.FixtureRequest) -> Iterator[str]:
     name = f"nat-{os.getpid()}"
     try:
         assert lab("up", "nat", "--name", name).returncode == 0
-        if shutil.which("ethtool"):
-            offloads_off(name, "director", "front", "back")
+        offloads_off(name, "director", "front", "back")
         if request.param != "tc":
             for host in ("client", "rs1", "rs2"):
                 offloads_off(name, host, "eth0")
@@ -212,7 +210,6 @@ with socket.create_server(("", 7777)) as listener:
 CONNECT = "import socket; socket.create_connection(('192.0.2.10', 7777), 10).close()"
 
 
-@pytest.mark.skipif(not shutil.which("nft"), reason="needs nft")
 def test_rules_for_what_real_servers_send_themselves_leave_the_service_alone(name: str) -> None:
     lab("up", "nat", "--name", name)
     outgoing = 'ip saddr 10.0.2.0/24 oifname "front" masquerade'

@@ -20,8 +20,6 @@ NAMES = sorted(path.name for path in SCENARIOS.glob("*.txt"))
 def case(name: str, hook: str) -> ParameterSet:
     """A scenario to compare; one that can't be the same must not be, so that it is noticed when it is."""
     marks = [pytest.mark.slow] if hook or waits(SCENARIOS / name) >= LONG else []
-    if hook and not shutil.which("ethtool"):
-        marks.append(pytest.mark.skip(reason="needs ethtool"))
     if "debian" in name and not Path("/etc/init.d/ipvsadm").exists():
         marks.append(pytest.mark.skip(reason="needs Debian's ipvsadm"))
     if reason := DELIBERATE.get(name):
