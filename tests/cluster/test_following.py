@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +13,7 @@ from native import ready_for_xdp
 from traffic import Echo, ask, serve
 from web import Directing
 
-from directrix.table.xdp import layout, pins
+from directrix.table.xdp import following, layout, pins
 from directrix.table.xdp.maps import Maps
 
 pytestmark = pytest.mark.root
@@ -42,6 +41,12 @@ def widest(host: Host) -> int:
     """How large packets may be that the data plane knows of."""
     with host.entered(), closing(Maps(pins.here())) as maps:
         return layout.FRONT.get(maps.front.bytes, 0, "widest")
+
+
+def lags_behind(host: Host) -> bool:
+    """Whether the table has yet to follow what became of its devices."""
+    with host.entered():
+        return following.lags(pins.here())
 
 
 def served(client: Host) -> Callable[[], bool]:
@@ -100,7 +105,7 @@ def test_a_device_that_goes_and_comes_back_is_served_again(
     Directing(director, tmp_path, CONFIGURATION).ready()
     until("clients are served", served(client), 20.0)
     director.ip("link del eth0")
-    time.sleep(0.5)  # so long that it is followed, too, that the device is gone
+    until("it is followed that the device is gone", lambda: not lags_behind(director), 20.0)
     one.wire(director, "eth0", switch, "p-director")
     switch.ip("link set p-director master br0")
     director.ip("addr add 10.0.0.1/24 dev eth0")
