@@ -18,7 +18,16 @@ from directrix.table.xdp.maps import ACCOUNT, Maps
 
 _FRONT, _SERVER, _STATISTICS = layout.FRONT, layout.SERVER, layout.STATISTICS
 _COUNT, _HANDSHAKES = layout.SERVER_COUNT, layout.HANDSHAKES
-_WHAT = ("connections", "packets", "out_packets", "bytes", "out_bytes")
+_WHAT = {"connections": 10, "packets": 10, "out_packets": 10, "bytes": 5, "out_bytes": 5}
+"""What is counted, with the fractional bits of its rate."""
+_PLACES = {
+    record.name: [
+        (record.places[f"last_{name}"], record.places[f"zero_{name}"], record.places[f"rate_{name}"], bits)
+        for name, bits in _WHAT.items()
+    ]
+    for record in (_SERVER, _STATISTICS)
+}
+"""Where a record has the last figure of each, what it was zeroed at, and its rate: listings ask for thousands."""
 _ALL = layout.MAX_SERVICES
 """The number that the sum has among services."""
 
@@ -29,13 +38,10 @@ def figures(fields: tuple[int, ...], record: Record) -> tuple[Counters, Rates]:
     Only masqueraded servers have anything that goes out through the director. Averages round as IPVS's do:
     up, from 10 fractional bits, for bytes from 5.
     """
-    place = record.places
-    counters = [fields[place[f"last_{name}"]] - fields[place[f"zero_{name}"]] for name in _WHAT]
-    rates = [fields[place[f"rate_{name}"]] for name in _WHAT]
-    bits = [5 if name.endswith("bytes") else 10 for name in _WHAT]
+    places = _PLACES[record.name]
     return (
-        Counters(*counters),
-        Rates(*(rate + (1 << bit - 1) - 1 >> bit for rate, bit in zip(rates, bits, strict=True))),
+        Counters(*[fields[last] - fields[zero] for last, zero, _, _ in places]),
+        Rates(*[fields[rate] + (1 << bits - 1) - 1 >> bits for _, _, rate, bits in places]),
     )
 
 

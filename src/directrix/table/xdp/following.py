@@ -36,18 +36,22 @@ def follow_devices(place: pins.Place) -> bool:
     before, now = record.get("devices", []), devices()
     if before == now:
         return False
-    names = {name: index for index, name in attachment.interface_names()}
     if record.get("automatic"):
         if {tuple(each[:2]) for each in now} - {tuple(each[:2]) for each in before}:
             director.bring_up(hook=record.get("hook", "auto"))
             return True
-    elif back := [
-        known.name for known in attachment.from_record(record) if names.get(known.name, known.ifindex) != known.ifindex
-    ]:
+    elif back := _come_back(record, now):
         director.bring_up(back)
         return True
     _describe(place, now)
     return True
+
+
+def _come_back(record: dict[str, Any], now: list[Device]) -> list[str]:
+    """The names of devices that are served and have been made anew: they have other numbers."""
+    indexes = {name: index for index, name, *_ in now}
+    served = attachment.from_record(record)
+    return [known.name for known in served if indexes.get(known.name, known.ifindex) != known.ifindex]
 
 
 def _left_by_a_trace(place: pins.Place, record: dict[str, Any]) -> bool:
