@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from data_plane import VIP, VIP6, DataPlane, real, service
-from frames import ACK, CLIENT, CLIENT6, TCP, UDP, checksum, ethernet, ipv4, ipv6, tcp, udp
+from frames import ACK, CLIENT, CLIENT6, SYN, TCP, UDP, checksum, ethernet, ipv4, ipv6, tcp, udp
 
 from directrix.lvs import Address, ForwardingMethod, Protocol, RealServer, ServiceKey
 
@@ -86,3 +86,14 @@ def reply(protocol: int = TCP, version: int = 4, number: int = 1, **values: Any)
     """What the real server sends back."""
     client = CLIENT if version == 4 else CLIENT6
     return replace(Segment(protocol, real(number, version), SERVER_PORT, client, CLIENT_PORT), **values)
+
+
+def packet_of(frame: bytes) -> bytes:
+    """From the IP header on."""
+    return frame[IP_AT:]
+
+
+def connect(plane: DataPlane, protocol: int = TCP, version: int = 4) -> None:
+    """A connection with its first packet sent on."""
+    serve(plane, key_of(protocol, version))
+    assert plane.deliver("tc", request(protocol, version, flags=SYN).frame())[0] == "forwarded"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from data_plane import DIAMETER, DIAMETER6, HTTP, VIP, VIP6, DataPlane, real
 from frames import CLIENT, CLIENT6, SCTP, SYN, TCP, UDP, checksum, chunk, crc32c, ethernet, ipv4, ipv6, sctp
-from hooks import HOOKS
+from hooks import HOOKS, VERSIONS
 from masquerading import CLIENT_PORT, IP_AT, SERVER_PORT, key_of, masqueraded, reply, request, serve
 from test_fragments import PIECE, piece, pieces
 from test_quotes import ROUTER, ROUTER6
@@ -17,7 +17,6 @@ from directrix.lvs import Address
 
 pytestmark = pytest.mark.root
 
-VERSIONS = pytest.mark.parametrize("version", [4, 6], ids=["IPv4", "IPv6"])
 INIT, INIT_ACK, DATA = 1, 2, 0
 
 

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 from data_plane import DNS, GATEWAY_MAC, HTTP, HTTP6, VIP, VIP6, WIRE_MAC, DataPlane
 from frames import ACK, CLIENT, CLIENT6, SYN, TCP, UDP, checksum, ethernet, ipv4, ipv6, routed, tcp, udp
-from hooks import HOOKS
+from hooks import HOOKS, VERSIONS
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.inet6 import ICMPv6TimeExceeded, IPv6
 from scapy.layers.l2 import Ether
@@ -18,7 +18,6 @@ from directrix.lvs import RealServer
 
 pytestmark = pytest.mark.root
 
-VERSIONS = pytest.mark.parametrize("version", [4, 6])
 WAYS = pytest.mark.parametrize(
     ("hook", "tags"), [("xdp", ()), ("tc", ()), ("xdp", (0,))], ids=["xdp", "tc", "xdp with a priority tag"]
 )
