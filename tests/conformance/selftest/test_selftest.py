@@ -31,19 +31,7 @@ def ask_directrix(name: str) -> str:
         env={
             **os.environ,
             "TAKE_DOWN": " ".join([*DIRECTRIX, "down", "-q"]),
-            "TAKE_OUT": " ".join(
-                [
-                    *DIRECTRIX,
-                    "realserver",
-                    "start",
-                    "--vip",
-                    "198.51.100.100",
-                    "--interface",
-                    "eth0",
-                    "--tunnel",
-                    "ipip",
-                ]
-            ),
+            "TAKE_OUT": " ".join([*DIRECTRIX, "realserver start --vip 198.51.100.100 --interface eth0 --tunnel ipip"]),
         },
         stdin=subprocess.DEVNULL,
         capture_output=True,
