@@ -124,6 +124,23 @@ def test_a_card_below_vlans(cluster: Cluster, clients: tuple[int, ...], servers:
     assert sent > 20 * handed if by_xdp else handed > 20 * sent
 
 
+def test_in_by_one_card_and_out_by_another(cluster: Cluster) -> None:
+    """Real servers have a segment of their own towards the director, and answer clients past it."""
+    wired(cluster, 2)
+    switch, director = cluster["switch"], cluster["director"]
+    switch.ip("link set s0 master br0")
+    lan(cluster, "eth0")
+    cluster.segment(switch, "br1", {f"b-{name}": (cluster[name], "eth1") for name in ("rs1", "rs2")})
+    switch.ip("link set s1 master br1")
+    for name in ("director", "rs1", "rs2"):
+        cluster[name].ip(f"addr add 10.0.2.{HOSTS[name]}/24 dev eth1; addr add fd00:2::{HOSTS[name]}/64 dev eth1 nodad")
+    assert started(cluster, "2") == [("eth0", "xdp"), ("eth1", "xdp")]
+    works(cluster)
+    sent, handed = ways(cluster)
+    assert sent > 20 * handed
+    assert {hop["interface"] for hop in director.hops().values()} == {"eth1"}
+
+
 def pull(cluster: Cluster, number: int) -> None:
     """Both ends of a cable go down."""
     cluster["director"].ip(f"link set eth{number} down")
