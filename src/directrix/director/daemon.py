@@ -157,7 +157,7 @@ class Director:
             await self.vrrp.start()
         except OSError:
             await self._tracking.close()
-            await self.balancer.engine.close()
+            await self.balancer.checks.close()
             raise
         self.reporter.happened("director", "started", changes=len(changes))
         looking = asyncio.create_task(self._look_around())
@@ -237,7 +237,7 @@ class Director:
             NoSuchServer: there is none.
         """
         self.orders.release(name)
-        self.balancer.passive.forgive(name)
+        self.balancer.checks.passive.forgive(name)
 
     # Reloading
 

@@ -47,7 +47,7 @@ def status(director: Director) -> dict[str, Any]:
         "reload_refused": director.refused or None,
         "ready": director.is_ready,
         "services": len(director.balancer.pools),
-        "checks": len(director.balancer.engine.names),
+        "checks": len(director.balancer.checks.engine.names),
         "orders": len(director.balancer.orders),
         "astray": [str(key) for key in director.balancer.in_force.astray],
     }
@@ -132,7 +132,7 @@ def _lately(director: Director, name: CheckName) -> dict[str, Any]:
 
 def _history(director: Director, name: CheckName) -> History | None:
     try:
-        return director.balancer.history(name)
+        return director.balancer.checks.history(name)
     except KeyError:
         return None
 
