@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from directrix.checks.actions import Action, ServerKey, TellGrowth, TellQuorum, TellServer
@@ -31,7 +31,7 @@ from directrix.director.remembering import Recall, names, to_remember
 from directrix.director.running_checks import RunningChecks, log_result
 from directrix.director.setup import Setup
 from directrix.director.table_work import handshakes
-from directrix.director.told import Checked, CheckName, Told
+from directrix.director.told import Checked, CheckName, Noted, Told
 from directrix.director.turns import in_turns, pausing
 from directrix.director.virtual import ServerName, Virtual
 from directrix.director.waking import Waking
@@ -43,11 +43,6 @@ _log = logging.getLogger("directrix.director")
 
 _MEND = 1.0
 """Seconds between two looks whether what the table refused can be done now."""
-
-
-Noted = Callable[[str, ServerName, Mapping[str, object]], None]
-"""Is told what has happened to whom, with what else there is to say."""
-
 _STEP = 0.05
 """Seconds from one step of a pool's weights that grow to the next, at least."""
 
