@@ -64,7 +64,7 @@ def test_a_budget_is_set_listed_and_removed(budget: Run, table: MemoryTable) -> 
     assert budget("remove", "-t", "10.0.0.1:80") == (0, "", "")
     assert budgets(table) == {MARK: Budget(source=Rate(6, 60, 5), prefix4=24)}
     found = json.loads(budget("list", "--json")[1])["budgets"]
-    source = {"rate": 0.1, "burst": 5, "prefix4": 24, "prefix6": 64, "refused": 0}
+    source = {"rate": 0.1, "text": "6/m", "burst": 5, "prefix4": 24, "prefix6": 64, "refused": 0}
     assert found == [{"family": "inet", "fwmark": 7, "budget": None, "source_budget": source}]
     assert budget("flush") == (0, "", "")
     assert budgets(table) == {}

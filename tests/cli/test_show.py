@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from directrix.cli.show import checks_lines, events_lines, order_words, orders_lines, services_lines, vrrp_lines
+from directrix.lvs.budget import Budget, Rate
+from directrix.lvs.objects import budget_object
 
 
 def server(**more: Any) -> dict[str, Any]:
@@ -85,8 +87,8 @@ def test_a_real_server_s_line_says_how_it_stands_and_what_fails(told: dict[str, 
 
 
 def test_a_budget_is_told_below_its_service() -> None:
-    rates = {"budget": {"rate": 1000.0, "burst": 50}, "source_budget": {"rate": 0.5, "burst": 30}}
-    told = "    budget 1000 a second, 50 at once; 0.5 a second, 30 at once for each source"
+    rates = budget_object(Budget(Rate(1000, 1, 50), Rate(5, 60, 30)))
+    told = "    budget 1000/s, burst 50; 5/m, burst 30 for each source"
     assert services_lines([service(**rates)])[2] == told
 
 

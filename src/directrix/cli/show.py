@@ -111,9 +111,9 @@ def budget_words(service: dict[str, Any]) -> str:
     """How many new connections there may be; empty for as many as there are."""
     words = []
     if (rate := service["budget"]) is not None:
-        words.append(f"{rate['rate']:g} a second, {rate['burst']} at once")
+        words.append(f"{rate['text']}, burst {rate['burst']}")
     if (rate := service["source_budget"]) is not None:
-        words.append(f"{rate['rate']:g} a second, {rate['burst']} at once for each source")
+        words.append(f"{rate['text']}, burst {rate['burst']} for each source")
     return "; ".join(words)
 
 

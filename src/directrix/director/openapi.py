@@ -110,7 +110,13 @@ _SCHEMAS: dict[str, Any] = {
         "description": "how the configuration has a server drained that is taken out or quiesced",
     },
     "Rate": {
-        **_object(rate=_NUMBER, burst=_WHOLE, prefix4=_WHOLE, prefix6=_WHOLE),
+        **_object(
+            rate=_NUMBER,
+            text={**_TEXT, "description": "the rate as an operator writes it: 5/m"},
+            burst=_WHOLE,
+            prefix4=_WHOLE,
+            prefix6=_WHOLE,
+        ),
         "description": "new connections a second, and at once; of sources, which addresses are one",
     },
     "Order": {
