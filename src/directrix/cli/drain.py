@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         return _misuse("--undo stands alone beside the real server")
     from contextlib import closing
 
-    from directrix.director.client import NoDirector
+    from directrix.director.client import NoDirector, Refused
     from directrix.director.remote import find
     from directrix.draining.leaving import Leaver
     from directrix.draining.remembering import weights_here
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         remote = find(key, address, port, make)
         if remote is not None:
             return _by_director(remote, args)
-    except NoDirector as error:
+    except (NoDirector, Refused) as error:
         return _refused(str(error))
     with closing(open_table(create=False)) as table:
         leaver = Leaver(table, weights_here(make), key, address, port)
@@ -124,7 +124,6 @@ def _by_table(leaver: Leaver, args: argparse.Namespace) -> int:
 
 def _by_director(remote: Remote, args: argparse.Namespace) -> int:
     """The director that looks after the server does it, so that its checks don't give the weight back."""
-    from directrix.director.client import Refused
     from directrix.draining.course import Stage
     from directrix.system.signals import Terminated, ending_in_order
 
@@ -139,8 +138,6 @@ def _by_director(remote: Remote, args: argparse.Namespace) -> int:
             telling.end()
             ended = expired if last.stage is Stage.TIME_UP and (expired or args.then == _EXPIRE) else None
             return _over(str(remote), last, ended, as_json=args.json)
-    except Refused as refused:
-        return _refused(str(refused))
     except Terminated as terminated:
         print(
             f"\n{remote} stays drained: the director goes on with it; the same command with --undo ends it",

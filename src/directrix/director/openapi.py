@@ -220,7 +220,7 @@ def _asked(name: str, schema: dict[str, Any], meaning: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "schema": schema, "description": meaning}
 
 
-_ONE_SERVICE = _asked("service", _TEXT, "only the virtual server of this name")
+_ONE_SERVICE = _asked("service", _TEXT, "only the virtual server of this name, or with this service in the table")
 
 
 DOCUMENT: dict[str, Any] = {

@@ -115,13 +115,18 @@ def find(key: ServiceKey, address: Address, port: int, make: str) -> Remote | No
         make: of the table that is meant.
 
     Raises:
+        Refused: a director looks after the service, and has no such real server in it; says what it is instead.
         NoDirector: there is a director, and it doesn't answer.
     """
     try:
         if client.ask("/v1/status")["table"] != make:
             return None
         found = client.ask(f"/v1/servers?{urlencode({'service': str(key), 'server': endpoint(address, port)})}")
-    except (client.NotRunning, client.Refused):
+    except client.NotRunning:
+        return None
+    except client.Refused:
+        if client.ask(f"/v1/services?{urlencode({'service': str(key)})}"):
+            raise  # the service is the director's: nothing is done to it behind its back
         return None
     return Remote(found["service"], found["server"])
 
