@@ -16,6 +16,27 @@ from directrix.lvs.addresses import endpoint
 
 
 @dataclass(frozen=True, slots=True)
+class Enabled:
+    """The weight of a real server by configuration and checks.
+
+    Attributes:
+        weight: what it has.
+        grows_to: what it grows to, by `slow_start`; None if it doesn't.
+        over: seconds that it grows.
+    """
+
+    weight: int
+    grows_to: int | None = None
+    over: float = 0.0
+
+
+def _enabled(found: dict[str, Any]) -> Enabled:
+    # a director of an earlier version tells nothing of growing
+    growing = found.get("growing")
+    return Enabled(found["weight"], growing["target"], growing["seconds"]) if growing else Enabled(found["weight"])
+
+
+@dataclass(frozen=True, slots=True)
 class Remote:
     """A real server by the names the director has for it: of its virtual server, and its own."""
 
@@ -67,14 +88,13 @@ class Remote:
         """
         self._order("admit", over=over, weight=weight)
 
-    def enable(self) -> int:
+    def enable(self) -> Enabled:
         """Let configuration and checks decide again; answers the weight it has by that.
 
         Raises:
             Refused, NoDirector: as `drain`.
         """
-        weight: int = self._order("enable")["weight"]
-        return weight
+        return _enabled(self._order("enable"))
 
     def quiesce(self) -> None:
         """Give it no new connections.
@@ -85,7 +105,7 @@ class Remote:
         self._order("quiesce")
 
     def look(self) -> dict[str, Any]:
-        """How it stands: `weight`, `held_weight`, `order`; nothing if it is not there any more.
+        """How it stands: `weight`, `held_weight`, `growing`, `order`; nothing if it is not there any more.
 
         Raises:
             NoDirector: the director doesn't answer.
