@@ -151,6 +151,22 @@ def find(key: ServiceKey, address: Address, port: int, make: str) -> Remote | No
     return Remote(found["service"], found["server"])
 
 
+def has_budget(key: ServiceKey, make: str) -> bool:
+    """Whether the configuration of a running director gives a service of the table a budget.
+
+    Raises:
+        NoDirector: there is a director, and it doesn't answer.
+    """
+    try:
+        if client.ask("/v1/status")["table"] != make:
+            return False
+        services = client.ask(f"/v1/services?{urlencode({'service': str(key)})}")
+    except (client.NotRunning, client.Refused):
+        return False
+    # a director of an earlier version tells nothing of budgets
+    return any(service.get("budget") or service.get("source_budget") for service in services)
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """A check of a real server. `recent`: its last results, the newest last; None for one that could not be made."""
