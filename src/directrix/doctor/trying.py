@@ -135,8 +135,8 @@ def try_service(
         trial.notes.append(
             (
                 Outcome.FAIL,
-                f"this host carries {service.vip} itself: what it sends there never leaves it. In direct routing a "
-                "director or real server can't be a client; try from another host",
+                f"this host carries {service.vip} itself: what it sends there never leaves it. A "
+                "director, or a real server with the VIP, can't be a client; try from another host",
             )
         )
         return trial

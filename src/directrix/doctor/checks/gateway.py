@@ -214,8 +214,8 @@ def _own(case: Case, vip: Address) -> list[Carried]:
 CHECK = Check(
     "gateway",
     "the way a real server's answers go",
-    "In direct routing answers go to clients past the director; one that gets them takes them for forged, since they "
-    "say they come from its own address. With masquerading they must come through it.",
+    "Answers of masqueraded real servers must come through the director, which gives them the VIP back. Those of all "
+    "others go to clients past it: it takes them for forged, since they say they come from its own address.",
     frozenset({Role.DIRECTOR, Role.REALSERVER}),
     look,
     slow=True,

@@ -81,8 +81,8 @@ def _unusable(case: Case, looked_at: str, said: str, uses: Sequence[tuple[Servic
 CHECK = Check(
     "neighbours",
     "real servers answer on the director's own segment",
-    "In direct routing the director needs the MAC of each real server; packets for one it doesn't find wait, and are "
-    "lost.",
+    "The director puts the MAC of the real server on a frame, or that of the router to it; packets for one it doesn't "
+    "find wait, and are lost.",
     frozenset({Role.DIRECTOR}),
     look,
     slow=True,

@@ -94,7 +94,8 @@ def _with_weight(service: Service, server: Server, weight: int) -> Remedy:
 CHECK = Check(
     "services",
     "services with real servers that are chosen, at the port they are reached at",
-    "A service without a real server to choose refuses its clients; in direct routing a packet keeps its port.",
+    "A service without a real server to choose refuses its clients; and the port that the table has for a real server "
+    "means something for masqueraded ones alone.",
     frozenset({Role.DIRECTOR}),
     look,
 )
