@@ -81,6 +81,10 @@ class TestAdvice:
             "directrix ipvsadm -e -u [fd00::100]:53 -r [fd00::11]:53 -m -w 0"
         )
 
+    def test_a_service_of_sctp_is_named_as_one(self) -> None:
+        service = parse_service("sctp:10.0.0.100:80")
+        assert service.option == "--sctp-service 10.0.0.100:80"
+
     def test_a_redirection_names_the_port_only_if_it_is_another(self) -> None:
         service = parse_service("10.0.0.100:80")
         assert "tcp dport 80 redirect;" in redirect(service).command

@@ -17,6 +17,7 @@ from directrix.lvs import (
     VirtualService,
 )
 from directrix.lvs.addresses import endpoint
+from directrix.lvs.budget_words import service_words
 
 _PLAIN = Tunnel()
 
@@ -60,9 +61,7 @@ class Service:
     @property
     def option(self) -> str:
         """What names it to ipvsadm."""
-        if self.key.fwmark:
-            return f"-f {self.key.fwmark}" + (" -6" if self.vip.version == 6 else "")
-        return f"-{'u' if self.protocol is Protocol.UDP else 't'} {self.destination}"
+        return service_words(self.key)
 
     def __str__(self) -> str:
         return f"{self.protocol.name} {self.destination}"
