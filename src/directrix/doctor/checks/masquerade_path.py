@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from directrix.doctor.case import CannotLook, Case, Place
-from directrix.doctor.commands import method_option, real, usual_ports
+from directrix.doctor.commands import as_options, real, usual_ports
 from directrix.doctor.finding import Check, Finding, Remedy, Role, ok, skip
 from directrix.doctor.probing import Reach, echoes, knock, refuses_datagrams
 from directrix.doctor.served import Server, Service
 from directrix.doctor.unfit import stand_in, tried, wrong
 from directrix.lvs import Address, ForwardingMethod, Protocol
-from directrix.lvs.addresses import endpoint
 
 
 def look(case: Case) -> Iterator[Finding]:
@@ -55,15 +54,12 @@ def _refused(case: Case, place: Place, service: Service, server: Server, port: i
     """Nobody listens there; where somebody does, masquerading can lead to."""
     for other in dict.fromkeys([service.port, *usual_ports(port)]):
         if other not in (0, port) and knock(case, place, server.address, other).reach is Reach.ACCEPTED:
-            there = endpoint(server.address, other)
             return wrong(
                 service,
                 server,
                 f"nobody listens at its port {port}, but somebody does at {other}",
                 [
-                    Remedy(
-                        f"directrix ipvsadm -a {service.option} -r {there} {method_option(server)} -w {server.weight}"
-                    ),
+                    Remedy(f"directrix ipvsadm -a {service.option} {as_options(server, port=other)}"),
                     Remedy(f"directrix ipvsadm -d {service.option} -r {real(server)}"),
                 ],
             )
