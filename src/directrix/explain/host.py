@@ -31,8 +31,13 @@ def check_interface(name: str | None) -> None:
         raise InvalidRequest(f"there is no interface {name!r} here (there are: {', '.join(known)})", errno.ENODEV)
 
 
-def of_our_table(place: Place, interface: str | None, insight: Insight | None) -> Surroundings:
-    """What surrounds our own table; `interface` is the one that the packet comes in by, None if nobody said."""
+def of_our_table(place: Place, source: Address, interface: str | None, insight: Insight | None) -> Surroundings:
+    """What surrounds our own table; `interface` is the one that the packet comes in by, None if nobody said.
+
+    What is of this host itself comes in by none, unless somebody says so.
+    """
+    if interface is None and is_here(source):
+        return Surroundings(f"none: {source} is this host, whose own connections don't go to real servers", False)
     way = None if insight is None else _way(insight.fresh_hop)
     attachments = attachment.from_record(place.read_record())
     hooks = {known.name: known.hook for known in attachments if attachment.is_there(known)}
