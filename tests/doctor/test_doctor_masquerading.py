@@ -36,6 +36,15 @@ def test_a_healthy_cluster_gets_no_complaint(nat: Patient, host: str) -> None:
         assert tried == ["ok"] * 4
 
 
+@pytest.mark.parametrize("vip", ["192.0.2.100", "2001:db8::100"])
+def test_a_real_server_whose_gateway_is_the_director_is_not_told_to_carry_the_vip(nat: Patient, vip: str) -> None:
+    found = nat.examine("rs1", "--role", "realserver", "--vip", vip)
+    assert found.wrong == []
+    said = {each["check"]: each["said"] for each in found.said["findings"]}
+    assert said["vip"].startswith("not carried, and the default gateway is the director")
+    assert said["gateway"].startswith("it is the director, as masquerading needs it")
+
+
 def test_answers_that_go_past_the_director_are_found_and_led_back(nat: Patient) -> None:
     before = nat.snapshot()
     with nat.broken("past-director") as host:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from directrix.doctor.case import CannotLook, Case, Place, who_answers
 from directrix.doctor.commands import single
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
-from directrix.doctor.gateways import FAR, default_route
+from directrix.doctor.gateways import FAR, default_route, is_director
 from directrix.doctor.host import Carried
 from directrix.doctor.probing import foreign_syn
 from directrix.doctor.served import Server, Service
@@ -165,7 +165,7 @@ def _here(case: Case) -> Iterator[Finding]:
             continue
         try:
             gateway = who_answers(case, way.interface, source, way.gateway)
-            director = who_answers(case, way.interface, source, vip)
+            here = bool(gateway) and is_director(case, Place(way.gateway, way.interface, source, gateway[0]), vip)
         except CannotLook as reason:
             yield skip(looked_at, str(reason))
             continue
@@ -173,9 +173,8 @@ def _here(case: Case) -> Iterator[Finding]:
             remedies = default_route(case, way.interface, vip.version, [])
             yield fail(looked_at, "nobody answers for it: clients from elsewhere get no answer", remedies)
         elif not case.host.has(vip):
-            here = director and director[0] == gateway[0]
-            yield ok(looked_at, f"it is {'' if here else 'not '}the director, {_WITHOUT_VIP[bool(here)]}")
-        elif director and director[0] == gateway[0]:
+            yield ok(looked_at, f"it is {'' if here else 'not '}the director, {_WITHOUT_VIP[here]}")
+        elif here:
             family = " -6" if vip.version == 6 else ""
             yield fail(
                 looked_at,
