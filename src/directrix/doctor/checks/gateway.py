@@ -1,9 +1,9 @@
 """Which way a real server's answers go: in direct routing past the director, with masquerading through it.
 
-On a real server, whoever answers for the VIP and for the default gateway is compared. From the
-director, a SYN is sent that seems to come from far away (an address for documentation, RFC 5737 and
-RFC 3849, which nobody has): if the answer comes back to the director, it is the default gateway. Of a masqueraded
-real server answers to a client that was named must come here, too, wherever that is.
+On a real server it is asked whether the default gateway is the director. From the director, a SYN is
+sent that seems to come from far away (an address for documentation, RFC 5737 and RFC 3849, which nobody
+has): if the answer comes back to the director, it is the default gateway. A masqueraded real server's
+answers to a client that was named must come back, too, wherever that client is.
 """
 
 from __future__ import annotations
