@@ -17,13 +17,14 @@ from directrix.doctor.unfit import stand_in, tried, wrong
 from directrix.lvs import ForwardingMethod
 
 _DELIVERED = (ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL, ForwardingMethod.LOCAL)
-"""Methods by which a packet for this host stays one for the VIP."""
+"""Methods by which a packet for this host stays one for the VIP; with our own data plane masquerading, too."""
 
 
 def look(case: Case) -> Iterator[Finding]:
     """Each service that has a real server on this host."""
     found = False
-    for service, server in (use for method in _DELIVERED for use in case.uses(method)):
+    methods = (*_DELIVERED, *([ForwardingMethod.MASQUERADE] if case.make == "xdp" else []))
+    for service, server in (use for method in methods for use in case.uses(method)):
         way = case.host.way_to(server.address)
         if way is not None and way.local:
             found = True
