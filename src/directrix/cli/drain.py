@@ -131,10 +131,10 @@ def _by_director(remote: Remote, args: argparse.Namespace) -> int:
         if args.undo:
             print(f"{remote} {weight_words(remote.enable())}, by its configuration and checks")
             return 0
-        remote.drain(args.deadline, expire=args.then == _EXPIRE, udp_now=args.udp_now)
+        leaves = remote.drain(args.deadline, expire=args.then == _EXPIRE, udp_now=args.udp_now)
         with ending_in_order():
             telling = _Telling(args.json)
-            last, expired = remote.watch(telling.tell, time.sleep)
+            last, expired = remote.watch(telling.tell, time.sleep, leaves=leaves)
             telling.end()
             ended = expired if last.stage is Stage.TIME_UP and (expired or args.then == _EXPIRE) else None
             return _over(str(remote), last, ended, as_json=args.json)

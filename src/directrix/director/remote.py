@@ -46,8 +46,10 @@ class Remote:
     def __str__(self) -> str:
         return f"{self.service} -> {self.server}"
 
-    def drain(self, deadline: float | None, *, expire: bool, udp_now: bool) -> None:
+    def drain(self, deadline: float | None, *, expire: bool, udp_now: bool) -> bool:
         """Have it drained; by the configuration's `drain`, if there is one, where nothing is asked for.
+
+        Answers whether the configuration has it no more, so that it goes when that is over.
 
         Raises:
             Refused: it can't be, and nothing has changed.
@@ -58,15 +60,23 @@ class Remote:
             asked["then"] = "expire"
         if udp_now:
             asked["udp_now"] = True
+        leaves = bool(self.look().get("leaving"))
         self._order("drain", **asked)
+        return leaves
 
-    def watch(self, tell: Callable[[Progress], None], sleep: Callable[[float], None]) -> tuple[Progress, int]:
+    def watch(
+        self, tell: Callable[[Progress], None], sleep: Callable[[float], None], *, leaves: bool = False
+    ) -> tuple[Progress, int]:
         """Ask again and again until the drain is over; answers how it ended, and how many connections were ended.
+
+        Args:
+            tell: is told of each look.
+            sleep: waits so many seconds.
+            leaves: as `drain` answers: one that leaves may be gone before the first look.
 
         Raises:
             NoDirector: the director doesn't answer any more; the drain goes on when it is back.
         """
-        leaves = False
         while True:
             found = self.look()
             progress, expired = _progress(found)
