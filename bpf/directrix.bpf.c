@@ -390,7 +390,7 @@ static __always_inline bool drop_tags(struct __sk_buff *skb)
 static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place place)
 {
 	__u32 offset = place == TC_IP ? 0 : sizeof(struct ethhdr), now = ticks(), number = 0, device = skb->ifindex, tags = 0;
-	__u32 cpu = bpf_get_smp_processor_id();
+	__u32 cpu = bpf_get_smp_processor_id(), back;	/* the device by which answers go; 0: there is no way */
 	struct bpf_redir_neigh next = {};
 	__be16 protocol = skb->protocol;
 	struct frame frame = { .context = skb };
@@ -439,6 +439,7 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 			return tc_end(cpu, NOT_OURS, place);	/* the VLAN's own device sees it next */
 		}
 	}
+	back = place == TC_IP || tags ? 0 : device;
 	if (front.beyond & BEYOND_REPLIES && !tags) {
 		int action = tc_reply(skb, &p, device, place == TC_IP ? REPLY_IP : place == TC_BEHIND_XDP ? REPLY_BEHIND_XDP : REPLY_ALONE,
 				      &next);
@@ -460,11 +461,9 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 			return tc_end(cpu, BUSY, place);
 	}
 	if (verdict == TUNNEL_ERROR)
-		return place == TC_IP || tags ? tc_end(cpu, UNKNOWN_QUOTE, place) : tunnel_error(skb, &p, number);
-	if (verdict == NO_SERVER && p.kind < KIND_LATER && place != TC_IP && !tags) {
-		count_verdict(cpu, NO_SERVER);
-		return answer(skb, &p, now, device, ANSWER_UNREACHABLE, 0);
-	}
+		return !back ? tc_end(cpu, UNKNOWN_QUOTE, place) : tunnel_error(skb, &p, number);
+	if (verdict == NO_SERVER)
+		return answered(skb, &p, back, ANSWER_UNREACHABLE, 0);
 	if (verdict != CONTINUE)
 		return tc_end(cpu, verdict == REPLY ? NO_CONNECTION : verdict, place);
 	hop = hop_at(number);
@@ -482,21 +481,19 @@ static __always_inline int tc_director(struct __sk_buff *skb, enum tc_place plac
 			return tc_end(cpu, NO_ROUTE, place);
 		offset = sizeof(struct ethhdr);
 	}
-	if (state != HOP_NO_ROUTE && !(hop->flags & SERVER_TUNNEL) && !skb_ttl_down(skb, offset, is_ipv4(&p))) {
-		count_verdict(cpu, TIME_EXCEEDED);
-		return place == TC_IP || tags || p.kind >= KIND_LATER ? TC_ACT_SHOT : answer(skb, &p, now, device, ANSWER_TIME_EXCEEDED, 0);
-	}
+	if (state != HOP_NO_ROUTE && !(hop->flags & SERVER_TUNNEL) && !skb_ttl_down(skb, offset, is_ipv4(&p)))
+		return answered(skb, &p, back, ANSWER_TIME_EXCEEDED, 0);
 	if (state != HOP_UNKNOWN) {
 		if (state == HOP_NO_ROUTE || (tags && !tags_fit(hop, tags, true, device)))
 			return tc_end(cpu, NO_ROUTE, place);
 		if (tags && hop->flags & (SERVER_TUNNEL | SERVER_MASQUERADE))
 			return tc_end(cpu, NO_ROUTE, place);
 		if (hop->flags & SERVER_TUNNEL)
-			return tc_tunnel(skb, &p, number, place == TC_IP ? 0 : device, &next);
+			return tc_tunnel(skb, &p, number, back, &next);
 		if (hop->flags & SERVER_MASQUERADE)
-			return tc_masquerade(skb, &p, number, place == TC_IP ? 0 : device, &next);
+			return tc_masquerade(skb, &p, number, back, &next);
 		if (state == HOP_NARROW) {
-			int end_of_it = tc_narrow(skb, &p, number, offset, place == TC_IP || tags ? 0 : device);
+			int end_of_it = tc_narrow(skb, &p, number, offset, back);
 
 			if (end_of_it)
 				return end_of_it;

@@ -73,12 +73,6 @@ static __always_inline int request_begins(const struct packet *p, const void *l4
 	return masquerade_begin(&copy, now);
 }
 
-static __always_inline int nat_end(enum verdict verdict, int action)
-{
-	count_verdict(bpf_get_smp_processor_id(), verdict);
-	return action;
-}
-
 /* MACs into a frame, given as words of eight bytes: the last two of each are those of whoever is written next. */
 static __always_inline void frame_between(void *frame, __u64 mac, __u64 source, __be16 protocol)
 {
@@ -284,24 +278,6 @@ static __always_inline __u32 device_mtu(struct __sk_buff *skb, __u32 ifindex)
 	return mtu;
 }
 
-/* What becomes of a packet by its size: it fits the way, is cut for it, or is too large. As IPVS: see narrow.h. */
-enum fit { FITS, TO_CUT, TOO_LARGE };
-
-static __always_inline enum fit fit_of(struct __sk_buff *skb, const struct packet *p, __u32 mtu)
-{
-	if (largest_packet(skb, p, ETH_HLEN) <= mtu)
-		return FITS;
-	return is_ipv4(p) && !skb->gso_size && !has_df(skb, ETH_HLEN) ? TO_CUT : TOO_LARGE;
-}
-
-/* The end of a packet that can't go on: answered by `device`; 0: there is no way to answer. `mtu` as in answer(). */
-static __always_inline int answered(struct __sk_buff *skb, const struct packet *p, __u32 device, enum verdict verdict,
-				    enum answer kind, __u32 mtu)
-{
-	count_verdict(bpf_get_smp_processor_id(), verdict);
-	return device && p->kind < KIND_LATER ? answer(skb, p, ticks(), device, kind, mtu) : TC_ACT_SHOT;
-}
-
 /* The port at a real server for a packet without a connection: one-packet scheduling. */
 static __always_inline __u16 port_at_server(const struct packet *p, __u32 number)
 {
@@ -324,7 +300,7 @@ static __always_inline int tc_send(struct __sk_buff *skb, const struct pieces_wa
 	if (next->nh_family)
 		return bpf_redirect_neigh(way->ifindex, next, sizeof(*next), 0);
 	if (bpf_skb_store_bytes(skb, 0, &way->mac, ETH_ALEN, 0) || bpf_skb_store_bytes(skb, ETH_ALEN, &way->source, ETH_ALEN, 0))
-		return nat_end(MALFORMED, TC_ACT_SHOT);
+		return tc_dropped(MALFORMED);
 	return bpf_redirect(way->ifindex, 0);
 }
 
@@ -342,22 +318,22 @@ __noinline int tc_masquerade(struct __sk_buff *skb, const struct packet *p, __u3
 	enum fit fit;
 
 	if (!p || !next)
-		return nat_end(BUSY, TC_ACT_SHOT);
+		return tc_dropped(BUSY);
 	way.room = known ? hop->mtu : device_mtu(skb, hop->ifindex);
-	fit = fit_of(skb, p, way.room);
+	fit = fit_of(skb, p, ETH_HLEN, way.room);
 	if (fit == TOO_LARGE)
-		return answered(skb, p, device, TOO_BIG, ANSWER_TOO_BIG, way.room);
+		return answered(skb, p, device, ANSWER_TOO_BIG, way.room);
 	c = p->kind == KIND_LATER ? NULL : connection_find(p, place_of(p), now);
 	if (c && !(c->status & CONNECTION_MASQUERADED) && p->kind != KIND_QUOTE)
 		verdict = masquerade_begin(p, now);
 	if (verdict != CONTINUE)
-		return nat_end(verdict, TC_ACT_SHOT);
+		return tc_dropped(verdict);
 	__builtin_memcpy(to.address, hop->outer, sizeof(to.address));
 	to.port = c ? c->server_port : port_at_server(p, number);
 	if (!tc_rewrite(skb, p, &to))
-		return nat_end(p->kind == KIND_FIRST ? BAD_FRAGMENT : MALFORMED, TC_ACT_SHOT);
-	if (fit == TO_CUT && plain_cut(skb, ETH_HLEN, &way) <= 0)
-		return nat_end(TOO_BIG, TC_ACT_SHOT);
+		return tc_dropped(p->kind == KIND_FIRST ? BAD_FRAGMENT : MALFORMED);
+	if (fit == TO_CUT && !plain_cut(skb, ETH_HLEN, &way))
+		return tc_dropped(MALFORMED);
 	count_forwarded(bpf_get_smp_processor_id(), number, p->length, p->kind);
 	if (next->nh_family && !known)
 		count_verdict(bpf_get_smp_processor_id(), NO_NEIGHBOUR);
@@ -457,32 +433,32 @@ __noinline int tc_reply(struct __sk_buff *skb, struct packet *p, __u32 device, e
 		return NO_REPLY;
 	if (p->kind == KIND_FIRST && fragment_remember_reply(place, now) && where != REPLY_IP &&
 	    tc_release(skb, device, now))
-		return nat_end(BUSY, TC_ACT_SHOT);
+		return tc_dropped(BUSY);
 	if (!tc_way(skb, c, &way, next, where == REPLY_BEHIND_XDP))
-		return nat_end(NO_ROUTE, TC_ACT_SHOT);
+		return tc_dropped(NO_ROUTE);
 	if (where == REPLY_IP && (bpf_skb_change_head(skb, ETH_HLEN, 0) ||
 				  bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol, sizeof(protocol), 0)))
-		return nat_end(NO_ROUTE, TC_ACT_SHOT);
+		return tc_dropped(NO_ROUTE);
 	out.mac = way.mac;
 	out.source = way.source;
 	out.ifindex = way.ifindex;
 	out.room = way.mtu;
 	if (where == REPLY_IP)
 		device = 0;
-	fit = fit_of(skb, p, out.room);
+	fit = fit_of(skb, p, ETH_HLEN, out.room);
 	if (fit == TOO_LARGE || !skb_ttl_down(skb, ETH_HLEN, is_ipv4(p))) {
 		as_to_virtual(p, c);
-		return fit == TOO_LARGE ? answered(skb, p, device, TOO_BIG, ANSWER_TOO_BIG, out.room) :
-					  answered(skb, p, device, TIME_EXCEEDED, ANSWER_TIME_EXCEEDED, 0);
+		return fit == TOO_LARGE ? answered(skb, p, device, ANSWER_TOO_BIG, out.room) :
+					  answered(skb, p, device, ANSWER_TIME_EXCEEDED, 0);
 	}
 	if (p->kind < KIND_LATER)
 		reply_goes_on(c, place, p, now);	/* IPVS: errors don't refresh */
 	__builtin_memcpy(to.address, is_ipv4(p) ? &c->address[1] : &c->address[4], sizeof(to.address));
 	to.port = service_port(c);
 	if (!tc_rewrite(skb, p, &to))
-		return nat_end(p->kind == KIND_FIRST ? BAD_FRAGMENT : MALFORMED, TC_ACT_SHOT);
-	if (fit == TO_CUT && plain_cut(skb, ETH_HLEN, &out) <= 0)
-		return nat_end(TOO_BIG, TC_ACT_SHOT);
+		return tc_dropped(p->kind == KIND_FIRST ? BAD_FRAGMENT : MALFORMED);
+	if (fit == TO_CUT && !plain_cut(skb, ETH_HLEN, &out))
+		return tc_dropped(MALFORMED);
 	count_replied(bpf_get_smp_processor_id(), c->server, hop_at(c->server), p->length, p->kind);
 	return tc_send(skb, &out, next);
 }

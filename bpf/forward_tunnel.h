@@ -146,13 +146,6 @@ __noinline int xdp_tunnel(struct xdp_md *ctx, __u32 number, __u32 length, enum p
 
 /* The same at tc: an end for every packet. */
 
-
-static __always_inline int tc_tunnel_end(enum verdict verdict)
-{
-	count_verdict(bpf_get_smp_processor_id(), verdict);
-	return TC_ACT_SHOT;
-}
-
 /* How large a packet the way takes. The kernel tells the route's size with the neighbour; before that it is the device's. */
 static __always_inline __u32 way_mtu(struct __sk_buff *skb, const struct hop *hop, int state)
 {
@@ -191,34 +184,27 @@ __noinline int tc_tunnel(struct __sk_buff *skb, const struct packet *p, __u32 nu
 	int state = hop->state;
 
 	if (!p || !s || !next || !w)
-		return tc_tunnel_end(SERVER_GONE);
-	if (p->kind >= KIND_LATER)
-		device = 0;	/* no error is answered by one, and of a datagram only its first fragment (RFC 1122, 3.2.2) */
+		return tc_dropped(SERVER_GONE);
 	w->inner.summed = 0;
-	if (!inner_read(data + ETH_HLEN, end, skb->protocol, checksummed(s) && !skb->gso_size, &w->inner)) {
-		count_verdict(bpf_get_smp_processor_id(), TIME_EXCEEDED);
-		return device ? answer(skb, p, ticks(), device, ANSWER_TIME_EXCEEDED, 0) : TC_ACT_SHOT;
-	}
+	if (!inner_read(data + ETH_HLEN, end, skb->protocol, checksummed(s) && !skb->gso_size, &w->inner))
+		return answered(skb, p, device, ANSWER_TIME_EXCEEDED, 0);
 	overhead = outer_size(s) + shim_size(s);
 	mtu = way_mtu(skb, hop, state);
 	if (!fits(s, mtu, overhead, 0))
-		return tc_tunnel_end(NO_ROUTE);
+		return tc_dropped(NO_ROUTE);
 	flow = inner_flow(data + ETH_HLEN, end, skb->protocol);
 	if (length_to_fit(skb, &w->inner, device && device != skb->ifindex) + overhead > mtu) {
-		int cut = may_be_cut(&w->inner) ? tunnel_cut(skb, number, mtu - overhead, flow) : 0;
-
-		if (cut < 0)
-			return tc_tunnel_end(MALFORMED);
-		if (!cut) {
+		if (!may_be_cut(&w->inner) || !can_be_cut(skb, ETH_HLEN, mtu - overhead)) {
 			skb_ttl_down(skb, ETH_HLEN, w->inner.version == 4);	/* the error quotes it so */
-			count_verdict(bpf_get_smp_processor_id(), TOO_BIG);
-			return device ? answer(skb, p, ticks(), device, ANSWER_TOO_BIG, mtu - overhead) : TC_ACT_SHOT;
+			return answered(skb, p, device, ANSWER_TOO_BIG, mtu - overhead);
 		}
+		if (!tunnel_cut(skb, number, mtu - overhead, flow))
+			return tc_dropped(MALFORMED);
 	} else {
 		shim_make(&w->inner, s, hop, flow, &w->shim);
 		if (!skb_ttl_down(skb, ETH_HLEN, w->inner.version == 4) || !skb_room(skb, s, protocol_of(p), outer_size(s) + w->shim.size, mtu) ||
 		    !skb_wrap(skb, w, s, hop))
-			return tc_tunnel_end(MALFORMED);
+			return tc_dropped(MALFORMED);
 	}
 	count_forwarded(bpf_get_smp_processor_id(), number, p->length, p->kind);
 	if (next->nh_family) {
@@ -227,7 +213,7 @@ __noinline int tc_tunnel(struct __sk_buff *skb, const struct packet *p, __u32 nu
 		return bpf_redirect_neigh(hop->ifindex, next, sizeof(*next), 0);
 	}
 	if (bpf_skb_store_bytes(skb, 0, &hop->mac, 6, 0) || bpf_skb_store_bytes(skb, 6, &hop->source, 6, 0))
-		return tc_tunnel_end(MALFORMED);
+		return tc_dropped(MALFORMED);
 	return bpf_redirect(hop->ifindex, 0);
 }
 

@@ -194,11 +194,23 @@ static __always_inline int answer_by_route(struct __sk_buff *skb, const struct p
 	return bpf_redirect_neigh(fib.ifindex, &next, sizeof(next), 0);
 }
 
-/* `mtu` is what ANSWER_TOO_BIG says; 0 for the others. */
-static __always_inline int answer(struct __sk_buff *skb, const struct packet *p, __u32 now, __u32 device,
-				  enum answer kind, __u32 mtu)
+static __always_inline enum verdict answer_verdict(enum answer answer)
 {
-	if (!answer_allowed(now) || !answer_make(skb, p, icmp_family_words(is_ipv4(p) ? 4 : 6, kind), mtu))
+	return answer == ANSWER_UNREACHABLE ? NO_SERVER : answer == ANSWER_TOO_BIG ? TOO_BIG : TIME_EXCEEDED;
+}
+
+/*
+ * The end of a packet that is answered by the way it came, `device`; 0: there is no such way. No error is answered by
+ * one, and of a datagram only its first fragment (RFC 1122, 3.2.2). `mtu` is what ANSWER_TOO_BIG says; 0 for the others.
+ * Global: verified once.
+ */
+__noinline int answered(struct __sk_buff *skb, const struct packet *p, __u32 device, enum answer answer, __u32 mtu)
+{
+	if (!p)
+		return tc_dropped(BUSY);
+	count_verdict(bpf_get_smp_processor_id(), answer_verdict(answer));
+	if (!device || p->kind >= KIND_LATER || !answer_allowed(ticks()) ||
+	    !answer_make(skb, p, icmp_family_words(is_ipv4(p) ? 4 : 6, answer), mtu))
 		return TC_ACT_SHOT;
 	return answer_back(skb, device);
 }
