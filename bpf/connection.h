@@ -78,6 +78,11 @@ static __always_inline bool same_addresses(const struct connection *c, const str
 	return mine[0] == p->half[0] && mine[1] == p->half[1] && mine[2] == p->half[2] && mine[3] == p->half[3];
 }
 
+static __always_inline __u8 connection_family(const struct connection *c)
+{
+	return c->id >> 40;
+}
+
 static __always_inline struct bucket *bucket_at(__u32 number)
 {
 	return bpf_map_lookup_elem(&buckets, &number);

@@ -196,9 +196,9 @@ static __noinline bool xdp_way_anew(struct xdp_md *ctx, const struct connection 
 
 	way_ask(c, hop, &fib);
 	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
-	if (way_answered(&fib, rc) != HOP_RESOLVED || next_hop_due(&fib, now))
+	if (next_hop_state(&fib, rc) != HOP_RESOLVED || next_hop_due(&fib, now))
 		return false;
-	way_key_of(c, hop, (__u8)(c->id >> 40) == 4, &key);	/* the next hop may be of the other family */
+	way_key_of(c, hop, connection_family(c) == 4, &key);	/* the next hop may be of the other family */
 	way_write(&key, &fib, now);
 	return true;
 }
@@ -269,15 +269,6 @@ __noinline int xdp_reply6(struct xdp_md *ctx)
 
 /* Both at tc: an end for every packet. */
 
-/* The kernel tells how large a packet a route takes with the neighbour; before that it is what the device does. */
-static __always_inline __u32 device_mtu(struct __sk_buff *skb, __u32 ifindex)
-{
-	__u32 mtu = 0;
-
-	bpf_check_mtu(skb, ifindex, &mtu, 0, 0);
-	return mtu;
-}
-
 /* The port at a real server for a packet without a connection: one-packet scheduling. */
 static __always_inline __u16 port_at_server(const struct packet *p, __u32 number)
 {
@@ -340,15 +331,6 @@ __noinline int tc_masquerade(struct __sk_buff *skb, const struct packet *p, __u3
 	return tc_send(skb, &way, next);
 }
 
-static __always_inline void name_next_hop(const struct bpf_fib_lookup *fib, struct bpf_redir_neigh *next)
-{
-	next->nh_family = fib->family;
-	if (fib->family == AF_INET)
-		next->ipv4_nh = fib->ipv4_dst;
-	else
-		__builtin_memcpy(next->ipv6_nh, fib->ipv6_dst, sizeof(next->ipv6_nh));
-}
-
 /*
  * The way to the client of a connection; false if there is none. A packet that asks for it goes through the
  * kernel's neighbour code, `next` being filled in for that, and so do all that XDP left to it.
@@ -362,15 +344,15 @@ static __noinline bool tc_way(struct __sk_buff *skb, const struct connection *c,
 	__u32 now = ticks();
 	int state;
 
-	way_key_of(c, hop, (__u8)(c->id >> 40) == 4, &key);
+	way_key_of(c, hop, connection_family(c) == 4, &key);
 	if (!behind && way_known(&key, now, way))
 		return true;
 	way_ask(c, hop, &fib);
-	state = way_answered(&fib, bpf_fib_lookup(skb, &fib, sizeof(fib), 0));
+	state = next_hop_state(&fib, bpf_fib_lookup(skb, &fib, sizeof(fib), 0));
 	if (state == HOP_NO_ROUTE)
 		return false;
 	next_hop_due(&fib, now);
-	name_next_hop(&fib, next);
+	next_hop_name(&fib, next);
 	way->ifindex = fib.ifindex;
 	way->mtu = fib.mtu_result;
 	if (state == HOP_RESOLVED) {
@@ -391,15 +373,7 @@ enum reply_place { REPLY_ALONE, REPLY_BEHIND_XDP, REPLY_IP };
  */
 static __noinline struct connection *tc_reply_find(const struct packet *p, __u32 now, __u32 *place)
 {
-	struct packet key;
-
-	if (p->kind == KIND_LATER)
-		return fragment_reply(now, place);
-	if (!maybe_reply(is_ipv4(p) ? address4_word(p->address[0]) : address6_word(p->half)))
-		return NULL;
-	key = *p;
-	reply_turn(&key);
-	return reply_find(&key, now, place);
+	return p->kind == KIND_LATER ? fragment_reply(now, place) : reply_of(p, now, place);
 }
 
 /* Let a reply read as if it had been to the virtual address: whoever is answered hears from there, not from the client. */

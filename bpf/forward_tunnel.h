@@ -146,17 +146,6 @@ __noinline int xdp_tunnel(struct xdp_md *ctx, __u32 number, __u32 length, enum p
 
 /* The same at tc: an end for every packet. */
 
-/* How large a packet the way takes. The kernel tells the route's size with the neighbour; before that it is the device's. */
-static __always_inline __u32 way_mtu(struct __sk_buff *skb, const struct hop *hop, int state)
-{
-	__u32 mtu = 0;
-
-	if (state == HOP_TUNNEL)
-		return hop->mtu;
-	bpf_check_mtu(skb, hop->ifindex, &mtu, 0, 0);
-	return mtu;
-}
-
 /*
  * The length that must fit: of many segments in one, of which IPVS leaves it to the kernel to cut them again, nothing. But
  * what XDP has handed up one by one, and the kernel has put together on the way, came because it doesn't fit: its
@@ -189,7 +178,7 @@ __noinline int tc_tunnel(struct __sk_buff *skb, const struct packet *p, __u32 nu
 	if (!inner_read(data + ETH_HLEN, end, skb->protocol, checksummed(s) && !skb->gso_size, &w->inner))
 		return answered(skb, p, device, ANSWER_TIME_EXCEEDED, 0);
 	overhead = outer_size(s) + shim_size(s);
-	mtu = way_mtu(skb, hop, state);
+	mtu = state == HOP_TUNNEL ? hop->mtu : device_mtu(skb, hop->ifindex);
 	if (!fits(s, mtu, overhead, 0))
 		return tc_dropped(NO_ROUTE);
 	flow = inner_flow(data + ETH_HLEN, end, skb->protocol);

@@ -172,7 +172,6 @@ static __always_inline int answer_by_route(struct __sk_buff *skb, const struct p
 	__be16 protocol = is_ipv4(p) ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 	struct bpf_fib_lookup fib = { .ifindex = front.lo };
 	struct bpf_redir_neigh next = {};
-	long rc;
 
 	if (is_ipv4(p)) {
 		fib.family = AF_INET;
@@ -181,14 +180,9 @@ static __always_inline int answer_by_route(struct __sk_buff *skb, const struct p
 		fib.family = AF_INET6;
 		__builtin_memcpy(fib.ipv6_dst, p->address, sizeof(fib.ipv6_dst));
 	}
-	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
-	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
+	if (next_hop_state(&fib, bpf_fib_lookup(skb, &fib, sizeof(fib), 0)) == HOP_NO_ROUTE)
 		return TC_ACT_SHOT;
-	next.nh_family = fib.family;
-	if (fib.family == AF_INET)
-		next.ipv4_nh = fib.ipv4_dst;
-	else
-		__builtin_memcpy(next.ipv6_nh, fib.ipv6_dst, sizeof(next.ipv6_nh));
+	next_hop_name(&fib, &next);
 	if (bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol, sizeof(protocol), 0))
 		return TC_ACT_SHOT;
 	return bpf_redirect_neigh(fib.ifindex, &next, sizeof(next), 0);

@@ -131,6 +131,12 @@ static __always_inline __u64 address6_word(const __u64 *half)
 	return half[0] * INDEX_PRIME ^ half[1];
 }
 
+/* The 64 bits that stand for who sent a packet. */
+static __always_inline __u64 source_word(const struct packet *p)
+{
+	return is_ipv4(p) ? address4_word(p->address[0]) : address6_word(p->half);
+}
+
 /* Addresses no packet on a wire may come from; the host's stack knows what to do with it. */
 static __always_inline bool martian4(__u32 address)
 {

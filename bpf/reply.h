@@ -119,17 +119,24 @@ static __always_inline struct connection *reply_find(const struct packet *key, _
 	return reply_connection(reply, now);
 }
 
-/* Is this packet, as it came, a reply? Global: verified once. */
-__noinline int is_reply(const struct packet *p, __u32 now)
+/* The connection that a packet, as it came, is a reply of. Its place is *place. */
+static __always_inline struct connection *reply_of(const struct packet *p, __u32 now, __u32 *place)
 {
 	struct packet key;
-	__u32 place;
 
-	if (!p || !address_has(is_ipv4(p) ? address4_word(p->address[0]) : address6_word(p->half), ADDRESS_MASQUERADED))
-		return 0;
+	if (!maybe_reply(source_word(p)))
+		return NULL;
 	key = *p;
 	reply_turn(&key);
-	return reply_find(&key, now, &place) != NULL;
+	return reply_find(&key, now, place);
+}
+
+/* Is it a reply? Global: verified once. */
+__noinline int is_reply(const struct packet *p, __u32 now)
+{
+	__u32 place;
+
+	return p && reply_of(p, now, &place);
 }
 
 /* The key of the replies to a connection: its real server is hop->outer. */
@@ -139,11 +146,11 @@ static __always_inline void reply_key(const struct connection *c, struct packet 
 	__u16 client_port = c->id;
 
 	__builtin_memcpy(key->address, c->address, sizeof(key->address));
-	if ((__u8)(c->id >> 40) == 4)
+	if (connection_family(c) == 4)
 		key->address[1] = hop->outer[0];
 	else
 		__builtin_memcpy(&key->address[4], hop->outer, 16);
-	key->id = connection_id(client_port | (__u32)c->server_port << 16, c->id >> 32, c->id >> 40, REPLY_KIND);
+	key->id = connection_id(client_port | (__u32)c->server_port << 16, c->id >> 32, connection_family(c), REPLY_KIND);
 }
 
 /* When the clock shall look at the key of a connection's replies next. */
