@@ -175,7 +175,7 @@ __noinline bool tunnel_cut(struct __sk_buff *skb, __u32 number, __u32 room, __u3
 	cut->at = ETH_HLEN + headers;
 	if (bpf_skb_change_tail(skb, ETH_HLEN + sizeof(cut->ip) + cut->piece, 0) ||
 	    !skb_room(skb, s, IPPROTO_UDP, headers, 0) ||
-	    bpf_skb_store_bytes(skb, 0, &hop->mac, 6, 0) || bpf_skb_store_bytes(skb, 6, &hop->source, 6, 0))
+	    !skb_frame_between(skb, &hop->mac, &hop->source))
 		return false;
 	for (int i = 0; i < PIECES_MOST && piece_make(skb, cut, w, s, hop, offset); i++) {
 		offset += cut->piece;
@@ -206,7 +206,7 @@ __noinline bool plain_cut(struct __sk_buff *skb, __u32 network, const struct pie
 		return false;
 	cut->at = network;
 	if (bpf_skb_change_tail(skb, network + sizeof(cut->ip) + cut->piece, 0) ||
-	    bpf_skb_store_bytes(skb, 0, &way->mac, 6, 0) || bpf_skb_store_bytes(skb, 6, &way->source, 6, 0))
+	    !skb_frame_between(skb, &way->mac, &way->source))
 		return false;
 	for (int i = 0; i < PIECES_MOST; i++) {
 		carried = piece_head(cut, offset);

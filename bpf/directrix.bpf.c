@@ -201,14 +201,8 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 			       way == QUICK6 ? xdp_request6(ctx, number % MAX_SERVERS, bucket) : hand_up(ctx, device);
 		return xdp_aside(ctx, number, device, p->length, way == COMPLETE ? p->kind : KIND_WHOLE);
 	}
-	if (!tags_fit(hop, tags, foreign, ifindex) || hop_due(&hop->asked, now))
+	if (!tags_fit(hop, tags, foreign, ifindex) || hop_due(&hop->asked, now) || !xdp_can_send(hop, ifindex))
 		return hand_up(ctx, device);
-	if (hop->wire != ifindex) {
-		struct device *way = device_at(hop->wire);
-
-		if (!way || !(way->flags & DEVICE_REDIRECT))
-			return hand_up(ctx, device);
-	}
 	if (way == COMPLETE) {
 		if (!xdp_ttl_down(ctx))
 			return hand_up(ctx, device);
@@ -219,7 +213,7 @@ static __always_inline int xdp_direct(struct xdp_md *ctx, void *data, __u32 tags
 	}
 	frame_to(data, hop);
 	count_forwarded(bpf_get_smp_processor_id(), number, p->length, way == COMPLETE ? p->kind : KIND_WHOLE);
-	return hop->wire == ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
+	return xdp_send(hop->wire, ifindex);
 }
 
 /* What the complete way does with a packet that parsed. Global: for the verifier all of them are alike. */

@@ -53,16 +53,6 @@ static __always_inline void count_replied(__u32 cpu, __u32 number, const struct 
 
 /* Requests under XDP. */
 
-static __always_inline bool xdp_can_send(const struct hop *hop, __u32 ifindex)
-{
-	struct device *way;
-
-	if (hop->wire == ifindex)
-		return true;
-	way = device_at(hop->wire);
-	return way && way->flags & DEVICE_REDIRECT;
-}
-
 /* The first packet of a connection under XDP, whose quick ways keep what they know of it in registers. */
 static __always_inline int request_begins(const struct packet *p, const void *l4, __u32 now)
 {
@@ -71,14 +61,6 @@ static __always_inline int request_begins(const struct packet *p, const void *l4
 	if (protocol_of(p) == IPPROTO_TCP)
 		copy.tcp_flags = ((const __u8 *)l4)[13];
 	return masquerade_begin(&copy, now);
-}
-
-/* MACs into a frame, given as words of eight bytes: the last two of each are those of whoever is written next. */
-static __always_inline void frame_between(void *frame, __u64 mac, __u64 source, __be16 protocol)
-{
-	*(__u64 *)frame = mac;
-	*(__u64 *)(frame + ETH_ALEN) = source;
-	*(__be16 *)(frame + offsetof(struct ethhdr, h_proto)) = protocol;
 }
 
 /* Is the next hop known, is it no other's turn to look, and can XDP send there? */
@@ -96,70 +78,69 @@ static __always_inline struct connection *request_connection(const struct packet
 	return slot == NO_SLOT ? connection_find(p, place_of(p), now) : &b->slot[slot % BUCKET_SLOTS];
 }
 
-/* Send a request that came the quick way, or hand it up. Global functions, as xdp_tunnel() is. */
+/* Of the packet whose network header is here, as that says. */
+static __always_inline __u32 quick_length(const void *l3, bool ipv4)
+{
+	return ipv4 ? bpf_ntohs(((const struct iphdr *)l3)->tot_len) :
+		      bpf_ntohs(((const struct ipv6hdr *)l3)->payload_len) + sizeof(struct ipv6hdr);
+}
+
+/* What goes to real server `number`, given by its frame and as its key, with the rest that was read of it: sent, or handed up. */
+static __always_inline int xdp_requested(struct xdp_md *ctx, void *data, const struct packet *p, bool ipv4, __u8 ttl, __u32 number,
+					 __u32 bucket)
+{
+	void *l3 = data + sizeof(struct ethhdr);
+	__u32 ifindex = ctx->ingress_ifindex, now = ticks();
+	struct hop *hop = hop_at(number);
+	struct connection *c;
+	int verdict;
+
+	asm volatile("" : "+r"(hop));	/* keep it, instead of reckoning it again for each use */
+	if (!xdp_hop_ready(hop, ifindex, now) || ttl <= 1 || quick_length(l3, ipv4) > hop->mtu)
+		return hand_up(ctx, ifindex);
+	c = request_connection(p, now, bucket);
+	if (!c)
+		return hand_up(ctx, ifindex);
+	if (!(c->status & CONNECTION_MASQUERADED)) {
+		verdict = request_begins(p, l3 + (ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)), now);
+		if (verdict != CONTINUE)
+			return xdp_end(verdict);
+	}
+	if (ipv4)
+		rewrite4(l3, hop->outer[0], c->server_port, false);
+	else
+		rewrite6(l3, hop->outer, c->server_port, false);
+	frame_between(data, hop->mac, hop->source, ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6));
+	count_forwarded(bpf_get_smp_processor_id(), number, quick_length(l3, ipv4), KIND_WHOLE);	/* read again: cheaper than kept */
+	return xdp_send(hop->wire, ifindex);
+}
+
+/* The quick ways of requests. Global functions, as xdp_tunnel() is. */
 __noinline int xdp_request4(struct xdp_md *ctx, __u32 number, __u32 bucket)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct iphdr *ip = data + sizeof(struct ethhdr);
-	__u32 ifindex = ctx->ingress_ifindex, now = ticks(), length;
-	struct hop *hop = hop_at(number);
-	struct connection *c;
 	struct packet p = {};
-	int verdict;
 
-	asm volatile("" : "+r"(hop));	/* keep it, instead of reckoning it again for each use */
-	if (data + QUICK_LENGTH > end || !xdp_hop_ready(hop, ifindex, now))
-		return hand_up(ctx, ifindex);
-	length = bpf_ntohs(ip->tot_len);
-	if (ip->ttl <= 1 || length > hop->mtu)
-		return hand_up(ctx, ifindex);
+	if (data + QUICK_LENGTH > end)
+		return hand_up(ctx, ctx->ingress_ifindex);
 	p.pair = *(__u64 *)&ip->saddr;
 	p.id = connection_id(*(__u32 *)(ip + 1), ip->protocol, 4, 0);
-	c = request_connection(&p, now, bucket);
-	if (!c)
-		return hand_up(ctx, ifindex);
-	if (!(c->status & CONNECTION_MASQUERADED)) {
-		verdict = request_begins(&p, ip + 1, now);
-		if (verdict != CONTINUE)
-			return xdp_end(verdict);
-	}
-	rewrite4(ip, hop->outer[0], c->server_port, false);
-	frame_between(data, hop->mac, hop->source, bpf_htons(ETH_P_IP));
-	count_forwarded(bpf_get_smp_processor_id(), number, length, KIND_WHOLE);
-	return hop->wire == ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
+	return xdp_requested(ctx, data, &p, true, ip->ttl, number, bucket);
 }
 
 __noinline int xdp_request6(struct xdp_md *ctx, __u32 number, __u32 bucket)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct ipv6hdr *ip = data + sizeof(struct ethhdr);
-	__u32 ifindex = ctx->ingress_ifindex, now = ticks(), length;
-	struct hop *hop = hop_at(number);
-	struct connection *c;
 	struct packet p = {};
-	int verdict;
 
-	asm volatile("" : "+r"(hop));
-	if (data + QUICK6_LENGTH > end || !xdp_hop_ready(hop, ifindex, now))
-		return hand_up(ctx, ifindex);
-	length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
-	if (ip->hop_limit <= 1 || length > hop->mtu)
-		return hand_up(ctx, ifindex);
+	if (data + QUICK6_LENGTH > end)
+		return hand_up(ctx, ctx->ingress_ifindex);
 	for (int i = 0; i < 4; i++)
 		p.half[i] = *(__u64 *)(data + sizeof(struct ethhdr) + offsetof(struct ipv6hdr, saddr) + 8 * i);
 	p.id = connection_id(*(__u32 *)(ip + 1), ip->nexthdr, 6, 0);
-	c = request_connection(&p, now, bucket);
-	if (!c)
-		return hand_up(ctx, ifindex);
-	if (!(c->status & CONNECTION_MASQUERADED)) {
-		verdict = request_begins(&p, ip + 1, now);
-		if (verdict != CONTINUE)
-			return xdp_end(verdict);
-	}
-	rewrite6(ip, hop->outer, c->server_port, false);
-	frame_between(data, hop->mac, hop->source, bpf_htons(ETH_P_IPV6));
-	count_forwarded(bpf_get_smp_processor_id(), number, bpf_ntohs(ip->payload_len) + sizeof(*ip), KIND_WHOLE);
-	return hop->wire == ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
+	return xdp_requested(ctx, data, &p, false, ip->hop_limit, number, bucket);
 }
 
 /* Replies under XDP. */
@@ -224,7 +205,7 @@ static __always_inline int xdp_replied(struct xdp_md *ctx, void *data, const str
 	if (!c)
 		return xdp_end(NOT_OURS);
 	hop = hop_at(c->server);
-	asm volatile("" : "+r"(c), "+r"(hop));	/* as in xdp_request4() */
+	asm volatile("" : "+r"(c), "+r"(hop));	/* as in xdp_requested() */
 	if (!reply_for_us(hop, ifindex, data))
 		return xdp_end(OTHER_HOST);
 	if (ttl <= 1 || !xdp_way(ctx, c, hop, ipv4, now, &way) || way.tags || key->length > way.mtu ||
@@ -237,7 +218,7 @@ static __always_inline int xdp_replied(struct xdp_md *ctx, void *data, const str
 		rewrite6(data + sizeof(struct ethhdr), &c->address[4], service_port(c), true);
 	frame_between(data, way.mac, way.source, ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6));
 	count_replied(bpf_get_smp_processor_id(), c->server, hop, key->length, KIND_WHOLE);
-	return way.wire == ifindex ? XDP_TX : bpf_redirect(way.wire, 0);
+	return xdp_send(way.wire, ifindex);
 }
 
 /* The quick ways of what may be a reply: on its way, or to its end. Global: verified once. */
@@ -290,7 +271,7 @@ static __always_inline int tc_send(struct __sk_buff *skb, const struct pieces_wa
 {
 	if (next->nh_family)
 		return bpf_redirect_neigh(way->ifindex, next, sizeof(*next), 0);
-	if (bpf_skb_store_bytes(skb, 0, &way->mac, ETH_ALEN, 0) || bpf_skb_store_bytes(skb, ETH_ALEN, &way->source, ETH_ALEN, 0))
+	if (!skb_frame_between(skb, &way->mac, &way->source))
 		return tc_dropped(MALFORMED);
 	return bpf_redirect(way->ifindex, 0);
 }

@@ -42,10 +42,7 @@ static __always_inline int xdp_ipip4(struct xdp_md *ctx, __u32 number, __u32 len
 	inner = (void *)ip;
 	if ((void *)(ip + 1) > end)
 		return XDP_DROP;
-	/* of eight bytes each, the last two are those of whoever is written next */
-	*(__u64 *)data = hop->mac;
-	*(__u64 *)(data + 6) = hop->source;
-	*(__be16 *)(data + offsetof(struct ethhdr, h_proto)) = bpf_htons(ETH_P_IP);
+	frame_between(data, hop->mac, hop->source, bpf_htons(ETH_P_IP));
 	/* version and lengths, TOS as outer_tos() */
 	first = (bpf_ntohl(inner[0]) & 0xffffff) + 0x45000000 + sizeof(*ip);
 	first = bpf_htonl(first - (first & first >> 1 & 0x10000));
@@ -116,7 +113,7 @@ static __always_inline int xdp_wrap(struct xdp_md *ctx, __u32 number, __u32 leng
 		return XDP_DROP;
 	ttl_down(data, inner.version == 4);
 	count_forwarded(bpf_get_smp_processor_id(), number, length, kind);
-	return hop->wire == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
+	return xdp_send(hop->wire, ctx->ingress_ifindex);
 }
 
 /* Send a packet that counts `length` bytes; 0: it is for tc, as all with tags are. Global: verified once. */
@@ -134,12 +131,8 @@ __noinline int xdp_tunnel(struct xdp_md *ctx, __u32 number, __u32 length, enum p
 	protocol = *(__be16 *)(data + offsetof(struct ethhdr, h_proto));
 	if (protocol != bpf_htons(ETH_P_IP) && protocol != bpf_htons(ETH_P_IPV6))
 		return 0;
-	if (hop->wire != ctx->ingress_ifindex) {
-		struct device *way = device_at(hop->wire);
-
-		if (!way || !(way->flags & DEVICE_REDIRECT))
-			return 0;
-	}
+	if (!xdp_can_send(hop, ctx->ingress_ifindex))
+		return 0;
 	s = server_at(number);
 	return s ? xdp_wrap(ctx, number, length, s, hop, kind) : 0;
 }
@@ -201,7 +194,7 @@ __noinline int tc_tunnel(struct __sk_buff *skb, const struct packet *p, __u32 nu
 			count_verdict(bpf_get_smp_processor_id(), NO_NEIGHBOUR);
 		return bpf_redirect_neigh(hop->ifindex, next, sizeof(*next), 0);
 	}
-	if (bpf_skb_store_bytes(skb, 0, &hop->mac, 6, 0) || bpf_skb_store_bytes(skb, 6, &hop->source, 6, 0))
+	if (!skb_frame_between(skb, &hop->mac, &hop->source))
 		return tc_dropped(MALFORMED);
 	return bpf_redirect(hop->ifindex, 0);
 }

@@ -24,21 +24,16 @@ __noinline int xdp_narrow(struct xdp_md *ctx, __u32 number, __u32 length, enum p
 		return 0;
 	protocol = *(__be16 *)(data + offsetof(struct ethhdr, h_proto));
 	if ((protocol != bpf_htons(ETH_P_IP) && protocol != bpf_htons(ETH_P_IPV6)) || hop->tags ||
-	    bpf_xdp_get_buff_len(ctx) - sizeof(struct ethhdr) > hop->mtu || hop_due(&hop->asked, ticks()))
+	    bpf_xdp_get_buff_len(ctx) - sizeof(struct ethhdr) > hop->mtu || hop_due(&hop->asked, ticks()) ||
+	    !xdp_can_send(hop, ctx->ingress_ifindex))
 		return 0;
-	if (hop->wire != ctx->ingress_ifindex) {
-		struct device *way = device_at(hop->wire);
-
-		if (!way || !(way->flags & DEVICE_REDIRECT))
-			return 0;
-	}
 	data += sizeof(struct ethhdr);
 	if (data + sizeof(struct iphdr) > end || !ttl_left(data, protocol == bpf_htons(ETH_P_IP)))
 		return 0;
 	ttl_down(data, protocol == bpf_htons(ETH_P_IP));
 	frame_to(data - sizeof(struct ethhdr), hop);
 	count_forwarded(bpf_get_smp_processor_id(), number, length, kind);
-	return hop->wire == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
+	return xdp_send(hop->wire, ctx->ingress_ifindex);
 }
 
 /* How large the packets are that the kernel will cut this one into, or it as it is. */

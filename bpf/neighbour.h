@@ -29,12 +29,6 @@ static __always_inline __u64 mac_word(const __u8 *mac)
 	return word;
 }
 
-static __always_inline void mac_write(__u8 *at, __u64 mac)
-{
-	*(__u32 *)at = mac;
-	*(__u16 *)(at + 4) = mac >> 32;
-}
-
 static __always_inline void hop_set(struct hop *h, enum hop_state state)
 {
 	if (h->state != state)
