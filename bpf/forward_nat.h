@@ -78,31 +78,49 @@ static __always_inline struct connection *request_connection(const struct packet
 	return slot == NO_SLOT ? connection_find(p, place_of(p), now) : &b->slot[slot % BUCKET_SLOTS];
 }
 
-/* Of the packet whose network header is here, as that says. */
+/* What a packet's header says of itself, that the quick way has looked at already. */
 static __always_inline __u32 quick_length(const void *l3, bool ipv4)
 {
 	return ipv4 ? bpf_ntohs(((const struct iphdr *)l3)->tot_len) :
 		      bpf_ntohs(((const struct ipv6hdr *)l3)->payload_len) + sizeof(struct ipv6hdr);
 }
 
-/* What goes to real server `number`, given by its frame and as its key, with the rest that was read of it: sent, or handed up. */
-static __always_inline int xdp_requested(struct xdp_md *ctx, void *data, const struct packet *p, bool ipv4, __u8 ttl, __u32 number,
-					 __u32 bucket)
+/* A packet's key and nothing else of it; likewise. */
+static __always_inline void quick_key(const void *l3, bool ipv4, struct packet *p)
 {
-	void *l3 = data + sizeof(struct ethhdr);
+	if (ipv4) {
+		const struct iphdr *ip = l3;
+
+		p->pair = *(const __u64 *)&ip->saddr;
+		p->id = connection_id(*(const __u32 *)(ip + 1), ip->protocol, 4, 0);
+	} else {
+		const struct ipv6hdr *ip = l3;
+
+		for (int i = 0; i < 4; i++)
+			p->half[i] = *(const __u64 *)(l3 + offsetof(struct ipv6hdr, saddr) + 8 * i);
+		p->id = connection_id(*(const __u32 *)(ip + 1), ip->nexthdr, 6, 0);
+	}
+}
+
+/* What goes to real server `number`: sent, or handed up. */
+static __always_inline int xdp_requested(struct xdp_md *ctx, void *data, bool ipv4, __u32 number, __u32 bucket)
+{
+	void *l3 = data + sizeof(struct ethhdr), *l4 = l3 + (ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
 	__u32 ifindex = ctx->ingress_ifindex, now = ticks();
 	struct hop *hop = hop_at(number);
 	struct connection *c;
+	struct packet p = {};
 	int verdict;
 
 	asm volatile("" : "+r"(hop));	/* keep it, instead of reckoning it again for each use */
-	if (!xdp_hop_ready(hop, ifindex, now) || ttl <= 1 || quick_length(l3, ipv4) > hop->mtu)
+	if (!xdp_hop_ready(hop, ifindex, now) || !ttl_left(l3, ipv4) || quick_length(l3, ipv4) > hop->mtu)
 		return hand_up(ctx, ifindex);
-	c = request_connection(p, now, bucket);
+	quick_key(l3, ipv4, &p);
+	c = request_connection(&p, now, bucket);
 	if (!c)
 		return hand_up(ctx, ifindex);
 	if (!(c->status & CONNECTION_MASQUERADED)) {
-		verdict = request_begins(p, l3 + (ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)), now);
+		verdict = request_begins(&p, l4, now);
 		if (verdict != CONTINUE)
 			return xdp_end(verdict);
 	}
@@ -119,28 +137,15 @@ static __always_inline int xdp_requested(struct xdp_md *ctx, void *data, const s
 __noinline int xdp_request4(struct xdp_md *ctx, __u32 number, __u32 bucket)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct iphdr *ip = data + sizeof(struct ethhdr);
-	struct packet p = {};
 
-	if (data + QUICK_LENGTH > end)
-		return hand_up(ctx, ctx->ingress_ifindex);
-	p.pair = *(__u64 *)&ip->saddr;
-	p.id = connection_id(*(__u32 *)(ip + 1), ip->protocol, 4, 0);
-	return xdp_requested(ctx, data, &p, true, ip->ttl, number, bucket);
+	return data + QUICK_LENGTH > end ? hand_up(ctx, ctx->ingress_ifindex) : xdp_requested(ctx, data, true, number, bucket);
 }
 
 __noinline int xdp_request6(struct xdp_md *ctx, __u32 number, __u32 bucket)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct ipv6hdr *ip = data + sizeof(struct ethhdr);
-	struct packet p = {};
 
-	if (data + QUICK6_LENGTH > end)
-		return hand_up(ctx, ctx->ingress_ifindex);
-	for (int i = 0; i < 4; i++)
-		p.half[i] = *(__u64 *)(data + sizeof(struct ethhdr) + offsetof(struct ipv6hdr, saddr) + 8 * i);
-	p.id = connection_id(*(__u32 *)(ip + 1), ip->nexthdr, 6, 0);
-	return xdp_requested(ctx, data, &p, false, ip->hop_limit, number, bucket);
+	return data + QUICK6_LENGTH > end ? hand_up(ctx, ctx->ingress_ifindex) : xdp_requested(ctx, data, false, number, bucket);
 }
 
 /* Replies under XDP. */

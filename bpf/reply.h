@@ -23,8 +23,8 @@
 #ifndef DIRECTRIX_REPLY_H
 #define DIRECTRIX_REPLY_H
 
-#include "both_ways.h"
 #include "connection.h"
+#include "states.h"
 
 #define REPLY_KIND 2
 /* The clock looks at a key so often at least, for a connection may end before it said it would; in a flood half-open ones do. */
@@ -209,7 +209,7 @@ static __always_inline __u32 connection_place(const struct packet *p, struct pla
  */
 __noinline int masquerade_begin(const struct packet *p, __u32 now)
 {
-	__u32 place, before, state;
+	__u32 place, first, before, state;
 	struct connection *c;
 	struct packet key;
 	int verdict;
@@ -226,8 +226,9 @@ __noinline int masquerade_begin(const struct packet *p, __u32 now)
 		return verdict;
 	__sync_fetch_and_or(&c->status, CONNECTION_MASQUERADED);
 	/* what began it was looked at as if nothing else passed the director */
-	before = state_one_way(p, state_at_first(p));
-	state = state_both_ways(protocol_of(p), said(p), state_at_first(p), FROM_CLIENT);
+	first = state_at_first(p);
+	before = state_after(protocol_of(p), said(p), first, INPUT_ONLY);
+	state = state_after(protocol_of(p), said(p), first, INPUT);
 	if (state != before && (c->status & STATE_MASK) == before) {
 		connection_move(c, state | (c->status & STATE_COUNTED));
 		connection_refresh(c, p, state, now);
@@ -237,6 +238,12 @@ __noinline int masquerade_begin(const struct packet *p, __u32 now)
 	return CONTINUE;
 }
 
+/* The state that a reply leads to which is no plain ACK. Global: the way of those that are is not to grow. */
+__noinline __u32 reply_state(__u32 protocol, __u32 says, __u32 state)
+{
+	return state_after(protocol, says, state, OUTPUT);
+}
+
 /* A reply: what it does to its connection's state and time. */
 static __always_inline void reply_goes_on(struct connection *c, __u32 place, const struct packet *p, __u32 now)
 {
@@ -244,7 +251,7 @@ static __always_inline void reply_goes_on(struct connection *c, __u32 place, con
 	struct head *h;
 
 	if (!(state == TCP_S_ESTABLISHED && tcp_plain_ack(p->tcp_flags)) && state != UDP_S_NORMAL)
-		state = state_both_ways(protocol_of(p), said(p), state, FROM_SERVER);
+		state = reply_state(protocol_of(p), said(p), state);
 	if (state != (c->status & 0xff))
 		connection_move(c, state);
 	expires = deadline(now, state);
