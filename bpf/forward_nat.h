@@ -78,14 +78,7 @@ static __always_inline struct connection *request_connection(const struct packet
 	return slot == NO_SLOT ? connection_find(p, place_of(p), now) : &b->slot[slot % BUCKET_SLOTS];
 }
 
-/* What a packet's header says of itself, that the quick way has looked at already. */
-static __always_inline __u32 quick_length(const void *l3, bool ipv4)
-{
-	return ipv4 ? bpf_ntohs(((const struct iphdr *)l3)->tot_len) :
-		      bpf_ntohs(((const struct ipv6hdr *)l3)->payload_len) + sizeof(struct ipv6hdr);
-}
-
-/* A packet's key and nothing else of it; likewise. */
+/* A packet's key and nothing else of it: the rest has been looked at already. */
 static __always_inline void quick_key(const void *l3, bool ipv4, struct packet *p)
 {
 	if (ipv4) {
@@ -102,18 +95,23 @@ static __always_inline void quick_key(const void *l3, bool ipv4, struct packet *
 	}
 }
 
-/* What goes to real server `number`: sent, or handed up. */
-static __always_inline int xdp_requested(struct xdp_md *ctx, void *data, bool ipv4, __u32 number, __u32 bucket)
+/* A request that came the quick way: sent to real server `number`, or handed up. */
+static __always_inline int xdp_request(struct xdp_md *ctx, bool ipv4, __u32 number, __u32 bucket)
 {
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	void *l3 = data + sizeof(struct ethhdr), *l4 = l3 + (ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
-	__u32 ifindex = ctx->ingress_ifindex, now = ticks();
+	__u32 ifindex = ctx->ingress_ifindex, now = ticks(), length;
 	struct hop *hop = hop_at(number);
 	struct connection *c;
 	struct packet p = {};
 	int verdict;
 
 	asm volatile("" : "+r"(hop));	/* keep it, instead of reckoning it again for each use */
-	if (!xdp_hop_ready(hop, ifindex, now) || !ttl_left(l3, ipv4) || quick_length(l3, ipv4) > hop->mtu)
+	if (data + (ipv4 ? QUICK_LENGTH : QUICK6_LENGTH) > end || !xdp_hop_ready(hop, ifindex, now))
+		return hand_up(ctx, ifindex);
+	length = ipv4 ? bpf_ntohs(((struct iphdr *)l3)->tot_len) :
+			bpf_ntohs(((struct ipv6hdr *)l3)->payload_len) + sizeof(struct ipv6hdr);
+	if (!ttl_left(l3, ipv4) || length > hop->mtu)
 		return hand_up(ctx, ifindex);
 	quick_key(l3, ipv4, &p);
 	c = request_connection(&p, now, bucket);
@@ -129,23 +127,19 @@ static __always_inline int xdp_requested(struct xdp_md *ctx, void *data, bool ip
 	else
 		rewrite6(l3, hop->outer, c->server_port, false);
 	frame_between(data, hop->mac, hop->source, ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6));
-	count_forwarded(bpf_get_smp_processor_id(), number, quick_length(l3, ipv4), KIND_WHOLE);	/* read again: cheaper than kept */
+	count_forwarded(bpf_get_smp_processor_id(), number, length, KIND_WHOLE);
 	return xdp_send(hop->wire, ifindex);
 }
 
-/* The quick ways of requests. Global functions, as xdp_tunnel() is. */
+/* Global functions, as xdp_tunnel() is. */
 __noinline int xdp_request4(struct xdp_md *ctx, __u32 number, __u32 bucket)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-
-	return data + QUICK_LENGTH > end ? hand_up(ctx, ctx->ingress_ifindex) : xdp_requested(ctx, data, true, number, bucket);
+	return xdp_request(ctx, true, number, bucket);
 }
 
 __noinline int xdp_request6(struct xdp_md *ctx, __u32 number, __u32 bucket)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-
-	return data + QUICK6_LENGTH > end ? hand_up(ctx, ctx->ingress_ifindex) : xdp_requested(ctx, data, false, number, bucket);
+	return xdp_request(ctx, false, number, bucket);
 }
 
 /* Replies under XDP. */
@@ -210,7 +204,7 @@ static __always_inline int xdp_replied(struct xdp_md *ctx, void *data, const str
 	if (!c)
 		return xdp_end(NOT_OURS);
 	hop = hop_at(c->server);
-	asm volatile("" : "+r"(c), "+r"(hop));	/* as in xdp_requested() */
+	asm volatile("" : "+r"(c), "+r"(hop));	/* as in xdp_request() */
 	if (!reply_for_us(hop, ifindex, data))
 		return xdp_end(OTHER_HOST);
 	if (ttl <= 1 || !xdp_way(ctx, c, hop, ipv4, now, &way) || way.tags || key->length > way.mtu ||
