@@ -255,18 +255,12 @@ static __always_inline enum verdict direct(const struct packet *p, bool in_regis
 	return CONTINUE;
 }
 
-/* A packet on its way. Of a datagram in fragments it is the first that counts as one (fragment.h). */
-static __always_inline void count_forwarded(__u32 cpu, __u32 number, __u32 length, enum packet_kind kind)
+/* A packet in these counters of its server. Of a datagram in fragments it is the first that counts as one (fragment.h). */
+static __always_inline void count_at(void *counters, __u32 cpu, __u32 number, __u32 length, enum packet_kind kind)
 {
 	__u32 row = cpu * MAX_SERVERS + number;
-	struct server_count *n;
+	struct server_count *n = bpf_map_lookup_elem(counters, &row);
 
-	note_server(number);
-	if (kind == KIND_QUOTE && !(hop_at(number)->flags & SERVER_AVAILABLE)) {
-		__sync_fetch_and_add(&front.forwarded, 1);	/* IPVS: counted at the server no longer */
-		return;
-	}
-	n = bpf_map_lookup_elem(&server_stats, &row);
 	if (n) {
 		if (kind != KIND_LATER)
 			n->packets++;
@@ -274,6 +268,17 @@ static __always_inline void count_forwarded(__u32 cpu, __u32 number, __u32 lengt
 	}
 	if (kind == KIND_LATER)
 		count_verdict(cpu, LATER_FRAGMENT);
+}
+
+/* A packet on its way. */
+static __always_inline void count_forwarded(__u32 cpu, __u32 number, __u32 length, enum packet_kind kind)
+{
+	note_server(number);
+	if (kind == KIND_QUOTE && !(hop_at(number)->flags & SERVER_AVAILABLE)) {
+		__sync_fetch_and_add(&front.forwarded, 1);	/* IPVS: counted at the server no longer */
+		return;
+	}
+	count_at(&server_stats, cpu, number, length, kind);
 }
 
 #endif

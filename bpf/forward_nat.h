@@ -32,23 +32,13 @@
 /* A reply on its way. */
 static __always_inline void count_replied(__u32 cpu, __u32 number, const struct hop *hop, __u32 length, enum packet_kind kind)
 {
-	__u32 row = cpu * MAX_SERVERS + number;
-	struct server_count *n;
-
 	note_replied(number);
-	if (kind == KIND_LATER)
+	if (hop->flags & SERVER_AVAILABLE)
+		count_at(&reply_stats, cpu, number, length, kind);
+	else if (kind == KIND_LATER)
 		count_verdict(cpu, LATER_FRAGMENT);
-	if (!(hop->flags & SERVER_AVAILABLE)) {	/* IPVS: counted at the server no longer */
-		if (kind != KIND_LATER)
-			__sync_fetch_and_add(&front.replied, 1);
-		return;
-	}
-	n = bpf_map_lookup_elem(&reply_stats, &row);
-	if (n) {
-		if (kind != KIND_LATER)
-			n->packets++;
-		n->bytes += length;
-	}
+	else
+		__sync_fetch_and_add(&front.replied, 1);	/* IPVS: counted at the server no longer */
 }
 
 /* Requests under XDP. */
