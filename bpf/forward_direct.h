@@ -28,6 +28,15 @@ static __always_inline bool skb_frame_between(struct __sk_buff *skb, const __u64
 	return !bpf_skb_store_bytes(skb, 0, mac, ETH_ALEN, 0) && !bpf_skb_store_bytes(skb, ETH_ALEN, source, ETH_ALEN, 0);
 }
 
+/* A frame of a packet from a device that has none. */
+static __always_inline bool skb_ethernet(struct __sk_buff *skb)
+{
+	__be16 protocol = skb->protocol;
+
+	return !bpf_skb_change_head(skb, sizeof(struct ethhdr), 0) &&
+	       !bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol, sizeof(protocol), 0);
+}
+
 /* May XDP send to this hop what came in by device `ifindex`? */
 static __always_inline bool xdp_can_send(const struct hop *hop, __u32 ifindex)
 {
