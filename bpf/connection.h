@@ -299,11 +299,10 @@ static __always_inline bool connection_end(struct connection *c, __u32 expires, 
 	return true;
 }
 
-/* Give the slot of a connection that died long enough ago back; when it is due if not yet. */
-static __always_inline bool slot_reuse(struct connection *c, __u32 now, __u32 *due)
+/* Give the slot of a connection back, if that died long enough ago: at `expires`. */
+static __always_inline bool slot_reuse(struct connection *c, __u32 now)
 {
-	*due = c->expires + GRACE_TICKS;	/* which is when it died */
-	if (!reached(now, *due))
+	if (!reached(now, c->expires + GRACE_TICKS))
 		return false;
 	__sync_lock_test_and_set(&c->id, 0);
 	__sync_fetch_and_add(&front.connections, -1);

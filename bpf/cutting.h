@@ -50,7 +50,7 @@ static __always_inline bool may_be_cut(const struct inner *inner)
  */
 static __always_inline bool checksum_is_due(struct __sk_buff *skb, const struct iphdr *ip, __u32 network, __u32 length)
 {
-	__u32 at = ip->protocol == IPPROTO_TCP ? 16 : 6;
+	__u32 at = ip->protocol == IPPROTO_TCP ? TCP_CHECK : UDP_CHECK;
 	__u32 pseudo = ip->protocol + length;
 	__u16 check;
 

@@ -53,7 +53,7 @@ static __always_inline int xdp_ipip4(struct xdp_md *ctx, __u32 number, __u32 len
 	sum = (__u64)first + second + third + source + target;
 	outer[0] = first;
 	outer[1] = second;
-	outer[2] = third | (__u32)(__u16)~header_folded(sum) << 16;
+	outer[2] = third | (__u32)(__u16)~sum_folded(sum) << 16;
 	outer[3] = source;
 	outer[4] = target;
 	ttl_down4(ip);

@@ -18,6 +18,8 @@
 
 #define MOST_EXTENSION_HEADERS 16
 #define LONG_FRAME 1024		/* only longer ones can have more buffers than the first */
+#define TCP_CHECK 16		/* where their headers have the checksum */
+#define UDP_CHECK 6
 #define IP_MORE 0x2000
 #define IP_OFFSET 0x1fff
 #define IP6_MORE 0x0001
@@ -114,6 +116,14 @@ static __always_inline __u16 folded(__u64 sum)
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (sum & 0xffff) + (sum >> 16);
+}
+
+/* As folded(), of a sum under 2^36: a header's, or a change of one. */
+static __always_inline __u16 sum_folded(__u64 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum + (sum >> 16);
 }
 
 /* Is a header of five words, given as their sum (under 2^35), free of errors? */

@@ -278,7 +278,7 @@ __noinline int reply_visit(struct connection *reply, __u32 now)
 	struct packet key = {};
 	struct connection *c;
 	struct head *h;
-	__u32 bucket, due;
+	__u32 bucket;
 	int gone;
 
 	if (!reply || !reached(now, reply->expires))
@@ -292,7 +292,7 @@ __noinline int reply_visit(struct connection *reply, __u32 now)
 	c = reply_connection(reply, now);
 	if (c)
 		reply->expires = reply_look(c, now);
-	gone = slot_reuse(reply, now, &due);
+	gone = slot_reuse(reply, now);
 	unlock(h);
 	return gone;
 }
