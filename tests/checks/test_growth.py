@@ -7,9 +7,15 @@ from directrix.checks.growth import Growth
 GROWTH = Growth(began=100.0, over=10.0)
 
 
-def test_it_has_its_part_of_whatever_the_weight_is_by_then() -> None:
-    assert [GROWTH.weight(now, 20) for now in (99.0, 100.0, 105.0, 110.0, 999.0)] == [1, 1, 10, 20, 20]
+def test_the_weight_is_a_part_of_the_full_one_as_the_time_that_has_passed_is_of_the_whole() -> None:
+    assert {now: GROWTH.weight(now, 20) for now in (102.5, 105.0, 107.5)} == {102.5: 5, 105.0: 10, 107.5: 15}
     assert GROWTH.weight(105.0, 100) == 50
+
+
+def test_it_begins_with_one_for_none_would_get_nothing_and_at_the_end_is_the_full_one() -> None:
+    before, at_first, at_last, after = 99.0, 100.0, 110.0, 999.0
+    assert [GROWTH.weight(now, 20) for now in (before, at_first)] == [1, 1]
+    assert [GROWTH.weight(now, 20) for now in (at_last, after)] == [20, 20]
 
 
 def test_it_is_set_again_as_often_as_the_weight_has_steps() -> None:

@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from directrix.cli import main as cli
+from directrix.director import client
 from directrix.lvs import Protocol, ServiceKey, VirtualService
 from directrix.lvs.budget import Budget, Rate
 from directrix.table import opening
@@ -27,6 +29,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> MemoryTable:
     for key in (WEB, MARK):
         made.add_service(VirtualService(key, "rr"))
     monkeypatch.setattr(opening, "open_table", lambda *, create: made)
+    monkeypatch.setattr(opening, "make_in_force", lambda: "memory")
     return made
 
 
@@ -64,10 +67,38 @@ def test_a_budget_is_set_listed_and_removed(budget: Run, table: MemoryTable) -> 
     assert budget("remove", "-t", "10.0.0.1:80") == (0, "", "")
     assert budgets(table) == {MARK: Budget(source=Rate(6, 60, 5), prefix4=24)}
     found = json.loads(budget("list", "--json")[1])["budgets"]
-    source = {"rate": 0.1, "burst": 5, "prefix4": 24, "prefix6": 64, "refused": 0}
+    source = {"rate": 0.1, "text": "6/m", "burst": 5, "prefix4": 24, "prefix6": 64, "refused": 0}
     assert found == [{"family": "inet", "fwmark": 7, "budget": None, "source_budget": source}]
     assert budget("flush") == (0, "", "")
     assert budgets(table) == {}
+
+
+@pytest.mark.parametrize(
+    ("make", "service", "warned"),
+    [
+        ("memory", {"budget": {"rate": 5.0}, "source_budget": None}, True),
+        ("memory", {"budget": None, "source_budget": {"rate": 5.0}}, True),
+        ("memory", {"budget": None, "source_budget": None}, False),
+        ("memory", {}, False),  # a director of an earlier version
+        ("ipvs", {"budget": {"rate": 5.0}, "source_budget": None}, False),
+    ],
+)
+def test_where_a_configuration_has_a_budget_for_the_service_it_is_told_that_a_reload_brings_it_back(
+    make: str,
+    service: dict[str, Any],
+    warned: bool,
+    budget: Run,
+    table: MemoryTable,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = {"/v1/status": {"table": make}, "/v1/services?service=TCP+10.0.0.1%3A80": [service]}
+    monkeypatch.setattr(client, "ask", told.__getitem__)
+    status, _, err = budget("set", "-t", "10.0.0.1:80", "--rate", "50/s")
+    assert status == 0
+    assert ("configuration of the director gives TCP 10.0.0.1:80 a budget" in err) is warned
+    assert budgets(table) == {WEB: Budget(Rate(50, 1, 50))}
+    status, _, err = budget("remove", "-t", "10.0.0.1:80")
+    assert (status, "reload" in err) == (0, warned)
 
 
 def test_saved_budgets_are_restored_in_place_of_all_others(budget: Run, table: MemoryTable, tmp_path: Path) -> None:
@@ -89,10 +120,11 @@ def test_of_a_faulty_file_nothing_is_taken_and_each_fault_is_told(
     status, out, err = budget("restore", str(file))
     assert (status, out) == (1, "")
     assert [line.split(": ")[0] for line in err.splitlines()] == [f"{file}:2", f"{file}:3"]
-    file.write_text("-t 10.0.0.1:80 --rate 5\n-t 10.0.0.9:80 --rate 5\n")
+    file.write_text("-t 10.0.0.1:80 --rate 5\n-t 10.0.0.9:80 --rate 5\n-f 7 --rate x\n")
     status, out, err = budget("restore", str(file))
     assert (status, out) == (1, "")
-    assert "there is no virtual service TCP 10.0.0.9:80" in err
+    assert err.splitlines()[0] == f"{file}:2: there is no virtual service TCP 10.0.0.9:80"
+    assert err.splitlines()[1].startswith(f"{file}:3: ")
     assert budgets(table) == {}
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from directrix.cli.show import checks_lines, events_lines, order_words, orders_lines, services_lines, vrrp_lines
+from directrix.lvs.budget import Budget, Rate
+from directrix.lvs.objects import budget_object
 
 
 def server(**more: Any) -> dict[str, Any]:
@@ -84,9 +86,16 @@ def test_a_real_server_s_line_says_how_it_stands_and_what_fails(told: dict[str, 
     assert all(part in line for part, line in zip(lines, found, strict=True))
 
 
+def test_what_a_director_of_an_earlier_version_does_not_tell_is_left_out() -> None:
+    new = service(server())
+    old = {name: value for name, value in new.items() if name not in ("budget", "source_budget")}
+    old["servers"] = [{name: value for name, value in server().items() if name not in ("growing", "leaving")}]
+    assert services_lines([old]) == services_lines([new])
+
+
 def test_a_budget_is_told_below_its_service() -> None:
-    rates = {"budget": {"rate": 1000.0, "burst": 50}, "source_budget": {"rate": 0.5, "burst": 30}}
-    told = "    budget 1000 a second, 50 at once; 0.5 a second, 30 at once for each source"
+    rates = budget_object(Budget(Rate(1000, 1, 50), Rate(5, 60, 30)))
+    told = "    budget 1000/s, burst 50; 5/m, burst 30 for each source"
     assert services_lines([service(**rates)])[2] == told
 
 

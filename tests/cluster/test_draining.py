@@ -149,7 +149,7 @@ BAD = [
     (("drain", *TCP, "--then", "expire"), 2, "needs a --deadline"),
     (("drain", *TCP, "--undo"), 1, "is not drained"),
     (("drain", *TCP, "--undo", "--udp-now"), 2, "stands alone"),
-    (("drain", "-t", f"{VIP}:80"), 2, "which real server"),
+    (("drain", f"{VIP}:80"), 2, "which real server"),
     (("drain", "-r", "10.0.0.11"), 2, "which service"),
     (("drain", "-t", "nonsense:x:y", "-r", "10.0.0.11"), 2, "illegal virtual server"),
     (("drain", *TCP, "--deadline", "soon"), 2, "no length of time"),

@@ -47,6 +47,10 @@ def test_it_says_why_a_packet_gets_nowhere(one: Cluster) -> None:
     assert [verdict(port) for port in (80, 81, 82, 83)] == ["no_neighbour", "no_server", "no_route", "not_ours"]
     assert verdict(80, "--flags", "ACK") == "no_connection"
     assert verdict(80, "--in", "lo") == "unseen"
+    own = director.directrix("explain", "tcp", "10.0.0.1:1", f"{VIP}:80").stdout.splitlines()
+    assert own[1] == "interface         none: 10.0.0.1 is this host, whose own connections don't go to real servers"
+    assert own[-1].startswith("verdict           unseen")
+    assert explained(director, "tcp", "10.0.0.1:1", f"{VIP}:80", "--in", "eth0")["verdict"] == "no_neighbour"
     lines = director.directrix("explain", "tcp", "10.0.0.50:1", f"{VIP}:80").stdout.splitlines()
     assert lines[0].split() == ["packet", "TCP", "10.0.0.50:1", ">", f"{VIP}:80", "SYN"]
     assert lines[-1].startswith("verdict           no_neighbour (forwarded)")
@@ -56,7 +60,7 @@ def test_what_makes_no_packet_is_refused_with_a_reason(one: Cluster) -> None:
     director = one["director"]
     director.up()
     for words, reason in (
-        (["tcp", "10.0.0.50", f"{VIP}:80"], "is no CLIENT:PORT"),
+        (["tcp", "10.0.0.50", f"{VIP}:80"], "is no SOURCE:PORT"),
         (["tcp", "10.0.0.50:1", f"[{VIP6}]:80"], "one packet has one of them"),
         (["tcp", "10.0.0.50:1", f"{VIP}:80", "--flags", "SYNACK"], "is no flag"),
         (["udp", "10.0.0.50:1", f"{VIP}:80", "--flags", "SYN"], "only TCP has flags"),

@@ -142,11 +142,11 @@ def test_a_check_that_stays_goes_on_over_a_reload_and_one_that_changes_keeps_its
         made = balancer(table)
         made.start(setup(file_checked(tmp_path)))
         name = (NAME, (A, 80), "FILE_CHECK")
-        await until(lambda: made.history(name).attempts)
+        await until(lambda: made.checks.history(name).attempts)
         assert set(standing(table)) == {B}
         await made.reload(setup(file_checked(tmp_path, weight=3)))
         assert standing(table) == {B: 3}
-        assert made.history(name).attempts == 1
+        assert made.checks.history(name).attempts == 1
         (tmp_path / "down").write_text("0")
         await until(lambda: standing(table) == {A: 3, B: 3})
         await made.stop()
@@ -438,15 +438,15 @@ def test_checks_with_ha_suspend_rest_while_the_address_is_away() -> None:
         made = balancer(MemoryTable())
         wanted: Setup = setup("global_defs { script_user root\n}\n" + text)
         made.start(wanted)
-        ((name, _),) = [(name, None) for name in made.engine.names]
+        ((name, _),) = [(name, None) for name in made.checks.engine.names]
         made.suspend(lambda virtual: True)
-        await until(lambda: made.engine.under_way == 0)
+        await until(lambda: made.checks.engine.under_way == 0)
         await asyncio.sleep(0.1)
-        before = made.engine.history(name).attempts
+        before = made.checks.history(name).attempts
         await asyncio.sleep(0.2)
-        assert made.engine.history(name).attempts == before
+        assert made.checks.history(name).attempts == before
         made.suspend(lambda virtual: False)
-        await until(lambda: made.engine.history(name).attempts > before)
+        await until(lambda: made.checks.history(name).attempts > before)
         await made.stop()
 
     run(story)
@@ -461,18 +461,18 @@ def test_checks_that_a_reload_has_just_ended_neither_rest_nor_go_on() -> None:
     async def story() -> None:
         made = balancer(MemoryTable())
         made.start(setup(checked("1", "2", "3")))
-        remove = made.engine.remove
+        remove = made.checks.engine.remove
 
         async def remove_and_look(name: object) -> None:
             await remove(name)
             made.suspend(lambda virtual: True)
 
-        made.engine.remove = remove_and_look  # type: ignore[method-assign]
+        made.checks.engine.remove = remove_and_look  # type: ignore[method-assign]
         await made.reload(setup(checked("3")))
-        [name] = made.engine.names
-        assert made._resting == {name: True}
+        [name] = made.checks.engine.names
+        assert made.checks._resting == {name: True}
         made.suspend(lambda virtual: False)
-        assert made._resting == {name: False}
+        assert made.checks._resting == {name: False}
         await made.stop()
 
     run(story)

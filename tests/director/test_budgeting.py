@@ -129,5 +129,5 @@ def test_a_plan_shows_a_budget_and_that_one_was_set_by_hand(tmp_path: Path, monk
     assert as_text(changes) == (f"  {KEY}\n~   budget rate 100/s burst 100 (set by hand) -> rate 10/s burst 10\n")
     told: dict[str, Any] = as_objects(changes)[0]
     assert (told["object"], told["change"], told["by_hand"]) == ("budget", "edit", True)
-    assert told["after"] == {"budget": {"rate": 10.0, "burst": 10}, "source_budget": None}
+    assert told["after"] == {"budget": {"rate": 10.0, "text": "10/s", "burst": 10}, "source_budget": None}
     assert words(SOURCES) == "source_rate 5/m burst 20 source_prefix 24 source_prefix6 56"

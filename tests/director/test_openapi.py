@@ -76,7 +76,7 @@ def test_services_checks_and_orders_have_the_names_that_the_document_says(kind: 
         director: Any = Director()
         director.balancer.start(setup(text))
         async with asyncio.timeout(30):
-            while not director.balancer.history((NAME, (A, 80), "FILE_CHECK")).attempts:
+            while not director.balancer.checks.history((NAME, (A, 80), "FILE_CHECK")).attempts:
                 await asyncio.sleep(0.002)
         name = (NAME, (A, 80))
         if kind == "drain":

@@ -54,7 +54,7 @@ class World:
 
     async def judge(self, seconds: float = 2.0) -> None:
         self.now += seconds
-        await self.balancer.passive.judge_all()
+        await self.balancer.checks.passive.judge_all()
 
 
 def play(story: Callable[[World], Awaitable[None]], monkeypatch: object, memory: Memory | None = None) -> None:
@@ -76,7 +76,7 @@ def play(story: Callable[[World], Awaitable[None]], monkeypatch: object, memory:
         monkeypatch.setattr(passive, "clock", lambda: world.now)  # type: ignore[attr-defined]
         balancer.start(setup(CONFIGURATION))
         async with asyncio.timeout(30):
-            while len(balancer.passive.watched) < 3:
+            while len(balancer.checks.passive.watched) < 3:
                 await asyncio.sleep(0)
         try:
             await story(world)
@@ -94,7 +94,7 @@ def test_a_server_far_below_its_peers_is_quiesced_told_of_and_comes_back_on_tria
         await world.judge()
         assert world.weights == {A: 0, B: 3, C: 3}
         assert [(told.action.up, told.cause.partition(":")[0]) for told in world.told] == [(False, "passive_health")]
-        history = world.balancer.history((*ONE, "passive_health"))
+        history = world.balancer.checks.history((*ONE, "passive_health"))
         assert history.last is not None
         assert "0% of some" in history.last.outcome.detail
         assert history.last.outcome.detail.endswith("out for 60 s")
@@ -133,7 +133,7 @@ def test_the_operator_brings_one_back_at_once(monkeypatch: object) -> None:
         world.shares[A] = 0.0
         await world.judge()
         assert world.weights[A] == 0
-        world.balancer.passive.forgive(ONE)
+        world.balancer.checks.passive.forgive(ONE)
         assert world.weights[A] == 3
 
     play(story, monkeypatch)
@@ -160,6 +160,6 @@ def test_without_the_keyword_any_more_a_server_is_in_again(monkeypatch: object) 
         await world.judge()
         await world.balancer.reload(setup(CONFIGURATION.replace("passive_health { hold 60\n }", "")))
         assert world.weights == {A: 3, B: 3, C: 3}
-        assert not world.balancer.passive.watched
+        assert not world.balancer.checks.passive.watched
 
     play(story, monkeypatch)

@@ -71,6 +71,24 @@ def test_one_that_was_killed_is_known_and_its_place_is_taken() -> None:
         assert places.left_behind() is None
 
 
+def test_who_only_looks_whether_there_is_one_keeps_nobody_from_being_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with claimed() as claim:
+        (claim.place / "memory.json").touch()
+    looking = os.open(claim.place / "pid", os.O_RDONLY)
+    assert not places._is_held(looking)
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        os.close(looking)
+
+    monkeypatch.setattr(places.time, "sleep", wait)
+    with claimed():
+        assert len(waited) == 1
+        assert places.is_running()
+    assert not places.is_running()
+
+
 def test_directories_of_namespaces_that_are_gone_go_and_those_of_others_stay(run: Path) -> None:
     here = min(namespaces.live_inodes())
     gone, living = left(run, "77", NOWHERE, "api.sock"), left(run, "78", here)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from directrix.director import client, remote
+from directrix.draining.course import Progress, Stage
 
 OLD: dict[str, Any] = {
     "server": "10.0.0.1:80",
@@ -33,3 +34,31 @@ def test_what_a_director_of_an_earlier_version_does_not_tell_is_not_the_case(
     monkeypatch.setattr(client, "ask", told.__getitem__)
     [found] = remote.checked("xdp").values()
     assert (found.leaving, found.growing) == (leaving, growing)
+
+
+@pytest.mark.parametrize(
+    ("leaving", "stage"),
+    [({"leaving": True}, Stage.DRAINED), ({}, Stage.REMOVED)],
+    ids=("leaving", "an earlier version, or it stays"),
+)
+def test_a_server_that_is_gone_before_the_first_look_was_drained_if_it_was_to_go(
+    leaving: dict[str, Any], stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = [OLD | leaving]
+
+    def ask(path: str) -> dict[str, Any]:
+        if not there:
+            raise client.Refused(404, "no such real server")
+        return there[0]
+
+    def order(path: str, asked: dict[str, object]) -> dict[str, Any]:
+        assert (path, asked["seconds"], asked["then"]) == ("/v1/servers/drain", 0.0, "expire")
+        return there.pop()
+
+    monkeypatch.setattr(client, "ask", ask)
+    monkeypatch.setattr(client, "order", order)
+    server = remote.Remote("web", "10.0.0.1:80")
+    leaves = server.drain(0.0, expire=True, udp_now=False)
+    told: list[Progress] = []
+    progress, _ = server.watch(told.append, lambda seconds: None, leaves=leaves)
+    assert (progress.stage, told) == (stage, [progress])

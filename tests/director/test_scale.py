@@ -12,8 +12,7 @@ from director_making import setup
 
 from directrix.checks.checker import Checker
 from directrix.checks.outcome import Outcome, success
-from directrix.director import balancer as balancing
-from directrix.director import views
+from directrix.director import running_checks, views
 from directrix.director.balancer import Balancer
 from directrix.director.streaming import in_turns, pieces
 from directrix.director.table_work import counts
@@ -75,7 +74,7 @@ def test_checks_go_on_in_time_while_a_table_of_ten_thousand_servers_is_read(monk
     async def story() -> float:
         table = MemoryTable()
         director: Any = Watched(Balancer(table, lambda told: None, checked=checked))
-        monkeypatch.setattr(balancing, "checker", lambda settings, wires: Ready())
+        monkeypatch.setattr(running_checks, "checker", lambda settings, wires: Ready())
         director.balancer.start(setup(configuration()))
         there = counts(table)
         await asyncio.sleep(1.5)
@@ -135,7 +134,7 @@ def test_a_reload_gives_everybody_else_a_turn_after_each_two_hundred_real_server
             await asyncio.sleep(0)
 
     async def story() -> None:
-        monkeypatch.setattr(balancing, "checker", lambda settings, wires: Ready())
+        monkeypatch.setattr(running_checks, "checker", lambda settings, wires: Ready())
         balancer = Balancer(table, lambda told: None)
         text = configuration()
         balancer.start(setup(text))

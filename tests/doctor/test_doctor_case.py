@@ -81,6 +81,18 @@ class TestAdvice:
             "directrix ipvsadm -e -u [fd00::100]:53 -r [fd00::11]:53 -m -w 0"
         )
 
+    def test_what_is_edited_keeps_its_thresholds(self) -> None:
+        key = ServiceKey.of(Protocol.TCP, ip_address("10.0.0.100"), 80)
+        server = RealServer(ip_address("10.0.0.11"), 80, weight=2, upper_threshold=9, lower_threshold=4)
+        (service,) = services_of([state(key, server)], ())
+        assert quiesce(service, service.servers[0]).command == (
+            "directrix ipvsadm -e -t 10.0.0.100:80 -r 10.0.0.11:80 -g -w 0 -x 9 -y 4"
+        )
+
+    def test_a_service_of_sctp_is_named_as_one(self) -> None:
+        service = parse_service("sctp:10.0.0.100:80")
+        assert service.option == "--sctp-service 10.0.0.100:80"
+
     def test_a_redirection_names_the_port_only_if_it_is_another(self) -> None:
         service = parse_service("10.0.0.100:80")
         assert "tcp dport 80 redirect;" in redirect(service).command

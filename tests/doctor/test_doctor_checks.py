@@ -417,17 +417,21 @@ class AtHome(MadeUp):
 
 class TestThisHost:
     def look(
-        self, *listeners: str, weight: int = 1, method: ForwardingMethod = ForwardingMethod.DIRECT
+        self, *listeners: str, weight: int = 1, method: ForwardingMethod = ForwardingMethod.DIRECT, make: str = "xdp"
     ) -> list[Finding]:
         addresses = ("10.0.0.11", "127.0.0.1", "10.0.0.100", "10.0.0.12")
         servers = tuple(Server(ip_address(each), 80, method, weight) for each in addresses)
         host = AtHome(carried=[OWN, VIP_HERE], listeners=[Listener("tcp", ip_address(each), 80) for each in listeners])
         service = replace(parse_service("10.0.0.100:80"), servers=servers)
-        return list(this_host.look(case(Role.DIRECTOR, host, services=(service,))))
+        return list(this_host.look(case(Role.DIRECTOR, host, services=(service,), make=make)))
 
     def test_whoever_listens_for_the_vip_serves_it_by_each_of_its_addresses(self) -> None:
         assert told(self.look("0.0.0.0")) == ["ok", "ok", "ok"]
         assert told(self.look("10.0.0.100", method=ForwardingMethod.TUNNEL)) == ["ok", "ok", "ok"]
+
+    def test_what_our_data_plane_masquerades_to_this_host_is_still_for_the_vip(self) -> None:
+        assert told(self.look("10.0.0.11", method=ForwardingMethod.MASQUERADE)) == ["fail", "fail", "fail"]
+        assert told(self.look("10.0.0.11", method=ForwardingMethod.MASQUERADE, make="ipvs")) == ["skip"]
 
     def test_nobody_there_is_a_failure_only_while_clients_come_and_no_packet_is_redirected(self) -> None:
         assert told(self.look("10.0.0.11")) == ["fail", "fail", "fail"]

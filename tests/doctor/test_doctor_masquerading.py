@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -34,6 +35,27 @@ def test_a_healthy_cluster_gets_no_complaint(nat: Patient, host: str) -> None:
     if host == "director":
         tried = [each["outcome"] for each in found.said["findings"] if each["check"] == "masquerade-path"]
         assert tried == ["ok"] * 4
+
+
+@pytest.mark.parametrize("vip", ["192.0.2.100", "2001:db8::100"])
+def test_a_real_server_whose_gateway_is_the_director_is_not_told_to_carry_the_vip(nat: Patient, vip: str) -> None:
+    found = nat.examine("rs1", "--role", "realserver", "--vip", vip)
+    assert found.wrong == []
+    said = {each["check"]: each["said"] for each in found.said["findings"]}
+    assert said["vip"].startswith("not carried, and the default gateway is the director")
+    assert said["gateway"].startswith("it is the director, as masquerading needs it")
+
+
+def test_a_client_is_told_that_macs_do_not_tell_masqueraded_servers_apart(nat: Patient) -> None:
+    tried = "directrix doctor --from-client 192.0.2.100:80 -n 4 --json"
+    found = nat.run("client", f"{tried} --weights 10.0.2.11=1,10.0.2.12=1")
+    assert found.returncode == 0
+    first, second = json.loads(found.stdout)["notes"]
+    assert first["said"].endswith("for itself and for whom it masquerades; try --identify body or header:NAME")
+    assert (second["outcome"], second["said"]) == ("skip", "so the shares can't be held against the weights")
+    by_body = json.loads(nat.run("client", f"{tried} --identify body --weights rs1=1,rs2=1").stdout)
+    assert by_body["answered"] == {"rs1": 2, "rs2": 2}
+    assert [each["outcome"] for each in by_body["notes"]] == ["ok", "ok"]
 
 
 def test_answers_that_go_past_the_director_are_found_and_led_back(nat: Patient) -> None:

@@ -271,3 +271,11 @@ def test_a_server_drained_on_its_way_up_has_its_whole_weight_back_at_undo(world:
         world.admit(10, 30)
     assert world.server.weight == 0
     assert world.leaver.undo() == 10
+
+
+def test_who_names_a_server_at_another_port_is_told_with_which_it_is_there(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    with pytest.raises(TableError, match=r"no real server 10\.0\.0\.11:81; at that address it has 10\.0\.0\.11:80$"):
+        replace(world.leaver, port=81).quiesce()
+    with pytest.raises(TableError, match=r"no real server 10\.0\.0\.12:80$"):
+        replace(world.leaver, address=OTHER).quiesce()

@@ -213,7 +213,7 @@ def test_words_make_packets() -> None:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("tcp", "192.0.2.9", "10.0.0.1:80"), "is no CLIENT:PORT"),
+        (("tcp", "192.0.2.9", "10.0.0.1:80"), "is no SOURCE:PORT"),
         (("tcp", "192.0.2.9:x", "10.0.0.1:80"), "a port is 0 to 65535"),
         (("tcp", "192.0.2.9:1", "10.0.0.1:65536"), "a port is 0 to 65535"),
         (("tcp", "192.0.2:1", "10.0.0.1:80"), "no IPv4 or IPv6 address"),

@@ -66,6 +66,7 @@ def test_a_break_can_be_done_to_another_host(built: str) -> None:
         (["break", "mtu", "--host", "rs9"], "has no host 'rs9'"),
         (["break", "wrong-bind", "--host", "director"], "director has no nginx"),
         (["heal", "mtu"], "'mtu' is not in force"),
+        (["heal", "arp-leek"], "nothing is called 'arp-leek' that could be broken (did you mean 'arp-leak'?)"),
     ],
 )
 def test_what_makes_no_sense_is_refused_and_changes_nothing(built: str, words: list[str], said: str) -> None:

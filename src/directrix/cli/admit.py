@@ -98,7 +98,8 @@ def _growing(found: dict[str, Any]) -> dict[str, Any] | None:
     if not found:
         return None
     order: dict[str, Any] | None = found["order"]
-    return order if order and order["kind"] == "admit" else found["growing"]
+    # a director of an earlier version knows no slow_start
+    return order if order and order["kind"] == "admit" else found.get("growing")
 
 
 def _by_table(key: ServiceKey, address: Address, port: int, make: str, args: argparse.Namespace) -> int:

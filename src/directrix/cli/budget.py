@@ -75,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
         with closing(open_table(create=False)) as table:
             if key is not None:
                 table.set_budget(key, budget)
+                _warn_of_configuration(command, key)
             elif command == "flush":
                 table.set_budgets({})
             elif command == "save":
@@ -91,19 +92,46 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _warn_of_configuration(command: str, key: ServiceKey) -> None:
+    """Say so where a running director has a budget of its own for the service."""
+    from directrix.director.client import NoDirector
+    from directrix.director.remote import has_budget
+    from directrix.table.opening import make_in_force
+
+    try:
+        configured = has_budget(key, make_in_force())
+    except NoDirector:
+        return  # it is done, and nobody can say more of it
+    if configured:
+        print(
+            f"directrix budget {command}: the configuration of the director gives {key} a budget; that one is back "
+            "at the next reload",
+            file=sys.stderr,
+        )
+
+
 def _restore(args: argparse.Namespace) -> int:
     from contextlib import closing
 
     from directrix.lvs.budget_words import read_budgets
+    from directrix.lvs.errors import NoSuchService
     from directrix.table.opening import open_table
 
     if args.file in (None, "-"):
-        budgets = read_budgets(sys.stdin, "stdin", _service)
+        name, lines = "stdin", sys.stdin.readlines()
     else:
         with open(args.file, encoding="utf-8", errors="surrogateescape") as file:
-            budgets = read_budgets(file, args.file, _service)
+            name, lines = args.file, file.readlines()
     with closing(open_table(create=False)) as table:
-        table.set_budgets(budgets)
+        there = {state.service.key for state in table.each_service()}
+
+        def service(words: Sequence[str]) -> ServiceKey:
+            key = _service(words)
+            if key not in there:
+                raise NoSuchService(key)
+            return key
+
+        table.set_budgets(read_budgets(lines, name, service))
     return 0
 
 

@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     from directrix.vips.preparing import METHODS
 
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="director_command", required=True)
-    start, _, status = declare(commands, "the director of", METHODS, "how its services forward (default: direct)")
+    start, stop, status = declare(commands, "the director of", METHODS, "how its services forward (default: direct)")
     start.add_argument(
         "--take-over", action="store_true", help="have the VIP even if another host on the wire answers for it"
     )
@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_vips(announce)
     announce.add_argument("-n", "--dry-run", action="store_true", help="print the commands, and send nothing")
-    for command in (start, status):
+    for command in (start, stop, status):
         command.add_argument(
             "-i",
             "--interface",
@@ -72,7 +72,7 @@ def _run(args: argparse.Namespace) -> int:
     elif args.director_command == "announce":
         done = preparing.announce(vips, rehearse=args.dry_run)
     else:
-        done = preparing.stop(vips, rehearse=args.dry_run)
+        done = preparing.stop(vips, preparing.Wish(args.method, args.interface), rehearse=args.dry_run)
     show_done(done, rehearsed=args.dry_run)
     return 0
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from directrix.cli.server_words import describe_server, duration
 
 if TYPE_CHECKING:
-    from directrix.director.remote import Remote
+    from directrix.director.remote import Enabled, Remote
     from directrix.draining.course import Progress
     from directrix.draining.leaving import Leaver
 
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         return _misuse("--undo stands alone beside the real server")
     from contextlib import closing
 
-    from directrix.director.client import NoDirector
+    from directrix.director.client import NoDirector, Refused
     from directrix.director.remote import find
     from directrix.draining.leaving import Leaver
     from directrix.draining.remembering import weights_here
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         remote = find(key, address, port, make)
         if remote is not None:
             return _by_director(remote, args)
-    except NoDirector as error:
+    except (NoDirector, Refused) as error:
         return _refused(str(error))
     with closing(open_table(create=False)) as table:
         leaver = Leaver(table, weights_here(make), key, address, port)
@@ -124,29 +124,35 @@ def _by_table(leaver: Leaver, args: argparse.Namespace) -> int:
 
 def _by_director(remote: Remote, args: argparse.Namespace) -> int:
     """The director that looks after the server does it, so that its checks don't give the weight back."""
-    from directrix.director.client import Refused
     from directrix.draining.course import Stage
     from directrix.system.signals import Terminated, ending_in_order
 
     try:
         if args.undo:
-            print(f"{remote} has weight {remote.enable()} again, by its configuration and checks")
+            print(f"{remote} {weight_words(remote.enable())}, by its configuration and checks")
             return 0
-        remote.drain(args.deadline, expire=args.then == _EXPIRE, udp_now=args.udp_now)
+        leaves = remote.drain(args.deadline, expire=args.then == _EXPIRE, udp_now=args.udp_now)
         with ending_in_order():
             telling = _Telling(args.json)
-            last, expired = remote.watch(telling.tell, time.sleep)
+            last, expired = remote.watch(telling.tell, time.sleep, leaves=leaves)
             telling.end()
             ended = expired if last.stage is Stage.TIME_UP and (expired or args.then == _EXPIRE) else None
             return _over(str(remote), last, ended, as_json=args.json)
-    except Refused as refused:
-        return _refused(str(refused))
     except Terminated as terminated:
         print(
             f"\n{remote} stays drained: the director goes on with it; the same command with --undo ends it",
             file=sys.stderr,
         )
         return terminated.status
+
+
+def weight_words(enabled: Enabled) -> str:
+    """What becomes of a server's weight when its drain is taken back."""
+    from directrix.lvs.durations import write_duration
+
+    if enabled.grows_to is None:
+        return f"has weight {enabled.weight} again"
+    return f"grows to weight {enabled.grows_to} over {write_duration(enabled.over)}"
 
 
 def _over(name: str, last: Progress, expired: int | None, *, as_json: bool) -> int:

@@ -21,11 +21,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Say step by step what the director would do with a packet of a client: service, connection or template, real "
         "server and why that one, next hop; or why it would not be forwarded. A masqueraded real server's reply is "
-        "explained, too: RIP:PORT CLIENT:PORT. Nothing is sent and nothing is changed."
+        "explained, too, given as it comes: from RIP:PORT to CLIENT:PORT. Nothing is sent and nothing is changed."
     )
     parser.add_argument("protocol", choices=_PROTOCOLS, help="the packet's protocol")
-    parser.add_argument("client", metavar="CLIENT:PORT", help="where it comes from; IPv6 as [CLIENT]:PORT")
-    parser.add_argument("virtual", metavar="VIP:PORT", help="where it goes to")
+    parser.add_argument("source", metavar="SOURCE:PORT", help="where it comes from; an IPv6 address in brackets")
+    parser.add_argument("destination", metavar="DESTINATION:PORT", help="where it goes to")
     parser.add_argument("--in", dest="interface", metavar="IF", help="the interface it comes in by")
     parser.add_argument(
         "--flags", metavar="FLAG,…", help="TCP flags of SYN, ACK, FIN and RST, or none (default SYN, which starts one)"
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from directrix.explain.words import BadPacket, read_packet
 
     try:
-        packet = read_packet(args.protocol, args.client, args.virtual, args.flags, args.chunks)
+        packet = read_packet(args.protocol, args.source, args.destination, args.flags, args.chunks)
     except BadPacket as bad:
         print(f"directrix explain: {bad}", file=sys.stderr)
         return 2
@@ -74,5 +74,5 @@ def _explain(packet: Packet, interface: str | None) -> Explanation:
         print("there is no table in this network namespace: the host's own stack gets every packet", file=sys.stderr)
         return explain(view.no_table(), packet, host.without_table())
     with view.our_table(place, packet) as seen:
-        surroundings = host.of_our_table(place, interface, seen.insight)
+        surroundings = host.of_our_table(place, packet.client, interface, seen.insight)
         return explain(seen, packet, surroundings)

@@ -48,7 +48,8 @@ def declare(
     stop = commands.add_parser(
         "stop",
         help="put back what was there before",
-        description="Put back exactly what was there before; without --vip, for every VIP that was started.",
+        description="Put back exactly what was there before; without --vip, for every VIP that was started. The words "
+        "of the start may come along: what was started otherwise stays, and is told.",
     )
     status = commands.add_parser(
         "status",
@@ -57,7 +58,7 @@ def declare(
     )
     for command in (start, stop, status):
         add_vips(command, required=command is start)
-    for command in (start, status):
+    for command in (start, stop, status):
         command.add_argument("-m", "--method", choices=tuple(methods), default="", help=method_help)
     for command in (start, stop):
         command.add_argument("-n", "--dry-run", action="store_true", help="print the commands, and change nothing")

@@ -186,21 +186,15 @@ def _exec(args: argparse.Namespace) -> int:
 
 def _break(args: argparse.Namespace) -> int:
     from directrix.lab.breaking import break_lab
-    from directrix.lab.breaks import BREAKS
+    from directrix.lab.breaks import BREAKS, find_break
     from directrix.lab.choosing import choose_lab
-    from directrix.lab.reading import suggest
 
     if args.what is None:
         width = max(map(len, BREAKS)) + 2
         for known in BREAKS.values():
             print(f"{known.name:<{width}}{known.help}: {known.seen}")
         return 0
-    if args.what not in BREAKS:
-        raise LabError(
-            f"nothing is called {args.what!r} that could be broken{suggest(args.what, BREAKS)}",
-            "`directrix lab break` lists what can be",
-        )
-    kind = BREAKS[args.what]
+    kind = find_break(args.what)
     made = break_lab(choose_lab(args.lab), kind, args.host)
     if sys.stderr.isatty():
         print(f"on {made.host}: {kind.help}; {kind.seen}\nundo it: directrix lab heal {made.name}", file=sys.stderr)
@@ -209,9 +203,10 @@ def _break(args: argparse.Namespace) -> int:
 
 def _heal(args: argparse.Namespace) -> int:
     from directrix.lab.breaking import heal_lab
+    from directrix.lab.breaks import find_break
     from directrix.lab.choosing import choose_lab
 
-    for healed in heal_lab(choose_lab(args.lab), tuple(args.what)):
+    for healed in heal_lab(choose_lab(args.lab), tuple(find_break(name).name for name in args.what)):
         if sys.stderr.isatty():
             print(f"undone: {healed.name} on {healed.host}", file=sys.stderr)
     return 0

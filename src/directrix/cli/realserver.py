@@ -34,7 +34,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
             default=[],
             help="do it on this host, over ssh, with its words for a host (user@name, a name of ssh_config)",
         )
-    for command in (start, status):
         command.add_argument(
             "-i",
             "--interface",
@@ -43,6 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             default=[],
             help="at which packets for the VIP arrive; otherwise the one in its network, or of the default route",
         )
+    for command in (start, status):
         command.add_argument(
             "-t",
             "--tunnel",
@@ -97,7 +97,8 @@ def _run(args: argparse.Namespace) -> int:
         wish = preparing.Wish(args.method, tuple(args.interface), tuple(args.tunnel), args.clamp_mss)
         done = preparing.start(vips, wish, args.persist, rehearse=args.dry_run)
     else:
-        done = preparing.stop(vips, persist=args.persist, rehearse=args.dry_run)
+        wish = preparing.Wish(args.method, tuple(args.interface))
+        done = preparing.stop(vips, wish, persist=args.persist, rehearse=args.dry_run)
     show_done(done, rehearsed=args.dry_run)
     return 0
 

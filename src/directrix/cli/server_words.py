@@ -1,4 +1,7 @@
-"""The words that name a service, or a real server of it, as `directrix drain` and its like take them: ipvsadm's own."""
+"""The words that name a service, or a real server of it, as `directrix drain` and its like take them.
+
+They are ipvsadm's own; or, for short, both in their places: `10.0.0.100:80 10.0.0.11`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from directrix.lvs import Address, ServiceKey
 
-_SERVICES = ("--tcp-service", "--udp-service", "--sctp-service", "--fwmark-service")
+_SERVICES = {
+    "tcp": "--tcp-service",
+    "udp": "--udp-service",
+    "sctp": "--sctp-service",
+    "fwmark": "--fwmark-service",
+}
+"""The options that name a service, by what stands before it in its place: `udp:10.0.0.100:53`."""
 
 
 class BadServer(Exception):
@@ -43,6 +52,12 @@ def describe_service(parser: argparse.ArgumentParser) -> None:
 def describe_server(parser: argparse.ArgumentParser) -> None:
     """Declare the words that name a real server."""
     keep: dict[str, Any] = {"action": _Keep, "default": argparse.SUPPRESS}
+    parser.add_argument(
+        "place",
+        nargs="*",
+        metavar="SERVICE SERVER",
+        help="both for short, VIP:PORT RIP[:PORT]; a service of UDP as udp:VIP:PORT, likewise sctp: and fwmark:MARK",
+    )
     describe_service(parser)
     parser.add_argument(
         "-r", "--real-server", metavar="RIP[:PORT]", help="the real server; without a port, of the service's", **keep
@@ -77,17 +92,29 @@ def read_server(args: argparse.Namespace) -> tuple[ServiceKey, Address, int]:
     from directrix.ipvsadm.names import Names
     from directrix.ipvsadm.parser import parse
 
-    words: list[str] = getattr(args, "words", [])
-    if not any(word in _SERVICES for word in words):
-        raise BadServer("which service? Say -t, -u, --sctp-service or -f")
+    if len(args.place) > 2:
+        raise BadServer(f"a service and a real server are two words; {args.place[2]!r} is a third")
+    service, server = args.place[:1], args.place[1:]
+    # In ipvsadm's order: -6 comes after -f, and a real server has its service's port.
+    words = [*_service_options(*service), *getattr(args, "words", []), *(["--real-server", *server] if server else [])]
+    if not any(word in _SERVICES.values() for word in words):
+        raise BadServer("which service? Say -t, -u, --sctp-service or -f, or for short SERVICE SERVER")
     if "--real-server" not in words:
-        raise BadServer("which real server? Say -r")
+        raise BadServer("which real server? Say -r, or for short SERVICE SERVER")
     try:
         request = parse(["--delete-server", *words], Names())
     except Refusal as refusal:
         raise BadServer(refusal.message.rstrip()) from None
     assert request.server_address is not None
     return request.key(), request.server_address, request.server_port
+
+
+def _service_options(word: str = "") -> list[str]:
+    """A service named by its place, in ipvsadm's words."""
+    kind, _, name = word.partition(":")
+    if kind in _SERVICES:
+        return [_SERVICES[kind], name]
+    return [_SERVICES["tcp"], word] if word else []
 
 
 def server_in_words(key: ServiceKey, address: Address, port: int) -> str:

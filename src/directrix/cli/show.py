@@ -74,7 +74,7 @@ def director_lines(found: dict[str, Any]) -> list[str]:
 
 
 def services_lines(found: list[dict[str, Any]]) -> list[str]:
-    """Virtual servers with their real servers."""
+    """Virtual servers with their real servers; a director of an earlier version tells less of them."""
     lines = ["Services"] if found else ["no services"]
     for service in found:
         quorum = "quorum up" if service["quorum_up"] else "QUORUM DOWN"
@@ -84,7 +84,7 @@ def services_lines(found: list[dict[str, Any]]) -> list[str]:
         budget = budget_words(service)
         lines += [f"    budget {budget}"] if budget else []
         for server in service["servers"]:
-            words = ["leaving" if server["leaving"] else "up" if server["alive"] else "DOWN", weight_words(server)]
+            words = ["leaving" if server.get("leaving") else "up" if server["alive"] else "DOWN", weight_words(server)]
             if server["order"] is not None:
                 words.append(order_words(server["order"]))
             elif server["quiesced"]:
@@ -101,7 +101,7 @@ def weight_words(server: dict[str, Any]) -> str:
     """A weight, and how far it has grown."""
     from directrix.lvs.durations import write_duration
 
-    growing = server["growing"]
+    growing = server.get("growing")
     if growing is None:
         return f"weight {server['weight']}"
     return f"weight {server['weight']} of {growing['target']}, growing, {write_duration(growing['left'])} left"
@@ -110,10 +110,10 @@ def weight_words(server: dict[str, Any]) -> str:
 def budget_words(service: dict[str, Any]) -> str:
     """How many new connections there may be; empty for as many as there are."""
     words = []
-    if (rate := service["budget"]) is not None:
-        words.append(f"{rate['rate']:g} a second, {rate['burst']} at once")
-    if (rate := service["source_budget"]) is not None:
-        words.append(f"{rate['rate']:g} a second, {rate['burst']} at once for each source")
+    if (rate := service.get("budget")) is not None:
+        words.append(f"{rate['text']}, burst {rate['burst']}")
+    if (rate := service.get("source_budget")) is not None:
+        words.append(f"{rate['text']}, burst {rate['burst']} for each source")
     return "; ".join(words)
 
 
@@ -126,16 +126,17 @@ def _failing(check: dict[str, Any]) -> str:
 
 def order_words(order: dict[str, Any]) -> str:
     """What the operator has ordered, and how far it is."""
+    from directrix.draining.telling import connections_in_words
     from directrix.lvs.durations import write_duration
 
     match order["kind"]:
         case "drain" if not order["ended"]:
             left = order["progress"]["connections"] if order["progress"] else None
-            known = "" if left is None else f", {left} connection{'' if left == 1 else 's'} left"
+            known = "" if left is None else f", {connections_in_words(left)} left"
             limit = "" if order["seconds"] is None else f" of {write_duration(order['seconds'])}"
             return f"draining for {write_duration(order['elapsed'])}{limit}{known}"
         case "drain" if order["ended"] == "time_up":
-            return f"drained: time was up, {order['expired']} connections ended, {order['left']} left"
+            return f"drained: time was up, {connections_in_words(order['expired'])} ended, {order['left']} left"
         case "drain":
             return f"{order['ended'].replace('_', ' ')} by the operator"
         case "admit":

@@ -28,9 +28,9 @@ from directrix.director.balancer import NoSuchServer
 from directrix.director.openapi import DOCUMENT
 from directrix.director.streaming import in_turns, pieces
 from directrix.director.table_work import counts
-from directrix.director.virtual import ServerName, Virtual
+from directrix.director.virtual import ServerName, Virtual, port_in
 from directrix.lvs import TableError
-from directrix.lvs.addresses import endpoint
+from directrix.lvs.addresses import at_other_ports, endpoint
 
 if TYPE_CHECKING:
     from directrix.director.daemon import Director
@@ -191,16 +191,27 @@ class Api:
         for key in virtual.real_servers:
             if any(server == endpoint(*place) and service == str(at) for at, place in virtual.places(key)):
                 return virtual.name, key
-        raise NoSuchServer(f"virtual server {virtual.name} has no real server {server!r}")
+        raise NoSuchServer(_why_not(virtual, server))
 
     def _virtual(self, name: str) -> Virtual:
         virtuals = self._director.balancer.setup.virtuals
         if name in virtuals:
             return virtuals[name]
         for virtual in virtuals.values():
-            if any(str(key) == name for key in virtual.keys):
+            if virtual.is_called(name):
                 return virtual
         raise NoSuchServer(f"there is no virtual server {name!r}")
+
+
+def _why_not(virtual: Virtual, server: str) -> str:
+    """Why nothing can be ordered of what is no real server of a virtual server."""
+    sorry = virtual.settings.sorry_server
+    at = () if sorry is None else (sorry.port, *(port_in(sorry, key) for key in virtual.keys))
+    if sorry is not None and server in [endpoint(sorry.address, port) for port in at]:
+        return f"{server} is the sorry server of virtual server {virtual.name}: the quorum says when it serves"
+    there = [endpoint(*place) for key in virtual.real_servers for _, place in virtual.places(key)]
+    hint = at_other_ports(server, there) or ": put it there and reload"
+    return f"the configuration has no real server {server} in virtual server {virtual.name}{hint}"
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -13,36 +13,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from directrix.checks.actions import Action, ServerKey, TellGrowth, TellQuorum, TellServer
-from directrix.checks.checker import AnyChecker
-from directrix.checks.course import Progress
-from directrix.checks.dr_wire import Wires
-from directrix.checks.engine import Engine, Report
-from directrix.checks.history import History
+from directrix.checks.engine import Report
 from directrix.checks.pool import Pool
 from directrix.checks.pool_values import ServerView
-from directrix.checks.registry import checker
-from directrix.checks.settings import Timing
-from directrix.director.checkers import Checking
 from directrix.director.in_force import InForce
 from directrix.director.keeper import Keeper
 from directrix.director.leaving import Leaving, leaving_order, newly_leaving, still_leaving, with_leaving
 from directrix.director.memory import Belief, Memory, Remembered
 from directrix.director.orders import Order, clock
-from directrix.director.passive import Figures, PassiveHealth, PassiveWatcher
+from directrix.director.passive import Figures, PassiveHealth
 from directrix.director.plan import Change, WantedService
-from directrix.director.refusal import Refused
 from directrix.director.remembering import Recall, names, to_remember
+from directrix.director.running_checks import RunningChecks, log_result
 from directrix.director.setup import Setup
 from directrix.director.table_work import handshakes
-from directrix.director.told import Checked, CheckName, Told
+from directrix.director.told import Checked, CheckName, Noted, Told
 from directrix.director.turns import in_turns, pausing
 from directrix.director.virtual import ServerName, Virtual
 from directrix.director.waking import Waking
-from directrix.health.rule import Rule
 from directrix.keepalived.values import Drain, FlushOnStop, LvsTimeouts, RealServer
 from directrix.lvs import ServiceKey, TableError, Timeouts, endpoint
 from directrix.table.interface import Table
@@ -51,11 +43,6 @@ _log = logging.getLogger("directrix.director")
 
 _MEND = 1.0
 """Seconds between two looks whether what the table refused can be done now."""
-
-
-Noted = Callable[[str, ServerName, Mapping[str, object]], None]
-"""Is told what has happened to whom, with what else there is to say."""
-
 _STEP = 0.05
 """Seconds from one step of a pool's weights that grow to the next, at least."""
 
@@ -102,13 +89,12 @@ class Balancer:
         self._beliefs: dict[tuple[str, str, str], Belief] = {}
         self._keep_others = keep_others
         self._own: frozenset[ServiceKey] = frozenset()
-        self._resting: dict[CheckName, bool] = {}
         self._mending: asyncio.TimerHandle | None = None
         self._reloading = False
         self._parting: list[ServerName] = []
         self._growing = Waking(self._grow)
-        self.passive = PassiveHealth(handshakes or self._handshakes, self.server, self.places)
-        self._judging: asyncio.Task[None] | None = None
+        passive = PassiveHealth(handshakes or self._handshakes, self.server, self.places)
+        self.checks = RunningChecks(self._hear, passive)
 
     # Beginning, going on, ending
 
@@ -120,9 +106,7 @@ class Balancer:
             TableError: the table refuses.
         """
         loop = asyncio.get_running_loop()
-        self.wires = Wires()
-        made = self._made(dict(self._checks(setup)))
-        self.engine = Engine(self._hear)
+        made = self.checks.made(dict(setup.each_check()))
         remembered = self._keeper.memory.recall() if self._keeper is not None else Remembered()
         self._own = remembered.services
         self.in_force.budgets = remembered.budgets
@@ -142,9 +126,7 @@ class Balancer:
         self._beliefs = dict(self._believed())
         for virtual, done in actions:
             self._tell(virtual, done)
-        for name, one in made.items():
-            self._begin(name, one, remembered.beliefs.get(names(name)))
-        self._judging = asyncio.create_task(self.passive.run())
+        self.checks.begin(made, lambda name: remembered.beliefs.get(names(name)))
         self._watch_growing()
         self._remember()
         return changes
@@ -163,13 +145,9 @@ class Balancer:
         each = ((one.name, setup.pool_settings(one)) for one in setup.virtuals.values())
         settings = dict(await in_turns(pausing(each, lambda one: len(one[1].servers))))
         before, now = self.setup, asyncio.get_running_loop().time()
-        old, new = dict(self._checks(before)), dict(self._checks(setup))
-        made = self._made({name: check for name, check in new.items() if old.get(name) != check})
-        progress: dict[CheckName, Progress] = {}
-        for name in [name for name, check in old.items() if new.get(name) != check]:
-            progress[name] = self.engine.progress(name)
-            await self.engine.remove(name)
-            self._resting.pop(name, None)
+        old, new = dict(before.each_check()), dict(setup.each_check())
+        made = self.checks.made({name: check for name, check in new.items() if old.get(name) != check})
+        believed = await self.checks.end([name for name, check in old.items() if new.get(name) != check])
         # From here on nothing waits: nobody on his way out can go in between. In the turns that follow, `part` waits.
         staying = still_leaving(self.leaving, setup)
         going = newly_leaving(self._configured, setup, self._stands)
@@ -205,9 +183,7 @@ class Balancer:
             self._set_timeouts()
         finally:
             self._watch_astray()
-            for name, one in made.items():
-                known = progress.get(name)
-                self._begin(name, one, Belief(known.up) if known is not None and known.has_run else None)
+            self.checks.begin(made, believed.get)
             self._remember()
             self._watch_growing()
             try:
@@ -222,11 +198,8 @@ class Balancer:
 
     async def stop(self) -> None:
         """End the checks, and take out of the table what is ours, as `lvs_flush_on_stop` says."""
-        if self._judging is not None:
-            self._judging.cancel()
-        await self.engine.close()
+        await self.checks.close()
         self._growing.close()
-        self.wires.close()
         if self._mending is not None:
             self._mending.cancel()
         now = asyncio.get_running_loop().time()
@@ -250,10 +223,6 @@ class Balancer:
         return self.in_force.table
 
     # What others may ask and do
-
-    def history(self, name: CheckName) -> History:
-        """A check's last results."""
-        return self.engine.history(name)
 
     def server(self, name: ServerName) -> ServerView:
         """How a real server stands.
@@ -329,25 +298,12 @@ class Balancer:
         self._remember()
 
     def suspend(self, away: Callable[[Virtual], bool]) -> None:
-        """Let the checks rest of virtual servers with `ha_suspend` whose VIP is `away`, and no others.
-
-        While a configuration is changed some of its checks have ended or have not begun; those are left alone.
-        """
-        running = frozenset(self.engine.names)
-        for name, _ in self._checks(self.setup):
-            virtual = self.setup.virtuals[name[0]]
-            if not virtual.settings.ha_suspend or name not in running:
-                continue
-            rests = self._resting.get(name, False)
-            if away(virtual) != rests:
-                (self.engine.resume if rests else self.engine.suspend)([name])
-                self._resting[name] = not rests
+        """Let the checks rest of virtual servers with `ha_suspend` whose VIP is `away`, and no others."""
+        self.checks.suspend(self.setup, away)
 
     # What happens
 
-    def _hear(self, report: Report) -> None:
-        name = report.name
-        assert isinstance(name, tuple)
+    def _hear(self, name: CheckName, report: Report) -> None:
         virtual, server, check = name
         actions: list[Action] = []
         if report.verdict is not None and virtual in self.pools:
@@ -357,14 +313,14 @@ class Balancer:
             self._follow(virtual, actions)
             known = pool.checker(server, check)
             belief = Belief(known.up, known.adds)
-            if self._beliefs.get(names((virtual, server, check))) != belief:
-                self._beliefs[names((virtual, server, check))] = belief
+            if self._beliefs.get(names(name)) != belief:
+                self._beliefs[names(name)] = belief
                 self._remember()
-        self._log_result((virtual, server, check), report)
+        log_result(name, report, all_failures=self.setup.check(name).timing.log_all_failures)
         if actions:
             self._tell(self.setup.virtuals[virtual], actions, cause=f"{check}: {report.result.outcome.detail}")
         turned = any(isinstance(action, TellServer) for action in actions)
-        self._checked(Checked((virtual, server, check), report, turned))
+        self._checked(Checked(name, report, turned))
 
     def _follow(self, name: str, actions: list[Action]) -> None:
         if actions:
@@ -423,17 +379,6 @@ class Balancer:
                 case TellServer() | TellQuorum():
                     self._told(Told(virtual, action, cause))
 
-    def _log_result(self, name: CheckName, report: Report) -> None:
-        outcome = report.result.outcome
-        who = f"{name[2]} of {endpoint(*name[1])} for {name[0]}"
-        if not outcome.made:
-            _log.warning("%s could not be made: %s", who, outcome.detail)
-        elif report.changed:
-            level = logging.INFO if outcome.ok else logging.WARNING
-            _log.log(level, "%s: %s: %s", who, "success" if outcome.ok else "failure", outcome.detail)
-        elif not outcome.ok and report.result.up and self._timing(name).log_all_failures:
-            _log.info("%s: failure: %s", who, outcome.detail)
-
     def _watch_astray(self) -> None:
         if self.in_force.astray and self._mending is None:
             self._mending = asyncio.get_running_loop().call_later(_MEND, self._mend)
@@ -448,7 +393,7 @@ class Balancer:
             self._keeper.soon()
 
     def _believed(self) -> Iterator[tuple[tuple[str, str, str], Belief]]:
-        for name, _ in self._checks(self.setup):
+        for name, _ in self.setup.each_check():
             known = self.pools[name[0]].checker(name[1], name[2])
             if known.has_run:
                 yield names(name), Belief(known.up, known.adds)
@@ -465,14 +410,6 @@ class Balancer:
         for name, pool in self.pools.items():
             yield from self.setup.virtuals[name].wanted(pool.table(), pool.sorry_in)
 
-    def _checks(self, setup: Setup) -> Iterator[tuple[CheckName, Checking]]:
-        for (virtual, server), checks in setup.checks.items():
-            for check in checks:
-                yield (virtual, server, check.name), check
-
-    def _timing(self, name: CheckName) -> Timing:
-        return next(check.timing for check in self.setup.checks[name[0], name[1]] if check.name == name[2])
-
     def _new_pool(self, virtual: Virtual, recall: Recall, now: float) -> list[Action]:
         pool = self.pools[virtual.name] = Pool(self.setup.pool_settings(virtual))
         actions = pool.start(now, recall.outcomes(virtual, self.setup))
@@ -482,29 +419,8 @@ class Balancer:
                 actions += pool.hold(key, order.held(clock(), pool.server(key).checked_weight), now)
         return actions + pool.resume(recall.growths(virtual), now)
 
-    def _made(self, wanted: dict[CheckName, Checking]) -> dict[CheckName, tuple[AnyChecker, Timing]]:
-        made: dict[CheckName, tuple[AnyChecker, Timing]] = {}
-        reasons = []
-        for name, check in wanted.items():
-            try:
-                made[name] = self._checker(name, check), check.timing
-            except (OSError, ValueError) as error:
-                reasons.append(f"{name[2]} of {endpoint(*name[1])} for {name[0]}: {error}")
-        if reasons:
-            raise Refused(reasons)
-        return made
-
-    def _checker(self, name: CheckName, check: Checking) -> AnyChecker:
-        if isinstance(check.settings, Rule):
-            return PassiveWatcher(self.passive, name[:2], check.settings)
-        return checker(check.settings, self.wires)
-
     async def _handshakes(self, keys: Sequence[ServiceKey]) -> Figures | None:
         return handshakes(self.table, keys)
-
-    def _begin(self, name: CheckName, made: tuple[AnyChecker, Timing], belief: Belief | None) -> None:
-        progress = None if belief is None else Progress(up=belief.up, has_run=True)
-        self.engine.add(name, *made, progress)
 
     def _set_timeouts(self) -> None:
         wanted = self.setup.configuration.globals.lvs_timeouts

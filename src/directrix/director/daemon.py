@@ -24,7 +24,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from directrix.director import dumps
@@ -32,7 +31,7 @@ from directrix.director.api import Api, Listener
 from directrix.director.at_table import AtTable
 from directrix.director.balancer import Balancer
 from directrix.director.collector import Collector
-from directrix.director.complaints import first_error, tell_faults, warn
+from directrix.director.complaints import warn
 from directrix.director.events import EventLog
 from directrix.director.host_watch import HostWatch
 from directrix.director.memory import Memory
@@ -42,8 +41,9 @@ from directrix.director.places import SOCKET
 from directrix.director.presence import is_here
 from directrix.director.programs import command
 from directrix.director.refusal import Refused
+from directrix.director.reloading import go_over, read_again, told_refusal
 from directrix.director.reporting import Reporter
-from directrix.director.setup import Setup, prepare, vet
+from directrix.director.setup import Setup
 from directrix.director.static_tracking import StaticTracking
 from directrix.director.statics import Statics, statics_of
 from directrix.director.syncing import SyncDaemons
@@ -51,8 +51,7 @@ from directrix.director.table_work import follow_host, handshakes, lags_behind_h
 from directrix.director.telling import run_command
 from directrix.director.virtual import ServerName, Virtual
 from directrix.draining.remembering import weights_here
-from directrix.keepalived import FaultyConfiguration, load
-from directrix.keepalived.values import Configuration, GlobalDefinitions, Script
+from directrix.keepalived.values import GlobalDefinitions, Script
 from directrix.lvs import Family, TableError
 from directrix.system.service_manager import ServiceManager
 from directrix.table.interface import Table
@@ -157,7 +156,7 @@ class Director:
             await self.vrrp.start()
         except OSError:
             await self._tracking.close()
-            await self.balancer.engine.close()
+            await self.balancer.checks.close()
             raise
         self.reporter.happened("director", "started", changes=len(changes))
         looking = asyncio.create_task(self._look_around())
@@ -187,29 +186,37 @@ class Director:
         self._manager.reloading()
         self.refused = ""
         try:
-            setup = await self._read_again()
+            setup = await read_again(self.options, self.setup, self.balancer.table)
             try:
-                await self._go_on_by(setup)
+                changes = await go_over(setup, self.setup, self.balancer, self.orders, self.vrrp)
+                await self._follow_setup(setup, len(changes))
             finally:
                 self.orders.resume()
-        except FaultyConfiguration as faulty:
-            tell_faults(faulty.faults)
-            errors = sum(fault.severity == "error" for fault in faulty.faults)
-            self.refused = f"{errors} mistakes in {self.options.path}, the first one: {first_error(faulty)}"
-        except Refused as refused:
-            for reason in refused.reasons:
-                _log.error("%s", reason)
-            self.refused = "; ".join(refused.reasons)
-        except (OSError, TableError) as error:
-            self.refused = str(error)
-        except Exception as error:  # a fault of ours in reading a file must not end what runs by the one before
-            _log.exception("reload")
-            self.refused = f"a fault of directrix itself: {error!r}"
+        except Exception as error:  # whatever is wrong with a new configuration must not end what runs by the old one
+            self.refused = told_refusal(error, self.options.path)
         if self.refused:
             _log.error("the configuration is refused; the one before stays in force: %s", self.refused)
             self.reporter.happened("director", "refused", reason=self.refused)
         self._manager.ready(self._status())
         return not self.refused
+
+    async def _follow_setup(self, setup: Setup, changes: int) -> None:
+        """What comes of a reload besides table and VRRP."""
+        self.setup = setup
+        if setup.configuration.globals.fifo_write_vrrp_states_on_reload:
+            self.vrrp.repeat_states()
+        await asyncio.to_thread(self.statics.have, statics_of(setup.configuration))
+        self.reporter.configure(setup)
+        self._synchronise()
+        self._collector.spare()
+        warn(setup, self.options.make)
+        try:
+            self.events.reopen()
+        except OSError as error:
+            _log.error("%s: %s", self.options.event_log, error.strerror)
+        self.reloaded_at = time.time()
+        _log.info("reloaded: %d changes of the table", changes)
+        self.reporter.happened("director", "reloaded", changes=changes)
 
     def stop(self) -> None:
         """Have it come to its end."""
@@ -237,49 +244,7 @@ class Director:
             NoSuchServer: there is none.
         """
         self.orders.release(name)
-        self.balancer.passive.forgive(name)
-
-    # Reloading
-
-    async def _read_again(self) -> Setup:
-        loaded = await asyncio.to_thread(load, self.options.path, self.options.config_id)
-        tell_faults(loaded.warnings)
-        before = self.setup.configuration.globals
-        if loaded.configuration.globals.net_namespace != before.net_namespace:
-            raise Refused(["net_namespace can't change while the director runs: restart it"])
-        return await asyncio.to_thread(self._prepared, loaded.configuration)
-
-    def _prepared(self, configuration: Configuration) -> Setup:
-        setup = prepare(configuration)
-        vet(setup, self.balancer.table)
-        return setup
-
-    async def _go_on_by(self, setup: Setup) -> None:
-        self.vrrp.vet(setup.routers)
-        before, ordered = self.setup, dict(self.balancer.orders)
-        try:
-            changes = await self.balancer.reload(setup)
-            await self.vrrp.reload(setup.routers)
-        except (OSError, TableError):
-            with suppress(TableError):  # then it is astray, and tried again
-                await self.balancer.reload(before)
-            self.orders.restore(ordered)
-            raise
-        self.setup = setup
-        if setup.configuration.globals.fifo_write_vrrp_states_on_reload:
-            self.vrrp.repeat_states()
-        await asyncio.to_thread(self.statics.have, statics_of(setup.configuration))
-        self.reporter.configure(setup)
-        self._synchronise()
-        self._collector.spare()
-        warn(setup, self.options.make)
-        try:
-            self.events.reopen()
-        except OSError as error:
-            _log.error("%s: %s", self.options.event_log, error.strerror)
-        self.reloaded_at = time.time()
-        _log.info("reloaded: %d changes of the table", len(changes))
-        self.reporter.happened("director", "reloaded", changes=len(changes))
+        self.balancer.checks.passive.forgive(name)
 
     # Ending
 

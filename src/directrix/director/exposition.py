@@ -244,7 +244,7 @@ def _check_samples(director: Director, value: Callable[[History, Result], float]
     for (service, key), checks in tuple(director.balancer.setup.checks.items()):
         for check in checks:
             with suppress(KeyError):
-                history = director.balancer.history((service, key, check.name))
+                history = director.balancer.checks.history((service, key, check.name))
                 if (last := history.last) is not None:
                     yield {**_server_labels(service, key), "check": check.name}, float(value(history, last))
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from directrix.checks.actions import ServerKey
-from directrix.director.budgeting import BudgetChange, budget_changes, budgets_of
+from directrix.director.budgeting import BudgetChange, budgets_of
 from directrix.director.plan import Change, ServerChange, WantedService, carry_out, carrying_out, make_plan
 from directrix.director.turns import at_once, pausing
 from directrix.director.virtual import Adjusted
@@ -33,10 +33,6 @@ class _Known:
 
     service: VirtualService
     servers: dict[ServerKey, RealServer]
-
-    @property
-    def wanted(self) -> WantedService:
-        return WantedService(self.service, tuple(self.servers.values()))
 
 
 class InForce:
@@ -141,9 +137,9 @@ class InForce:
             self.astray.discard(key)
 
     def _put_right(self, key: ServiceKey, known: _Known) -> None:
-        carry_out(self.table, make_plan(self._look(key), [known.wanted]))
-        if key in self.budgets:
-            carry_out(self.table, budget_changes(budgets_of(self.table), {key: self.budgets[key]}, self.budgets))
+        wanted = WantedService(known.service, tuple(known.servers.values()), self.budgets.get(key))
+        budgets = budgets_of(self.table)
+        carry_out(self.table, make_plan(self._look(key), [wanted], budgets=budgets, own_budgets=self.budgets))
 
     def _look(self, key: ServiceKey) -> list[ServiceState]:
         try:

@@ -110,7 +110,13 @@ _SCHEMAS: dict[str, Any] = {
         "description": "how the configuration has a server drained that is taken out or quiesced",
     },
     "Rate": {
-        **_object(rate=_NUMBER, burst=_WHOLE, prefix4=_WHOLE, prefix6=_WHOLE),
+        **_object(
+            rate=_NUMBER,
+            text={**_TEXT, "description": "the rate as an operator writes it: 5/m"},
+            burst=_WHOLE,
+            prefix4=_WHOLE,
+            prefix6=_WHOLE,
+        ),
         "description": "new connections a second, and at once; of sources, which addresses are one",
     },
     "Order": {
@@ -214,7 +220,7 @@ def _asked(name: str, schema: dict[str, Any], meaning: str) -> dict[str, Any]:
     return {"name": name, "in": "query", "schema": schema, "description": meaning}
 
 
-_ONE_SERVICE = _asked("service", _TEXT, "only the virtual server of this name")
+_ONE_SERVICE = _asked("service", _TEXT, "only the virtual server of this name, or with this service in the table")
 
 
 DOCUMENT: dict[str, Any] = {

@@ -19,6 +19,7 @@ from directrix.director.balancer import Balancer, NoSuchServer
 from directrix.director.leaving import drain_order
 from directrix.director.orders import Kind, Order, clock
 from directrix.director.table_work import check_ending, end, see
+from directrix.director.told import Noted
 from directrix.director.virtual import ServerName
 from directrix.draining.course import Course, Progress, Seen, Stage
 from directrix.draining.leaving import LOOK_SECONDS
@@ -28,14 +29,11 @@ _log = logging.getLogger("directrix.director")
 
 T = TypeVar("T")
 
-Happened = Callable[[str, ServerName, Mapping[str, object]], None]
-"""Is told what has happened to whom, with what else there is to say."""
-
 
 class Ordering:
     """Carries out orders."""
 
-    def __init__(self, balancer: Balancer, at_table: AtTable, happened: Happened) -> None:
+    def __init__(self, balancer: Balancer, at_table: AtTable, happened: Noted) -> None:
         self._balancer = balancer
         self._at_table = at_table
         self._happened = happened

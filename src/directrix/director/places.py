@@ -26,6 +26,8 @@ _PID, _NAMESPACE = "pid", "namespace"
 """The file that is locked, with the process's id; and the inode of the network namespace it is for."""
 _MAKING = 60.0
 """Seconds in which a directory is surely made or removed."""
+_LOOKING = 0.001
+"""Seconds in which somebody has looked."""
 
 
 def directory() -> Path:
@@ -35,32 +37,31 @@ def directory() -> Path:
 
 def left_behind() -> int | None:
     """The process of a director of this network namespace that was killed or crashed; None if none did, or one runs."""
-    try:
-        descriptor = os.open(directory() / _PID, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        text = os.read(descriptor, 32).decode(errors="replace").strip()
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-    return int(text) if text.isdigit() else None
+    held, pid = _looked_at()
+    return int(pid) if not held and pid.isdigit() else None
 
 
 def is_running() -> bool:
     """Whether there is a director in this network namespace."""
+    held, _ = _looked_at()
+    return held
+
+
+def _looked_at() -> tuple[bool, str]:
+    """Whether there is a director here, and which process has last been one, if that is known."""
     try:
-        descriptor = os.open(directory() / "pid", os.O_RDONLY | os.O_CLOEXEC)
+        with open(directory() / _PID, "rb") as file:
+            return _is_held(file.fileno()), file.read(32).decode(errors="replace").strip()
     except OSError:
-        return False
+        return False, ""
+
+
+def _is_held(descriptor: int) -> bool:
+    """Whether a director holds the lock of this file; if not, the descriptor shares it with others who look."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    finally:
-        os.close(descriptor)
     return False
 
 
@@ -116,9 +117,12 @@ def _lock(place: Path) -> int:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            pid = os.read(descriptor, 32).decode(errors="replace").strip()
+            held, pid = _is_held(descriptor), os.read(descriptor, 32).decode(errors="replace").strip()
             os.close(descriptor)
-            raise AlreadyRunning(pid) from None
+            if held:
+                raise AlreadyRunning(pid) from None
+            time.sleep(_LOOKING)  # somebody only looks whether there is a director
+            continue
         if _is(descriptor, place / _PID):
             return descriptor
         os.close(descriptor)

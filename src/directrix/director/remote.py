@@ -16,6 +16,27 @@ from directrix.lvs.addresses import endpoint
 
 
 @dataclass(frozen=True, slots=True)
+class Enabled:
+    """The weight of a real server by configuration and checks.
+
+    Attributes:
+        weight: what it has.
+        grows_to: what it grows to, by `slow_start`; None if it doesn't.
+        over: seconds that it grows.
+    """
+
+    weight: int
+    grows_to: int | None = None
+    over: float = 0.0
+
+
+def _enabled(found: dict[str, Any]) -> Enabled:
+    # a director of an earlier version tells nothing of growing
+    growing = found.get("growing")
+    return Enabled(found["weight"], growing["target"], growing["seconds"]) if growing else Enabled(found["weight"])
+
+
+@dataclass(frozen=True, slots=True)
 class Remote:
     """A real server by the names the director has for it: of its virtual server, and its own."""
 
@@ -25,8 +46,10 @@ class Remote:
     def __str__(self) -> str:
         return f"{self.service} -> {self.server}"
 
-    def drain(self, deadline: float | None, *, expire: bool, udp_now: bool) -> None:
+    def drain(self, deadline: float | None, *, expire: bool, udp_now: bool) -> bool:
         """Have it drained; by the configuration's `drain`, if there is one, where nothing is asked for.
+
+        Answers whether the configuration has it no more, so that it goes when that is over.
 
         Raises:
             Refused: it can't be, and nothing has changed.
@@ -37,15 +60,23 @@ class Remote:
             asked["then"] = "expire"
         if udp_now:
             asked["udp_now"] = True
+        leaves = bool(self.look().get("leaving"))
         self._order("drain", **asked)
+        return leaves
 
-    def watch(self, tell: Callable[[Progress], None], sleep: Callable[[float], None]) -> tuple[Progress, int]:
+    def watch(
+        self, tell: Callable[[Progress], None], sleep: Callable[[float], None], *, leaves: bool = False
+    ) -> tuple[Progress, int]:
         """Ask again and again until the drain is over; answers how it ended, and how many connections were ended.
+
+        Args:
+            tell: is told of each look.
+            sleep: waits so many seconds.
+            leaves: as `drain` answers: one that leaves may be gone before the first look.
 
         Raises:
             NoDirector: the director doesn't answer any more; the drain goes on when it is back.
         """
-        leaves = False
         while True:
             found = self.look()
             progress, expired = _progress(found)
@@ -67,14 +98,13 @@ class Remote:
         """
         self._order("admit", over=over, weight=weight)
 
-    def enable(self) -> int:
+    def enable(self) -> Enabled:
         """Let configuration and checks decide again; answers the weight it has by that.
 
         Raises:
             Refused, NoDirector: as `drain`.
         """
-        weight: int = self._order("enable")["weight"]
-        return weight
+        return _enabled(self._order("enable"))
 
     def quiesce(self) -> None:
         """Give it no new connections.
@@ -85,7 +115,7 @@ class Remote:
         self._order("quiesce")
 
     def look(self) -> dict[str, Any]:
-        """How it stands: `weight`, `held_weight`, `order`; nothing if it is not there any more.
+        """How it stands: `weight`, `held_weight`, `growing`, `order`; nothing if it is not there any more.
 
         Raises:
             NoDirector: the director doesn't answer.
@@ -115,15 +145,36 @@ def find(key: ServiceKey, address: Address, port: int, make: str) -> Remote | No
         make: of the table that is meant.
 
     Raises:
+        Refused: a director looks after the service, and has no such real server in it; says what it is instead.
         NoDirector: there is a director, and it doesn't answer.
     """
     try:
         if client.ask("/v1/status")["table"] != make:
             return None
         found = client.ask(f"/v1/servers?{urlencode({'service': str(key), 'server': endpoint(address, port)})}")
-    except (client.NotRunning, client.Refused):
+    except client.NotRunning:
+        return None
+    except client.Refused:
+        if client.ask(f"/v1/services?{urlencode({'service': str(key)})}"):
+            raise  # the service is the director's: nothing is done to it behind its back
         return None
     return Remote(found["service"], found["server"])
+
+
+def has_budget(key: ServiceKey, make: str) -> bool:
+    """Whether the configuration of a running director gives a service of the table a budget.
+
+    Raises:
+        NoDirector: there is a director, and it doesn't answer.
+    """
+    try:
+        if client.ask("/v1/status")["table"] != make:
+            return False
+        services = client.ask(f"/v1/services?{urlencode({'service': str(key)})}")
+    except (client.NotRunning, client.Refused):
+        return False
+    # a director of an earlier version tells nothing of budgets
+    return any(service.get("budget") or service.get("source_budget") for service in services)
 
 
 @dataclass(frozen=True, slots=True)

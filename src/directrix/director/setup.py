@@ -12,6 +12,7 @@ from directrix.director.plan import WantedService, WantedTwice, make_plan
 from directrix.director.programs import changeable_by_others, command, scripts_of
 from directrix.director.refusal import Refused
 from directrix.director.routers import routers
+from directrix.director.told import CheckName
 from directrix.director.virtual import Virtual, virtual_servers
 from directrix.keepalived.values import Configuration
 from directrix.lvs import ServiceKey, TableError
@@ -47,6 +48,16 @@ class Setup:
                 for key in virtual.real_servers
             }
         )
+
+    def each_check(self) -> Iterator[tuple[CheckName, Checking]]:
+        """Every check by its name."""
+        for (virtual, server), checks in self.checks.items():
+            for check in checks:
+                yield (virtual, server, check.name), check
+
+    def check(self, name: CheckName) -> Checking:
+        """One check."""
+        return next(check for check in self.checks[name[0], name[1]] if check.name == name[2])
 
     @property
     def keys(self) -> frozenset[ServiceKey]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from directrix.checks.actions import ServerKey, TellQuorum, TellServer
 from directrix.checks.engine import Report
-from directrix.director.virtual import Virtual
+from directrix.director.virtual import ServerName, Virtual
 
 CheckName = tuple[str, ServerKey, str]
 """What names a checker: its virtual server, its real server, and its name there."""
+
+Noted = Callable[[str, ServerName, Mapping[str, object]], None]
+"""Is told what has happened to a real server, with what else there is to say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,17 +17,17 @@ AT_ONCE = 200
 """Real servers, or changes, that are worked at in one turn: some milliseconds."""
 
 
-def pausing(things: Iterable[T], weight: Callable[[T], int] = lambda thing: 1) -> Generator[None, None, list[T]]:
+def pausing(things: Iterable[T], size: Callable[[T], int] = lambda thing: 1) -> Generator[None, None, list[T]]:
     """Make a list of things, with a pause whenever so many have come as are worked at in one turn.
 
     Args:
         things: made as they are asked for.
-        weight: for how many a thing counts.
+        size: for how many a thing counts.
     """
     found, since = [], 0
     for thing in things:
         found.append(thing)
-        since += weight(thing)
+        since += size(thing)
         if since >= AT_ONCE:
             since = 0
             yield

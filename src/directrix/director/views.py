@@ -47,17 +47,20 @@ def status(director: Director) -> dict[str, Any]:
         "reload_refused": director.refused or None,
         "ready": director.is_ready,
         "services": len(director.balancer.pools),
-        "checks": len(director.balancer.engine.names),
+        "checks": len(director.balancer.checks.engine.names),
         "orders": len(director.balancer.orders),
         "astray": [str(key) for key in director.balancer.in_force.astray],
     }
 
 
 def services(director: Director, there: Counts, only: str = "") -> Iterator[dict[str, Any]]:
-    """Virtual servers, their real servers, what the table says of them, and what each check believes."""
+    """Virtual servers, their real servers, what the table says of them, and what each check believes.
+
+    `only`: this one, by its name or that of one of its services in the table; empty for all.
+    """
     for virtual in tuple(director.balancer.setup.virtuals.values()):
         pool = director.balancer.pools.get(virtual.name)
-        if pool is not None and only in ("", virtual.name):
+        if pool is not None and (not only or virtual.is_called(only)):
             yield _service(director, virtual, pool, there)
 
 
@@ -132,7 +135,7 @@ def _lately(director: Director, name: CheckName) -> dict[str, Any]:
 
 def _history(director: Director, name: CheckName) -> History | None:
     try:
-        return director.balancer.history(name)
+        return director.balancer.checks.history(name)
     except KeyError:
         return None
 
@@ -184,9 +187,10 @@ def orders(director: Director) -> list[dict[str, Any]]:
 
 
 def checks(director: Director, most: int, only: str = "") -> Iterator[dict[str, Any]]:
-    """Every check with its last results, `most` of them, oldest first."""
-    for (virtual, key), configured in tuple(director.balancer.setup.checks.items()):
-        if only not in ("", virtual):
+    """Every check with its last results, `most` of them, oldest first; `only` as of services."""
+    setup = director.balancer.setup
+    for (virtual, key), configured in setup.checks.items():
+        if only and not setup.virtuals[virtual].is_called(only):
             continue
         for check in configured:
             history = _history(director, (virtual, key, check.name))

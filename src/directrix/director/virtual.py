@@ -42,6 +42,10 @@ class Virtual:
     keys: tuple[ServiceKey, ...]
     real_servers: Mapping[ServerKey, RealServer]
 
+    def is_called(self, name: str) -> bool:
+        """Whether somebody means it by its name, or by that of one of its services."""
+        return name == self.name or any(name == str(key) for key in self.keys)
+
     def everything(self) -> Iterator[WantedService]:
         """Its services with all that can ever stand in them, for a table to say whether it takes it."""
         for key in self.keys:

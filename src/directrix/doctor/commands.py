@@ -65,7 +65,7 @@ def redirect(service: Service, port: int | None = None, on: str = "") -> Remedy:
 
 def quiesce(service: Service, server: Server) -> Remedy:
     """Take a real server out of rotation at the director."""
-    return Remedy(f"directrix ipvsadm -e {service.option} -r {real(server)} {method_option(server)} -w 0")
+    return Remedy(f"directrix ipvsadm -e {service.option} {as_options(server, weight=0)}")
 
 
 def real(server: Server) -> str:
@@ -73,8 +73,19 @@ def real(server: Server) -> str:
     return endpoint(server.address, server.port)
 
 
-def method_option(server: Server) -> str:
-    """A forwarding method as ipvsadm's option."""
+def as_options(server: Server, *, port: int | None = None, weight: int | None = None) -> str:
+    """A real server as ipvsadm's options, at another port or with another weight if it is given.
+
+    An edit replaces all of it: what isn't named is back at its default.
+    """
+    there = endpoint(server.address, server.port if port is None else port)
+    words = f"-r {there} {_method(server)} -w {server.weight if weight is None else weight}"
+    if server.upper_threshold:
+        words += f" -x {server.upper_threshold}"
+    return f"{words} -y {server.lower_threshold}" if server.lower_threshold else words
+
+
+def _method(server: Server) -> str:
     if server.method is ForwardingMethod.TUNNEL:
         return f"-i{_tunnel_options(server.tunnel)}"
     return "-m" if server.method is ForwardingMethod.MASQUERADE else "-g"

@@ -1,4 +1,4 @@
-"""Who forwards on a wire: the hosts that could be a default gateway there.
+"""Who forwards on a wire: the hosts that could be a default gateway there, and whether the one there is the director.
 
 For IPv4 every address of a small network is asked for, and each host that answers gets a SYN for somebody far away that
 may pass no router (a TTL of 1): one that forwards says by ICMP that it would have had to, or that it knows no way;
@@ -12,8 +12,9 @@ from collections.abc import Collection
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Address, ip_address, ip_network
 
-from directrix.doctor.case import CannotLook, Case, who_answer
+from directrix.doctor.case import CannotLook, Case, Place, who_answer, who_answers
 from directrix.doctor.finding import Remedy
+from directrix.doctor.probing import echoes
 from directrix.lvs import Address
 from directrix.system import frames
 from directrix.system.frames import Route
@@ -38,6 +39,31 @@ def default_route(case: Case, interface: str, version: int, besides: Collection[
     family, device = " -6" if version == 6 else "", f" dev {interface}" if found[0].is_link_local else ""
     safe = not on and case.host.default_way(version) is None
     return [Remedy(f"ip{family} route replace default via {found[0]}{device}", on, safe)]
+
+
+def is_director(case: Case, gateway: Place, vip: Address) -> bool:
+    """Whether a gateway is the director of a VIP: it answers for both, or takes packets for the VIP itself.
+
+    For a VIP of another wire a director need not answer, and over IPv6 it never does.
+
+    Raises:
+        CannotLook: it can't be asked on this interface.
+    """
+    answering = who_answers(case, gateway.interface, gateway.source, vip)
+    return gateway.mac in answering if answering else echoes(case, gateway, vip, hops=1)
+
+
+def director_leads_out(case: Case, vip: Address) -> bool:
+    """Whether the director of a VIP is this host's default gateway, as far as that can be known."""
+    way = case.host.default_way(vip.version)
+    source = case.asking_address(way.interface, way.gateway) if way is not None and way.gateway is not None else None
+    if way is None or way.gateway is None or source is None:
+        return False
+    try:
+        macs = who_answers(case, way.interface, source, way.gateway)
+        return bool(macs) and is_director(case, Place(way.gateway, way.interface, source, macs[0]), vip)
+    except CannotLook:
+        return False
 
 
 def routers_on(case: Case, interface: str, version: int, besides: Collection[Address]) -> list[Address]:

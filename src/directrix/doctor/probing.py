@@ -91,14 +91,16 @@ def _knock(case: Case, place: Place, address: Address, port: int) -> Knock:
     return Knock(Reach.ACCEPTED, answer.mss + _MSS[address.version] if answer.mss else 0)
 
 
-def echoes(case: Case, place: Place, address: Address, length: int = 64) -> bool:
+def echoes(case: Case, place: Place, address: Address, length: int = 64, *, hops: int = 64) -> bool:
     """Whether a host answers an echo request of so many bytes for an address of its own.
+
+    With one of `hops` nobody behind it can answer in its stead.
 
     Raises:
         CannotLook: it can't be asked on this wire.
     """
     wire, identifier = case.wire(place.interface), random.randrange(1 << 16)
-    question = frames.echo(_route(case, place, address), identifier, length)
+    question = frames.echo(_route(case, place, address), identifier, length, hop_limit=hops)
     return bool(
         _ask(
             wire,

@@ -17,6 +17,7 @@ from directrix.lvs import (
     VirtualService,
 )
 from directrix.lvs.addresses import endpoint
+from directrix.lvs.budget_words import service_words
 
 _PLAIN = Tunnel()
 
@@ -30,6 +31,8 @@ class Server:
     method: ForwardingMethod
     weight: int
     tunnel: Tunnel = _PLAIN
+    upper_threshold: int = 0
+    lower_threshold: int = 0
 
     @property
     def key(self) -> tuple[Address, int]:
@@ -60,9 +63,7 @@ class Service:
     @property
     def option(self) -> str:
         """What names it to ipvsadm."""
-        if self.key.fwmark:
-            return f"-f {self.key.fwmark}" + (" -6" if self.vip.version == 6 else "")
-        return f"-{'u' if self.protocol is Protocol.UDP else 't'} {self.destination}"
+        return service_words(self.key)
 
     def __str__(self) -> str:
         return f"{self.protocol.name} {self.destination}"
@@ -79,9 +80,15 @@ def services_of(states: Iterable[ServiceState], marks: Sequence[MarkRule]) -> tu
         key = state.service.key
         servers = tuple(
             Server(
-                known.server.address, known.server.port, known.server.method, known.server.weight, known.server.tunnel
+                known.address,
+                known.port,
+                known.method,
+                known.weight,
+                known.tunnel,
+                known.upper_threshold,
+                known.lower_threshold,
             )
-            for known in reversed(state.servers)
+            for known in (each.server for each in reversed(state.servers))
         )
         if key.protocol is not None and key.address is not None:
             found.append(Service(key.protocol, key.address, key.port, key, servers, state.service))

@@ -2,6 +2,7 @@
 
 In direct routing a real server's answer says it comes from the VIP; what tells servers apart is the
 MAC the answer comes from, on the client's own segment, or something in what they answer over HTTP.
+What comes through a router or through a director that masquerades has the MAC of that one.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from directrix.system.wire import Wire
 
 _PATIENCE = 3.0
 _LONGEST_NAME = 60
+_OTHERWISE = "try --identify body or header:NAME"
 _TOLERANCE = 3.0
 """How many standard deviations of chance a share may be off; schedulers that don't draw lots are far nearer."""
 
@@ -135,8 +137,8 @@ def try_service(
         trial.notes.append(
             (
                 Outcome.FAIL,
-                f"this host carries {service.vip} itself: what it sends there never leaves it. In direct routing a "
-                "director or real server can't be a client; try from another host",
+                f"this host carries {service.vip} itself: what it sends there never leaves it. A "
+                "director, or a real server with the VIP, can't be a client; try from another host",
             )
         )
         return trial
@@ -151,7 +153,8 @@ def try_service(
             progress(number, count)
             _once(trial, watch, identify, path)
     _name_macs(trial, host)
-    if watch is not None or identify.how != "mac":
+    told_apart = identify.how != "mac" or (watch is not None and _told_apart(trial, host, weights))
+    if told_apart:
         _compare(trial, weights)
     elif weights:
         trial.notes.append((Outcome.SKIP, "so the shares can't be held against the weights"))
@@ -163,13 +166,11 @@ def _watch(host: Host, service: Service) -> Wire:
     if way is None:
         raise CannotLook(f"there is no route to {service.vip}")
     if way.gateway is not None:
-        raise CannotLook(
-            f"{service.vip} is behind the router {way.gateway}, whose MAC all answers have; try --identify"
-        )
+        raise CannotLook(f"{service.vip} is behind the router {way.gateway}, whose MAC all answers have; {_OTHERWISE}")
     try:
         return Wire(way.interface, service.port)
     except OSError as error:
-        raise CannotLook(f"no packet socket ({error.strerror}); run as root, or try --identify") from None
+        raise CannotLook(f"no packet socket ({error.strerror}); run as root, or {_OTHERWISE}") from None
 
 
 def _once(trial: Trial, watch: Wire | None, identify: Identify, path: str) -> None:
@@ -220,6 +221,24 @@ def _name_macs(trial: Trial, host: Host) -> None:
         {f"{server} ({', '.join(sorted(names[server]))})" if server in names else server: count
          for server, count in trial.answered.items()}
     )  # fmt: skip
+
+
+def _told_apart(trial: Trial, host: Host, weights: Mapping[str, int]) -> bool:
+    """Whether MACs tell servers apart: not where one is that of somebody by whom several may answer."""
+    vip = trial.service.vip
+    way = host.default_way(vip.version)
+    between = {vip: f"that of whoever has {vip}: a director answers by it for itself and for whom it masquerades"}
+    if way is not None and way.gateway is not None:
+        between[way.gateway] = f"that of the router {way.gateway}: by it anybody behind it answers"
+    told_apart = True
+    for each in host.neighbours:
+        if each.address not in between or not each.mac:
+            continue
+        server = next((server for server in trial.answered if _is(server, each.mac)), None)
+        if server is not None and not any(_is(server, name) for name in weights):
+            trial.notes.append((Outcome.SKIP, f"{each.mac} is {between[each.address]}; {_OTHERWISE}"))
+            told_apart = False
+    return told_apart
 
 
 def _compare(trial: Trial, weights: Mapping[str, int]) -> None:

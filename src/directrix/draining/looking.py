@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from directrix.draining.course import Seen
 from directrix.lvs import Address, Protocol, ServerState, ServiceKey
-from directrix.lvs.addresses import endpoint
+from directrix.lvs.addresses import at_other_ports, endpoint
 from directrix.lvs.errors import NoSuchServer, NoSuchService, UnknownToIpvs
 from directrix.table.interface import Table
 
@@ -15,10 +15,12 @@ def state_of(table: Table, key: ServiceKey, address: Address, port: int) -> Serv
     Raises:
         NoSuchService, NoSuchServer: it is not there.
     """
-    for state in table.service(key).servers:
+    servers = table.service(key).servers
+    for state in servers:
         if state.server.key == (address, port):
             return state
-    raise NoSuchServer(endpoint(address, port))
+    there = [endpoint(*state.server.key) for state in servers]
+    raise NoSuchServer(endpoint(address, port) + at_other_ports(endpoint(address, port), there))
 
 
 def look(table: Table, key: ServiceKey, address: Address, port: int) -> Seen:

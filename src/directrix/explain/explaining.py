@@ -101,7 +101,7 @@ def _arrives(told: Explanation, surroundings: Surroundings) -> bool:
         return True
     told.tell("interface", surroundings.arrival)
     if not surroundings.seen:
-        told.end("unseen", "the director doesn't see what comes in there: the host's own stack gets it")
+        told.end("unseen", "the data plane doesn't see it: the host's own stack gets it")
     return surroundings.seen
 
 

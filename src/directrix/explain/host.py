@@ -11,7 +11,7 @@ from directrix.lvs import Address, RealServer, ServiceKey
 from directrix.lvs.errors import InvalidRequest
 from directrix.system import sysctl
 from directrix.system.local_address import is_here
-from directrix.system.neighbours import NextHop, next_hop
+from directrix.system.neighbours import next_hop
 from directrix.table.xdp import attachment
 from directrix.table.xdp.insight import Insight
 from directrix.table.xdp.pins import Place
@@ -31,8 +31,13 @@ def check_interface(name: str | None) -> None:
         raise InvalidRequest(f"there is no interface {name!r} here (there are: {', '.join(known)})", errno.ENODEV)
 
 
-def of_our_table(place: Place, interface: str | None, insight: Insight | None) -> Surroundings:
-    """What surrounds our own table; `interface` is the one that the packet comes in by, None if nobody said."""
+def of_our_table(place: Place, source: Address, interface: str | None, insight: Insight | None) -> Surroundings:
+    """What surrounds our own table; `interface` is the one that the packet comes in by, None if nobody said.
+
+    What is of this host itself comes in by none, unless somebody says so.
+    """
+    if interface is None and is_here(source):
+        return Surroundings(f"none: {source} is this host, whose own connections don't go to real servers", False)
     way = None if insight is None else _way(insight.fresh_hop)
     attachments = attachment.from_record(place.read_record())
     hooks = {known.name: known.hook for known in attachments if attachment.is_there(known)}
@@ -45,7 +50,7 @@ def of_our_table(place: Place, interface: str | None, insight: Insight | None) -
         others = f"; it sits at {', '.join(hooks)}" if hooks else ""
         arrival = f"{interface}: the data plane is not attached there{others}"
     seen = bool(hooks) if interface is None else interface in hooks
-    return Surroundings(arrival, seen) if way is None else Surroundings(arrival, seen, way, _to)
+    return Surroundings(arrival, seen) if way is None else Surroundings(arrival, seen, way, _by_data_plane)
 
 
 def without_table() -> Surroundings:
@@ -58,15 +63,15 @@ _NOWHERE = "the data plane is attached to no interface; run directrix up"
 
 def of_the_kernels() -> Surroundings:
     """What surrounds the kernel's IPVS, which sees what comes in everywhere."""
-    return Surroundings(way=lambda service, server: _to(server.address), back=_to)
+    return Surroundings(way=lambda service, server: _by_kernel(server.address), back=_by_kernel)
 
 
 def _way(fresh: Fresh) -> Callable[[ServiceKey, RealServer], Way]:
     def way(service: ServiceKey, server: RealServer) -> Way:
         known = fresh(service, server)
-        kernels = next_hop(str(server.address))
         if known is None:
-            return _by_kernel(server.address, kernels)
+            return _by_data_plane(server.address)
+        kernels = next_hop(str(server.address))
         ifindex, mac = known
         try:
             interface = socket.if_indextoname(ifindex)
@@ -78,18 +83,19 @@ def _way(fresh: Fresh) -> Callable[[ServiceKey, RealServer], Way]:
     return way
 
 
-def _to(address: Address) -> Way:
-    return _by_kernel(address, next_hop(str(address)))
-
-
-def _by_kernel(address: Address, hop: NextHop | None) -> Way:
-    if is_here(address):
-        return Way(f"{address} is this host: its own stack gets the packet", "local")
-    if sysctl.read(f"net.ipv{address.version}.conf.lo.forwarding") == "0":
+def _by_data_plane(address: Address) -> Way:
+    if not is_here(address) and sysctl.read(f"net.ipv{address.version}.conf.lo.forwarding") == "0":
         return Way(
             f"lo forwards no IPv{address.version} any more, and the data plane asks for routes by it: `directrix up`",
             "no_route",
         )
+    return _by_kernel(address)
+
+
+def _by_kernel(address: Address) -> Way:
+    if is_here(address):
+        return Way(f"{address} is this host: its own stack gets the packet", "local")
+    hop = next_hop(str(address))
     if hop is None:
         return Way(f"there is no route to {address}", "no_route")
     whose = f"{hop.gateway}, the router to {address}," if hop.gateway else f"{address}"

@@ -20,13 +20,13 @@ class BadPacket(Exception):
 
 
 def read_packet(
-    protocol: str, client: str, virtual: str, flags: str | None = None, chunks: str | None = None
+    protocol: str, source: str, destination: str, flags: str | None = None, chunks: str | None = None
 ) -> Packet:
     """The packet that words describe.
 
     Args:
         protocol: `tcp`, `udp` or `sctp`.
-        client, virtual: ADDRESS:PORT, IPv6 in brackets.
+        source, destination: ADDRESS:PORT, IPv6 in brackets.
         flags: names of TCP flags with commas or bars between them, `none` for none; None for SYN.
         chunks: names of SCTP's chunks, likewise; None for INIT.
 
@@ -34,11 +34,11 @@ def read_packet(
         BadPacket: they describe none.
     """
     which = Protocol[protocol.upper()]
-    source, source_port = _endpoint(client, "CLIENT:PORT")
-    target, target_port = _endpoint(virtual, "VIP:PORT")
-    if source.version != target.version:
+    client, client_port = _endpoint(source, "SOURCE:PORT")
+    target, target_port = _endpoint(destination, "DESTINATION:PORT")
+    if client.version != target.version:
         raise BadPacket(
-            f"{source} is IPv{source.version} and {target} is IPv{target.version}: one packet has one of them"
+            f"{client} is IPv{client.version} and {target} is IPv{target.version}: one packet has one of them"
         )
     if flags is not None and which is not Protocol.TCP:
         raise BadPacket(f"--flags {flags}: only TCP has flags, not {which.name}")
@@ -48,8 +48,8 @@ def read_packet(
     if which is Protocol.TCP:
         tcp_flags = TcpFlags.SYN if flags is None else _flags(flags)
     kinds = tuple(_chunks("INIT" if chunks is None else chunks))
-    length = _LENGTHS[source.version]
-    return Packet(which, source, source_port, target, target_port, tcp_flags, length, sctp_chunks=kinds)
+    length = _LENGTHS[client.version]
+    return Packet(which, client, client_port, target, target_port, tcp_flags, length, sctp_chunks=kinds)
 
 
 def _endpoint(text: str, what: str) -> tuple[Address, int]:

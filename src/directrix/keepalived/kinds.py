@@ -197,12 +197,17 @@ class Seconds(Kind):
         if not self.low <= seconds <= self.high:
             limits = f"from {decimal(self.low)} to {decimal(self.high)}"
             raise arguments.wrong(word, f"{arguments.keyword} takes seconds {limits}, not {word.text!r}")
-        if round(seconds, 6) != seconds:
-            arguments.faults.warn(word.place, f"{word.text} is rounded to the microsecond")
-        return round(seconds, 6)
+        return to_microseconds(arguments, word, seconds)
 
     def write(self, value: Any) -> str:
         return decimal(value)
+
+
+def to_microseconds(arguments: Arguments, word: Word, seconds: float) -> float:
+    """The seconds a word means, as far as they count; with a warning if that is less than was written."""
+    if round(seconds, 6) != seconds:
+        arguments.faults.warn(word.place, f"{word.text} is rounded to the microsecond")
+    return round(seconds, 6)
 
 
 def decimal(seconds: float) -> str:

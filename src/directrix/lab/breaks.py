@@ -12,6 +12,7 @@ from directrix.lab.definition import Role
 from directrix.lab.errors import LabError
 from directrix.lab.masquerade_breaks import MASQUERADE_BREAKS
 from directrix.lab.plumbing import as_director
+from directrix.lab.reading import suggest
 from directrix.lab.vrrp_breaks import VRRP_BREAKS
 from directrix.lvs import Address
 from directrix.realserver import preparing
@@ -360,3 +361,17 @@ BREAKS = {
     )
 }
 """By the name `directrix lab break` takes."""
+
+
+def find_break(name: str) -> Break:
+    """The break of a name.
+
+    Raises:
+        LabError: there is none.
+    """
+    if name not in BREAKS:
+        raise LabError(
+            f"nothing is called {name!r} that could be broken{suggest(name, BREAKS)}",
+            "`directrix lab break` lists what can be",
+        )
+    return BREAKS[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import socket
+from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address
 
 Address = IPv4Address | IPv6Address
@@ -40,6 +41,18 @@ def parse_address(text: str) -> Address:
 def endpoint(address: Address, port: int) -> str:
     """`address:port` as every listing prints it: IPv6 in brackets."""
     return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+
+
+def at_other_ports(server: str, there: Iterable[str]) -> str:
+    """For who named a server with a port it isn't there with: with which it is, as the end of a sentence.
+
+    Args:
+        server: what was named, as `endpoint` writes it.
+        there: what is there, likewise.
+    """
+    address = server.rpartition(":")[0]
+    found = [other for other in there if other.rpartition(":")[0] == address]
+    return f"; at that address it has {', '.join(dict.fromkeys(found))}" if found else ""
 
 
 def read_endpoint(text: str) -> tuple[Address, int]:

@@ -52,9 +52,9 @@ def server_object(server: RealServer) -> dict[str, Any]:
 
 
 def budget_object(budget: Budget) -> dict[str, Any]:
-    """A budget of new connections; rates are a second's."""
+    """A budget of new connections: each rate a second's, and as an operator writes it."""
     service, source = (
-        None if rate is None else {"rate": rate.count / rate.period, "burst": rate.burst}
+        None if rate is None else {"rate": rate.count / rate.period, "text": rate.text, "burst": rate.burst}
         for rate in (budget.service, budget.source)
     )
     if source is not None:

@@ -17,7 +17,7 @@ from directrix.system.facts import keeping, ledger
 from directrix.system.facts.fact import Fact
 from directrix.system.facts.keeping import Done, Holding
 from directrix.system.facts.ledger import Book, Ledger
-from directrix.system.facts.vip_holders import HeldVip, held_vips
+from directrix.system.facts.vip_holders import HeldVip, check_started_so, held_vips
 from directrix.system.host_error import HostError
 from directrix.system.whereabouts import Vip, Whereabouts, look
 
@@ -140,17 +140,22 @@ def start(vips: Sequence[Vip], wish: Wish, persist: str = "", *, rehearse: bool 
     return keeping.start(records, holdings, rehearse=rehearse)
 
 
-def stop(vips: Sequence[Vip], *, persist: bool = False, rehearse: bool = False) -> Done:
+def stop(vips: Sequence[Vip], wish: Wish | None = None, *, persist: bool = False, rehearse: bool = False) -> Done:
     """Put back what was there before; with `persist`, take away what would start it at the next boot, too.
 
     Without VIPs, for all that were started. One that was not started is told in `Done.unknown`.
 
     Raises:
-        HostError: something could not be put back.
+        HostError: something could not be put back; or one was started otherwise than by the wish's method and
+            interfaces, and nothing was changed.
         CommandFailed, OSError: the system could not be asked.
     """
     records = book()
-    chosen = list(vips) or started_vips(records.read())
+    known = records.read()
+    chosen = list(vips) or started_vips(known)
+    if wish is not None:
+        method = (wish.method,) if wish.method else ()
+        check_started_so(known, (f"{_HOLDER}{vip}" for vip in chosen), method=method, interface=wish.interfaces)
     kinds = (_HOLDER, _LASTING) if persist else (_HOLDER,)
     done = keeping.stop(records, [f"{kind}{vip}" for vip in reversed(chosen) for kind in kinds], rehearse=rehearse)
     # What lasts over boots and what is there now may each be without the other.

@@ -113,12 +113,14 @@ def udp(route: Route, source_port: int, port: int) -> bytes:
     return in_ip(route, UDP, summed if summed[6:] != b"\0\0" else summed[:6] + b"\xff\xff")
 
 
-def echo(route: Route, identifier: int, length: int = 64) -> bytes:
+def echo(route: Route, identifier: int, length: int = 64, *, hop_limit: int = _HOP_LIMIT) -> bytes:
     """An ICMP echo request that makes an IP packet of `length` bytes, not to be fragmented."""
     version = route.destination.version
     head = struct.pack(">BBHHH", ECHO_REQUEST[version], 0, 0, identifier, 1)
     body = head + bytes(max(0, length - (20 if version == 4 else 40) - len(head)))
-    return _icmpv6(route, body) if version == 6 else in_ip(route, ICMP, with_checksum(body, 2))
+    if version == 6:
+        return _icmpv6(route, body, hop_limit)
+    return in_ip(route, ICMP, with_checksum(body, 2), hop_limit)
 
 
 def timestamp(route: Route, identifier: int, now: int) -> bytes:

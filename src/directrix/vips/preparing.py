@@ -25,7 +25,7 @@ from directrix.system.facts.forwarding import Forwarding
 from directrix.system.facts.keeping import Done, Holding
 from directrix.system.facts.ledger import Book, Ledger
 from directrix.system.facts.setting import Setting, of_interface
-from directrix.system.facts.vip_holders import HeldVip, held_vips
+from directrix.system.facts.vip_holders import HeldVip, check_started_so, held_vips
 from directrix.system.host_error import HostError
 from directrix.system.whereabouts import Vip, Whereabouts, look
 from directrix.vips.wires import announcements, taken
@@ -178,15 +178,20 @@ def announce(vips: Sequence[Vip], *, rehearse: bool = False) -> Done:
     return Done(tuple(command.text for command in commands))
 
 
-def stop(vips: Sequence[Vip], *, rehearse: bool = False) -> Done:
+def stop(vips: Sequence[Vip], wish: Wish | None = None, *, rehearse: bool = False) -> Done:
     """Put back what was there before; without VIPs, for all that were started.
 
     Raises:
-        HostError: something could not be put back.
+        HostError: something could not be put back; or one was started otherwise than the wish says, and nothing was
+            changed.
         CommandFailed, OSError: the system could not be asked.
     """
     records = book()
-    chosen = list(vips) or started_vips(records.read())
+    known = records.read()
+    chosen = list(vips) or started_vips(known)
+    if wish is not None:
+        method, interface = ((word,) if word else () for word in (wish.method, wish.interface))
+        check_started_so(known, (f"{_HOLDER}{vip}" for vip in chosen), method=method, interface=interface)
     return keeping.stop(records, [f"{_HOLDER}{vip}" for vip in reversed(chosen)], rehearse=rehearse)
 
 

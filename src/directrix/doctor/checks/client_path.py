@@ -37,6 +37,8 @@ def look(case: Case) -> Iterator[Finding]:
         for service, server in case.uses(ForwardingMethod.DIRECT)
         if service.protocol is Protocol.TCP and service.vip.version == client.version
     ]
+    if not fitting:
+        yield skip(f"the client {client}", "no TCP service of its IP version is reached by direct routing")
     for service, address in case.pace.each(fitting, "services at a real server"):
         try:
             place = case.place_of(address)

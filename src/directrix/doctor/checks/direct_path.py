@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from directrix.doctor.case import CannotLook, Case, Place
-from directrix.doctor.commands import carry_vip, examine, quiesce, real, redirect, usual_ports
-from directrix.doctor.finding import Check, Finding, Outcome, Remedy, Role, ok, skip
+from directrix.doctor.commands import carry_vip, examine, redirect, usual_ports
+from directrix.doctor.finding import Check, Finding, Role, ok, skip
 from directrix.doctor.probing import Reach, echoes, knock, refuses_datagrams
 from directrix.doctor.served import Server, Service
+from directrix.doctor.unfit import stand_in, tried, wrong
 from directrix.lvs import Address, ForwardingMethod, Protocol
 
 
@@ -30,7 +31,7 @@ def look(case: Case) -> Iterator[Finding]:
         try:
             yield _try(case, place, service, server)
         except CannotLook as reason:
-            yield skip(_looked_at(service, server), str(reason))
+            yield skip(tried(service, server), str(reason))
 
 
 def _try(case: Case, place: Place, service: Service, server: Server) -> Finding:
@@ -38,15 +39,15 @@ def _try(case: Case, place: Place, service: Service, server: Server) -> Finding:
         return _datagrams(case, place, service, server)
     reach = knock(case, place, service.vip, service.port).reach
     if reach is Reach.ACCEPTED:
-        return ok(_looked_at(service, server), "it takes a connection to the VIP that is sent to its MAC")
+        return ok(tried(service, server), "it takes a connection to the VIP that is sent to its MAC")
     if reach is Reach.REFUSED:
         return _refused(case, place, service, server)
     if reach is Reach.REJECTED:
         said = "it answers a SYN for the VIP with an ICMP error: a firewall there rejects it"
-        return _wrong(service, server, said, [examine(service, server.address, place.source)])
+        return wrong(service, server, said, [examine(service, server.address, place.source)])
     if reach is Reach.BOUNCED:
         said = "it sends the packet on: it does not carry the VIP, and forwards what is not for itself"
-        return _wrong(service, server, said, carry_vip(service.vip, str(server.address)))
+        return wrong(service, server, said, carry_vip(service.vip, str(server.address)))
     return _silent(case, place, service, server)
 
 
@@ -58,7 +59,7 @@ def _refused(case: Case, place: Place, service: Service, server: Server) -> Find
             f"its service listens on its own address {on} only and not on the VIP; let it listen on all addresses, or "
             "have packets for the VIP redirected to it"
         )
-        return _wrong(service, server, said, [redirect(service, None, on)])
+        return wrong(service, server, said, [redirect(service, None, on)])
     others = [server.port] if server.port != service.port else []
     for port in dict.fromkeys([*others, *usual_ports(service.port)]):
         for address in (service.vip, server.address):
@@ -67,23 +68,23 @@ def _refused(case: Case, place: Place, service: Service, server: Server) -> Find
                     f"nobody listens at port {service.port}, but somebody does at {port}; direct routing leaves the "
                     f"port as it is: let it listen at {service.port}, or have packets redirected to it"
                 )
-                return _wrong(service, server, said, [redirect(service, port, on)])
-    taken_out = server.weight > 0 and case.has_another(service, server)
-    until = "; until then, take it out" if taken_out else ""
+                return wrong(service, server, said, [redirect(service, port, on)])
+    meanwhile = stand_in(case, service, server)
+    until = "; until then, take it out" if meanwhile else ""
     said = f"it has the VIP, but nobody listens at port {service.port}: start the service{until}"
-    return _wrong(service, server, said, [quiesce(service, server)] if taken_out else [])
+    return wrong(service, server, said, meanwhile)
 
 
 def _silent(case: Case, place: Place, service: Service, server: Server) -> Finding:
     on = server.address
     if echoes(case, place, service.vip):
         said = f"it carries the VIP, but a SYN for port {service.port} gets no answer: a firewall there drops it"
-        return _wrong(service, server, said, [examine(service, on, place.source)])
+        return wrong(service, server, said, [examine(service, on, place.source)])
     if _lives(case, place, service, on):
         said = "it takes nothing for the VIP, though it lives: it does not carry it (or its firewall drops all for it)"
-        return _wrong(service, server, said, [*carry_vip(service.vip, str(on)), examine(service, on, place.source)])
+        return wrong(service, server, said, [*carry_vip(service.vip, str(on)), examine(service, on, place.source)])
     said = "it answers ARP, and nothing else: a firewall or rp_filter there drops whatever comes from this director"
-    return _wrong(service, server, said, [examine(service, on, place.source)])
+    return wrong(service, server, said, [examine(service, on, place.source)])
 
 
 def _datagrams(case: Case, place: Place, service: Service, server: Server) -> Finding:
@@ -92,30 +93,19 @@ def _datagrams(case: Case, place: Place, service: Service, server: Server) -> Fi
     if service.protocol is Protocol.UDP and service.port and refuses_datagrams(case, place, service.vip, service.port):
         if refuses_datagrams(case, place, on, service.port):
             said = f"it has the VIP, but nobody takes UDP at port {service.port}: start the service"
-            taken_out = server.weight > 0 and case.has_another(service, server)
-            return _wrong(service, server, said, [quiesce(service, server)] if taken_out else [])
+            return wrong(service, server, said, stand_in(case, service, server))
         said = f"it refuses UDP for the VIP at port {service.port}, though not for its own address {on}"
-        return _wrong(service, server, said, [redirect(service, None, str(on))])
+        return wrong(service, server, said, [redirect(service, None, str(on))])
     if not echoes(case, place, service.vip):
         if echoes(case, place, on):
             said = "it answers an echo request for its own address and not for the VIP: it does not carry it"
-            return _wrong(service, server, said, carry_vip(service.vip, str(on)))
-        return skip(_looked_at(service, server), "it answers no echo requests, so nothing can be told of the VIP")
-    return ok(_looked_at(service, server), f"it carries the VIP and does not refuse {service.protocol.name}")
+            return wrong(service, server, said, carry_vip(service.vip, str(on)))
+        return skip(tried(service, server), "it answers no echo requests, so nothing can be told of the VIP")
+    return ok(tried(service, server), f"it carries the VIP and does not refuse {service.protocol.name}")
 
 
 def _lives(case: Case, place: Place, service: Service, address: Address) -> bool:
     return knock(case, place, address, service.port).reach is not Reach.SILENT or echoes(case, place, address)
-
-
-def _wrong(service: Service, server: Server, said: str, remedies: list[Remedy]) -> Finding:
-    """What is wrong with a real server that gets no connections any more hurts no new client."""
-    outcome = Outcome.FAIL if server.weight > 0 else Outcome.WARN
-    return Finding(outcome, _looked_at(service, server), said, tuple(remedies))
-
-
-def _looked_at(service: Service, server: Server) -> str:
-    return f"{service} → {real(server)}"
 
 
 CHECK = Check(

@@ -1,9 +1,9 @@
 """Which way a real server's answers go: in direct routing past the director, with masquerading through it.
 
-On a real server, whoever answers for the VIP and for the default gateway is compared. From the
-director, a SYN is sent that seems to come from far away (an address for documentation, RFC 5737 and
-RFC 3849, which nobody has): if the answer comes back to the director, it is the default gateway. Of a masqueraded
-real server answers to a client that was named must come here, too, wherever that is.
+On a real server it is asked whether the default gateway is the director. From the director, a SYN is
+sent that seems to come from far away (an address for documentation, RFC 5737 and RFC 3849, which nobody
+has): if the answer comes back to the director, it is the default gateway. A masqueraded real server's
+answers to a client that was named must come back, too, wherever that client is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from directrix.doctor.case import CannotLook, Case, Place, who_answers
 from directrix.doctor.commands import single
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
-from directrix.doctor.gateways import FAR, default_route
+from directrix.doctor.gateways import FAR, default_route, is_director
 from directrix.doctor.host import Carried
 from directrix.doctor.probing import foreign_syn
 from directrix.doctor.served import Server, Service
@@ -165,7 +165,7 @@ def _here(case: Case) -> Iterator[Finding]:
             continue
         try:
             gateway = who_answers(case, way.interface, source, way.gateway)
-            director = who_answers(case, way.interface, source, vip)
+            here = bool(gateway) and is_director(case, Place(way.gateway, way.interface, source, gateway[0]), vip)
         except CannotLook as reason:
             yield skip(looked_at, str(reason))
             continue
@@ -173,9 +173,8 @@ def _here(case: Case) -> Iterator[Finding]:
             remedies = default_route(case, way.interface, vip.version, [])
             yield fail(looked_at, "nobody answers for it: clients from elsewhere get no answer", remedies)
         elif not case.host.has(vip):
-            here = director and director[0] == gateway[0]
-            yield ok(looked_at, f"it is {'' if here else 'not '}the director, {_WITHOUT_VIP[bool(here)]}")
-        elif director and director[0] == gateway[0]:
+            yield ok(looked_at, f"it is {'' if here else 'not '}the director, {_WITHOUT_VIP[here]}")
+        elif here:
             family = " -6" if vip.version == 6 else ""
             yield fail(
                 looked_at,
@@ -214,8 +213,8 @@ def _own(case: Case, vip: Address) -> list[Carried]:
 CHECK = Check(
     "gateway",
     "the way a real server's answers go",
-    "In direct routing answers go to clients past the director; one that gets them takes them for forged, since they "
-    "say they come from its own address. With masquerading they must come through it.",
+    "Answers of masqueraded real servers must come through the director, which gives them the VIP back. Those of all "
+    "others go to clients past it: it takes them for forged, since they say they come from its own address.",
     frozenset({Role.DIRECTOR, Role.REALSERVER}),
     look,
     slow=True,

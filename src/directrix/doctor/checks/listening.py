@@ -67,8 +67,8 @@ def look_at(case: Case, service: Service) -> Finding:
         first = others[0]
         return fail(
             str(service),
-            f"nobody listens at port {service.port}, but {_called(case, first)} does at {first.port}; direct routing "
-            "leaves the port as it is",
+            f"nobody listens at port {service.port}, but {_called(case, first)} does at {first.port}; on the way "
+            "here the port stays as it is",
             [redirect(service, first.port)],
         )
     return fail(str(service), f"nobody listens at port {service.port}: start the service")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from directrix.doctor.case import CannotLook, Case, Place
-from directrix.doctor.commands import method_option, quiesce, real, usual_ports
-from directrix.doctor.finding import Check, Finding, Outcome, Remedy, Role, ok, skip
+from directrix.doctor.commands import as_options, real, usual_ports
+from directrix.doctor.finding import Check, Finding, Remedy, Role, ok, skip
 from directrix.doctor.probing import Reach, echoes, knock, refuses_datagrams
 from directrix.doctor.served import Server, Service
+from directrix.doctor.unfit import stand_in, tried, wrong
 from directrix.lvs import Address, ForwardingMethod, Protocol
-from directrix.lvs.addresses import endpoint
 
 
 def look(case: Case) -> Iterator[Finding]:
@@ -38,7 +38,7 @@ def _try(case: Case, place: Place, service: Service, server: Server) -> Finding:
         return _by_echo(case, place, service, server)
     reach = knock(case, place, server.address, port).reach
     if reach is Reach.ACCEPTED:
-        return ok(_looked_at(service, server), "it takes a connection at its own address")
+        return ok(tried(service, server), "it takes a connection at its own address")
     if reach is Reach.REFUSED:
         return _refused(case, place, service, server, port)
     if reach is Reach.REJECTED:
@@ -54,15 +54,12 @@ def _refused(case: Case, place: Place, service: Service, server: Server, port: i
     """Nobody listens there; where somebody does, masquerading can lead to."""
     for other in dict.fromkeys([service.port, *usual_ports(port)]):
         if other not in (0, port) and knock(case, place, server.address, other).reach is Reach.ACCEPTED:
-            there = endpoint(server.address, other)
-            return _wrong(
+            return wrong(
                 service,
                 server,
                 f"nobody listens at its port {port}, but somebody does at {other}",
                 [
-                    Remedy(
-                        f"directrix ipvsadm -a {service.option} -r {there} {method_option(server)} -w {server.weight}"
-                    ),
+                    Remedy(f"directrix ipvsadm -a {service.option} {as_options(server, port=other)}"),
                     Remedy(f"directrix ipvsadm -d {service.option} -r {real(server)}"),
                 ],
             )
@@ -72,25 +69,14 @@ def _refused(case: Case, place: Place, service: Service, server: Server, port: i
 def _by_echo(case: Case, place: Place, service: Service, server: Server) -> Finding:
     """UDP, SCTP, all ports: silence at a port means nothing, an echo that the host is there."""
     if echoes(case, place, server.address):
-        return ok(_looked_at(service, server), f"it is there and does not refuse {service.protocol.name}")
-    return skip(_looked_at(service, server), "it answers no echo requests, so nothing can be told of it")
+        return ok(tried(service, server), f"it is there and does not refuse {service.protocol.name}")
+    return skip(tried(service, server), "it answers no echo requests, so nothing can be told of it")
 
 
 def _nobody(case: Case, service: Service, server: Server, said: str) -> Finding:
     """What has to be mended there; meanwhile others get the connections, where there are others."""
-    if server.weight > 0 and case.has_another(service, server):
-        return _wrong(service, server, f"{said}; until that is mended, take it out", [quiesce(service, server)])
-    return _wrong(service, server, said, [])
-
-
-def _wrong(service: Service, server: Server, said: str, remedies: list[Remedy]) -> Finding:
-    """What is wrong with a real server that gets no connections any more hurts no new client."""
-    outcome = Outcome.FAIL if server.weight > 0 else Outcome.WARN
-    return Finding(outcome, _looked_at(service, server), said, tuple(remedies))
-
-
-def _looked_at(service: Service, server: Server) -> str:
-    return f"{service} → {real(server)}, masqueraded"
+    meanwhile = stand_in(case, service, server)
+    return wrong(service, server, f"{said}; until that is mended, take it out" if meanwhile else said, meanwhile)
 
 
 CHECK = Check(

@@ -72,8 +72,8 @@ def _by_echo(case: Case, place: Place, address: Address) -> Finding:
 CHECK = Check(
     "mtu",
     "packets as long as real servers allow get through the director",
-    "Client and real server agree on the length of packets without the director, and in direct routing it can't "
-    "tell anybody that one is too long for it.",
+    "Client and real server agree on the length of packets without the director, and nobody is told that one is too "
+    "long for its interface.",
     frozenset({Role.DIRECTOR}),
     look,
     slow=True,

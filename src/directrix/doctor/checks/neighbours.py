@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from directrix.doctor.case import CannotLook, Case
-from directrix.doctor.commands import quiesce
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, skip, warn
 from directrix.doctor.served import Server, Service
+from directrix.doctor.unfit import stand_in
 from directrix.lvs import Address, ForwardingMethod
 
 
@@ -70,10 +70,9 @@ def _unusable(case: Case, looked_at: str, said: str, uses: Sequence[tuple[Servic
 
     Who gets no connections any more hurts no new client.
     """
-    chosen = [(service, server) for service, server in uses if server.weight > 0]
-    if not chosen:
+    if not any(server.weight > 0 for _, server in uses):
         return warn(looked_at, said)
-    remedies = [quiesce(*use) for use in chosen if case.has_another(*use)]
+    remedies = [remedy for use in uses for remedy in stand_in(case, *use)]
     if not remedies:
         said += "; it is not to be taken out, since no other real server is left"
     return fail(looked_at, said, remedies)
@@ -82,8 +81,8 @@ def _unusable(case: Case, looked_at: str, said: str, uses: Sequence[tuple[Servic
 CHECK = Check(
     "neighbours",
     "real servers answer on the director's own segment",
-    "In direct routing the director needs the MAC of each real server; packets for one it doesn't find wait, and are "
-    "lost.",
+    "The director puts the MAC of the real server on a frame, or that of the router to it; packets for one it doesn't "
+    "find wait, and are lost.",
     frozenset({Role.DIRECTOR}),
     look,
     slow=True,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from directrix.doctor.case import Case
-from directrix.doctor.commands import method_option, real
+from directrix.doctor.commands import as_options, real
 from directrix.doctor.finding import Check, Finding, Remedy, Role, fail, ok, warn
 from directrix.doctor.served import Server, Service
 from directrix.lvs import ForwardingMethod, VirtualService
-from directrix.lvs.addresses import endpoint
 from directrix.lvs.flags import FALLBACK, flag_names
 from directrix.lvs.flags import NAMES as FLAG_NAMES
 from directrix.lvs.objects import netmask_object
@@ -72,29 +71,26 @@ def _options(defined: VirtualService, *more: str) -> str:
 def _ports(service: Service) -> Iterator[Finding]:
     for server in service.servers:
         if server.method in _PORT_STAYS and not service.key.fwmark and server.port != service.port:
-            kept = Server(server.address, service.port, server.method, server.weight, server.tunnel)
             yield warn(
                 f"{service} → {real(server)}",
                 f"{_PORT_STAYS[server.method]} leaves the port as it is: packets reach it at port {service.port}, "
                 "whatever port the table has",
                 [
                     Remedy(f"directrix ipvsadm -d {service.option} -r {real(server)}"),
-                    Remedy(
-                        f"directrix ipvsadm -a {service.option} -r {endpoint(kept.address, kept.port)} "
-                        f"{method_option(kept)} -w {kept.weight}"
-                    ),
+                    Remedy(f"directrix ipvsadm -a {service.option} {as_options(server, port=service.port)}"),
                 ],
             )
 
 
 def _with_weight(service: Service, server: Server, weight: int) -> Remedy:
-    return Remedy(f"directrix ipvsadm -e {service.option} -r {real(server)} {method_option(server)} -w {weight}")
+    return Remedy(f"directrix ipvsadm -e {service.option} {as_options(server, weight=weight)}")
 
 
 CHECK = Check(
     "services",
     "services with real servers that are chosen, at the port they are reached at",
-    "A service without a real server to choose refuses its clients; in direct routing a packet keeps its port.",
+    "A service without a real server to choose refuses its clients; and the port that the table has for a real server "
+    "means something for masqueraded ones alone.",
     frozenset({Role.DIRECTOR}),
     look,
 )

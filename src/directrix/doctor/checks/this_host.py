@@ -11,19 +11,20 @@ from dataclasses import replace
 
 from directrix.doctor.case import Case
 from directrix.doctor.checks.listening import look_at
-from directrix.doctor.commands import quiesce, real
 from directrix.doctor.finding import Check, Finding, Outcome, Role, skip
 from directrix.doctor.served import Server, Service
+from directrix.doctor.unfit import stand_in, tried, wrong
 from directrix.lvs import ForwardingMethod
 
 _DELIVERED = (ForwardingMethod.DIRECT, ForwardingMethod.TUNNEL, ForwardingMethod.LOCAL)
-"""Methods by which a packet for this host stays one for the VIP."""
+"""Methods by which a packet for this host stays one for the VIP; with our own data plane masquerading, too."""
 
 
 def look(case: Case) -> Iterator[Finding]:
     """Each service that has a real server on this host."""
     found = False
-    for service, server in (use for method in _DELIVERED for use in case.uses(method)):
+    methods = (*_DELIVERED, *([ForwardingMethod.MASQUERADE] if case.make == "xdp" else []))
+    for service, server in (use for method in methods for use in case.uses(method)):
         way = case.host.way_to(server.address)
         if way is not None and way.local:
             found = True
@@ -33,12 +34,10 @@ def look(case: Case) -> Iterator[Finding]:
 
 
 def _listened(case: Case, service: Service, server: Server) -> Finding:
-    found = replace(look_at(case, service), looked_at=f"{service} → {real(server)}", remedies=())
-    if found.outcome is not Outcome.FAIL:
-        return found
-    if server.weight == 0:
-        return replace(found, outcome=Outcome.WARN)
-    return replace(found, remedies=(quiesce(service, server),) if case.has_another(service, server) else ())
+    found = look_at(case, service)
+    if found.outcome is Outcome.FAIL:
+        return wrong(service, server, found.said, stand_in(case, service, server))
+    return replace(found, looked_at=tried(service, server))
 
 
 CHECK = Check(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from directrix.doctor.case import CannotLook, Case
-from directrix.doctor.commands import examine, quiesce, real, take_out
-from directrix.doctor.finding import Check, Finding, Outcome, Remedy, Role, ok, skip, warn
+from directrix.doctor.commands import examine, take_out
+from directrix.doctor.finding import Check, Finding, Remedy, Role, ok, skip, warn
 from directrix.doctor.served import Server, Service
 from directrix.doctor.tunnelling import (
     LEAST,
@@ -20,6 +20,7 @@ from directrix.doctor.tunnelling import (
     segment_size,
     try_connection,
 )
+from directrix.doctor.unfit import stand_in, tried, wrong
 from directrix.lvs import Address, ForwardingMethod, Protocol
 
 
@@ -39,7 +40,7 @@ def look(case: Case) -> Iterator[Finding]:
                     sized.add(server.address)
                     yield _size(case, found, service, server, trial)
             except CannotLook as reason:
-                yield skip(_looked_at(service, server), str(reason))
+                yield skip(tried(service, server), str(reason))
 
 
 def _trial(case: Case, found: Far, service: Service, server: Server) -> Trial | None:
@@ -54,35 +55,35 @@ def _told(case: Case, found: Far, service: Service, server: Server, trial: Trial
         return _by_echo(case, found, service, server)
     taken = trial.taken
     if taken is Taken.ACCEPTED:
-        return ok(_looked_at(service, server), "it takes a connection to the VIP that comes in its tunnel")
+        return ok(tried(service, server), "it takes a connection to the VIP that comes in its tunnel")
     if taken is Taken.REFUSED:
         said = f"it takes packets for the VIP out of the tunnel, but nobody listens at port {service.port}"
-        return _wrong(service, server, said, [quiesce(service, server)])
+        return wrong(service, server, said, stand_in(case, service, server))
     if taken is Taken.UNWRAPPED:
         said = "it takes packets out of the tunnel, but its firewall rejects those for the VIP"
-        return _wrong(service, server, said, [examine(service, server.address)])
+        return wrong(service, server, said, [examine(service, server.address)])
     if taken is Taken.NOT_TAKEN_OUT:
-        return _wrong(service, server, _NOT_TAKEN_OUT, [take_out(service, server)])
+        return wrong(service, server, _NOT_TAKEN_OUT, [take_out(service, server)])
     if passes(case, found, service, server):
         said = f"it answers for the VIP, but a SYN for port {service.port} gets no answer: a firewall there drops it"
-        return _wrong(service, server, said, [examine(service, server.address)])
+        return wrong(service, server, said, [examine(service, server.address)])
     return _silent(case, found, service, server)
 
 
 def _by_echo(case: Case, found: Far, service: Service, server: Server) -> Finding:
     """UDP, SCTP, all ports: an echo tells whether packets for the VIP are taken out at all."""
     if passes(case, found, service, server):
-        return ok(_looked_at(service, server), "it takes packets for the VIP out of its tunnel")
+        return ok(tried(service, server), "it takes packets for the VIP out of its tunnel")
     if lives(case, found, server):
         return _silent(case, found, service, server)
-    return skip(_looked_at(service, server), "it answers no echo requests, so nothing can be told of the tunnel")
+    return skip(tried(service, server), "it answers no echo requests, so nothing can be told of the tunnel")
 
 
 def _silent(case: Case, found: Far, service: Service, server: Server) -> Finding:
     if lives(case, found, server):
-        return _wrong(service, server, _NOTHING_COMES_BACK, [take_out(service, server)])
+        return wrong(service, server, _NOTHING_COMES_BACK, [take_out(service, server)])
     said = "nothing comes back, from the tunnel or without one: it is down, or the way there is closed"
-    return _wrong(service, server, said, [quiesce(service, server)])
+    return wrong(service, server, said, stand_in(case, service, server))
 
 
 def _size(case: Case, found: Far, service: Service, server: Server, trial: Trial | None) -> Finding:
@@ -108,17 +109,6 @@ _NOTHING_COMES_BACK = (
     "it lives, but nothing comes back of what it is sent in the tunnel: it does not take packets out or does not carry "
     "the VIP, its rp_filter or firewall drops them, or a router drops answers that say they come from the VIP"
 )
-
-
-def _looked_at(service: Service, server: Server) -> str:
-    return f"{service} → {real(server)}, {server.tunnel.type.name}"
-
-
-def _wrong(service: Service, server: Server, said: str, remedies: list[Remedy]) -> Finding:
-    """What is wrong with a real server that gets no connections any more hurts no new client."""
-    outcome = Outcome.FAIL if server.weight > 0 else Outcome.WARN
-    left = [each for each in remedies if server.weight > 0 or not each.command.endswith(" -w 0")]
-    return Finding(outcome, _looked_at(service, server), said, tuple(left))
 
 
 CHECK = Check(

@@ -9,6 +9,7 @@ from directrix.doctor.case import LOOPBACK, Case
 from directrix.doctor.commands import announce, carry_vip, on_director
 from directrix.doctor.daemon import Router
 from directrix.doctor.finding import THE_DIRECTOR, Check, Finding, Remedy, Role, fail, ok, skip
+from directrix.doctor.gateways import director_leads_out
 from directrix.doctor.host import Carried, Host
 from directrix.doctor.redirection import redirected
 from directrix.lvs import Address
@@ -84,6 +85,12 @@ def _on_real_server(case: Case, vip: Address) -> Iterator[Finding]:
     if not on_lo and not elsewhere:
         if redirected(case, vip):
             yield ok(looked_at, "not carried, but packets for it are redirected to this host")
+        elif director_leads_out(case, vip):
+            yield skip(
+                looked_at,
+                "not carried, and the default gateway is the director, as masquerading needs it; for direct routing or "
+                "a tunnel this real server lacks it",
+            )
         else:
             yield fail(
                 looked_at, "this real server does not carry it, and drops what the director sends", carry_vip(vip)

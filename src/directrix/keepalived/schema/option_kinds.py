@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from directrix.keepalived.arguments import Arguments
-from directrix.keepalived.kinds import Kind, decimal, read_integer
+from directrix.keepalived.kinds import Kind, decimal, read_integer, to_microseconds
 from directrix.lvs.budget import Rate, check_rate, default_burst
 from directrix.lvs.budget_words import read_rate
 from directrix.lvs.durations import read_duration
@@ -33,9 +33,7 @@ class Duration(Kind):
             raise arguments.wrong(word, f"{arguments.keyword}: {error}") from None
         if seconds > LONGEST:
             raise arguments.wrong(word, f"{arguments.keyword} takes a time of up to 366 days, not {word.text}")
-        if round(seconds, 6) != seconds:
-            arguments.faults.warn(word.place, f"{word.text} is rounded to the microsecond")
-        return round(seconds, 6)
+        return to_microseconds(arguments, word, seconds)
 
     def write(self, value: float) -> str:
         return decimal(value)
