@@ -28,7 +28,7 @@ static __always_inline bool skb_frame_between(struct __sk_buff *skb, const __u64
 	return !bpf_skb_store_bytes(skb, 0, mac, ETH_ALEN, 0) && !bpf_skb_store_bytes(skb, ETH_ALEN, source, ETH_ALEN, 0);
 }
 
-/* A frame of a packet from a device that has none. */
+/* An Ethernet header, its MACs still to come, in front of a packet from a device without. */
 static __always_inline bool skb_ethernet(struct __sk_buff *skb)
 {
 	__be16 protocol = skb->protocol;
