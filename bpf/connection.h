@@ -78,6 +78,11 @@ static __always_inline bool same_addresses(const struct connection *c, const str
 	return mine[0] == p->half[0] && mine[1] == p->half[1] && mine[2] == p->half[2] && mine[3] == p->half[3];
 }
 
+static __always_inline __u8 connection_family(const struct connection *c)
+{
+	return c->id >> 40;
+}
+
 static __always_inline struct bucket *bucket_at(__u32 number)
 {
 	return bpf_map_lookup_elem(&buckets, &number);
@@ -294,11 +299,10 @@ static __always_inline bool connection_end(struct connection *c, __u32 expires, 
 	return true;
 }
 
-/* Give the slot of a connection that died long enough ago back; when it is due if not yet. */
-static __always_inline bool slot_reuse(struct connection *c, __u32 now, __u32 *due)
+/* Give the slot of a connection back, if that died long enough ago: at `expires`. */
+static __always_inline bool slot_reuse(struct connection *c, __u32 now)
 {
-	*due = c->expires + GRACE_TICKS;	/* which is when it died */
-	if (!reached(now, *due))
+	if (!reached(now, c->expires + GRACE_TICKS))
 		return false;
 	__sync_lock_test_and_set(&c->id, 0);
 	__sync_fetch_and_add(&front.connections, -1);

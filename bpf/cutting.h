@@ -45,36 +45,57 @@ static __always_inline bool may_be_cut(const struct inner *inner)
 }
 
 /*
- * Is the transport's checksum still to be filled in by the device? Then its field holds the sum of the pseudo header,
- * and only the whole packet may leave.
+ * Is the transport's checksum, of a packet that carries `length` bytes behind its header at `network`, still to be filled
+ * in by the device? Then its field holds the sum of the pseudo header, and only the whole packet may leave.
  */
-static __always_inline bool checksum_is_due(const struct iphdr *ip, const __u8 *transport, __u32 length)
+static __always_inline bool checksum_is_due(struct __sk_buff *skb, const struct iphdr *ip, __u32 network, __u32 length)
 {
-	__u32 at = ip->protocol == IPPROTO_TCP ? 16 : 6;
+	__u32 at = ip->protocol == IPPROTO_TCP ? TCP_CHECK : UDP_CHECK;
 	__u32 pseudo = ip->protocol + length;
+	__u16 check;
 
 	return !(ip->frag_off & bpf_htons(IP_MORE | IP_OFFSET)) && tcp_or_udp(ip->protocol) &&
-	       *(const __u16 *)(transport + at) == folded((__u64)ip->saddr + ip->daddr + bpf_htonl(pseudo));
+	       !bpf_skb_load_bytes(skb, network + sizeof(*ip) + at, &check, sizeof(check)) &&
+	       check == folded((__u64)ip->saddr + ip->daddr + bpf_htonl(pseudo));
 }
 
-/* Put aside what the packet at `network` carries, and reckon pieces of at most `room` bytes. */
+/* What one piece of at most `room` bytes carries. */
+static __always_inline __u32 piece_most(__u32 room)
+{
+	__u32 piece = (room - sizeof(struct iphdr)) & ~7U;
+
+	return piece > PIECE_BYTES - 8 ? PIECE_BYTES - 8 : piece;
+}
+
+/*
+ * Can the packet at `network` be cut into pieces of at most `room` bytes, IP header included? Asked before anything of it is
+ * changed, for what can't is answered; what DF says is another question. Global: verified once.
+ */
+__noinline bool can_be_cut(struct __sk_buff *skb, __u32 network, __u32 room)
+{
+	struct iphdr ip;
+	__u32 length;
+
+	if (room < sizeof(ip) + 8 || bpf_skb_load_bytes(skb, network, &ip, sizeof(ip)) || ip.ihl != 5)
+		return false;
+	length = bpf_ntohs(ip.tot_len) - sizeof(ip);
+	return length && length <= CUT_BYTES && length <= piece_most(room) * PIECES_MOST &&
+	       !checksum_is_due(skb, &ip, network, length);
+}
+
+/* Put aside what the packet at `network` carries, which can be cut, and reckon pieces of at most `room` bytes. */
 static __always_inline bool cut_begin(struct __sk_buff *skb, struct cut *cut, __u32 network, __u32 room)
 {
 	__u32 last;
 
-	if (bpf_skb_load_bytes(skb, network, &cut->ip, sizeof(cut->ip)) || cut->ip.ihl != 5)
+	if (bpf_skb_load_bytes(skb, network, &cut->ip, sizeof(cut->ip)))
 		return false;
 	cut->length = bpf_ntohs(cut->ip.tot_len) - sizeof(cut->ip);
-	cut->piece = (room - sizeof(cut->ip)) & ~7U;
-	if (cut->piece > PIECE_BYTES - 8)
-		cut->piece = PIECE_BYTES - 8;
-	if (room < sizeof(cut->ip) + 8 || !cut->length || cut->length > CUT_BYTES || cut->length > cut->piece * PIECES_MOST)
-		return false;
+	cut->piece = piece_most(room);
 	last = cut->length - 1;
 	asm volatile("" : "+r"(last));	/* said in a way that older verifiers follow */
 	last &= CUT_BYTES - 1;
-	if (bpf_skb_load_bytes(skb, network + sizeof(cut->ip), cut->bytes, last + 1) ||
-	    checksum_is_due(&cut->ip, cut->bytes, cut->length))
+	if (bpf_skb_load_bytes(skb, network + sizeof(cut->ip), cut->bytes, last + 1))
 		return false;
 	/* one that was never to be cut may have an identification that tells it from nothing */
 	if (cut->ip.frag_off & bpf_htons(IP_DF))
@@ -131,11 +152,11 @@ static __always_inline bool piece_make(struct __sk_buff *skb, struct cut *cut, s
 }
 
 /*
- * Cut the packet into pieces of at most `room` bytes, IP header included, and wrap them: all but the last are sent, and
- * that one is the frame afterwards (1). 0: it can't be cut, and is as it was; -1: nothing useful is left of it. While
- * the real server's MAC is not known there is no way to send clones, and the last piece has it asked for.
+ * Cut a packet that can be cut into pieces of at most `room` bytes, IP header included, and wrap them: all but the last
+ * are sent, and that one is the frame afterwards. False: nothing useful is left of it. While the real server's MAC is
+ * not known there is no way to send clones, and the last piece has it asked for.
  */
-__noinline int tunnel_cut(struct __sk_buff *skb, __u32 number, __u32 room, __u32 flow)
+__noinline bool tunnel_cut(struct __sk_buff *skb, __u32 number, __u32 room, __u32 flow)
 {
 	struct server *s = server_at(number);
 	struct wrapping *w = wrapping_now();
@@ -145,7 +166,7 @@ __noinline int tunnel_cut(struct __sk_buff *skb, __u32 number, __u32 room, __u32
 
 	cut = bpf_map_lookup_elem(&cut_scratch, &zero);
 	if (!s || !w || !cut || !cut_begin(skb, cut, ETH_HLEN, room))
-		return 0;
+		return false;
 	inner4_read(&cut->ip, &w->inner);
 	w->inner.summed = 0;
 	cut->ip.ttl--;
@@ -154,16 +175,16 @@ __noinline int tunnel_cut(struct __sk_buff *skb, __u32 number, __u32 room, __u32
 	cut->at = ETH_HLEN + headers;
 	if (bpf_skb_change_tail(skb, ETH_HLEN + sizeof(cut->ip) + cut->piece, 0) ||
 	    !skb_room(skb, s, IPPROTO_UDP, headers, 0) ||
-	    bpf_skb_store_bytes(skb, 0, &hop->mac, 6, 0) || bpf_skb_store_bytes(skb, 6, &hop->source, 6, 0))
-		return -1;
+	    !skb_frame_between(skb, &hop->mac, &hop->source))
+		return false;
 	for (int i = 0; i < PIECES_MOST && piece_make(skb, cut, w, s, hop, offset); i++) {
 		offset += cut->piece;
 		if (offset >= cut->length)
-			return 1;
+			return true;
 		if (hop->state == HOP_TUNNEL)
 			bpf_clone_redirect(skb, hop->ifindex, 0);
 	}
-	return -1;
+	return false;
 }
 
 /* Where the pieces of a packet go that needs no tunnel. */
@@ -175,30 +196,30 @@ struct pieces_way {
 };
 
 /* The same without a tunnel, of a packet whose header is at `network`. */
-__noinline int plain_cut(struct __sk_buff *skb, __u32 network, const struct pieces_way *way)
+__noinline bool plain_cut(struct __sk_buff *skb, __u32 network, const struct pieces_way *way)
 {
 	__u32 zero = 0, offset = 0, carried;
 	struct cut *cut;
 
 	cut = bpf_map_lookup_elem(&cut_scratch, &zero);
 	if (!way || !cut || !cut_begin(skb, cut, network, way->room))
-		return 0;
+		return false;
 	cut->at = network;
 	if (bpf_skb_change_tail(skb, network + sizeof(cut->ip) + cut->piece, 0) ||
-	    bpf_skb_store_bytes(skb, 0, &way->mac, 6, 0) || bpf_skb_store_bytes(skb, 6, &way->source, 6, 0))
-		return -1;
+	    !skb_frame_between(skb, &way->mac, &way->source))
+		return false;
 	for (int i = 0; i < PIECES_MOST; i++) {
 		carried = piece_head(cut, offset);
 		if ((carried < cut->piece && bpf_skb_change_tail(skb, network + sizeof(cut->ip) + carried, 0)) ||
 		    !piece_store(skb, cut, offset, carried))
-			return -1;
+			return false;
 		offset += cut->piece;
 		if (offset >= cut->length)
-			return 1;
+			return true;
 		if (way->mac)
 			bpf_clone_redirect(skb, way->ifindex, 0);
 	}
-	return -1;
+	return false;
 }
 
 #endif

@@ -82,11 +82,11 @@ __noinline __u32 opening_status(const struct packet *p)
 	if (protocol_of(p) == IPPROTO_TCP) {
 		if (p->tcp_flags & TCP_RST || !(p->tcp_flags & TCP_SYN || front.sysctl.sloppy_tcp))
 			return front.flood ? flood_status(p) : 0;
-		state = tcp_state_after(p->tcp_flags, TCP_S_NONE);
+		state = tcp_state_after(p->tcp_flags, TCP_S_NONE, INPUT_ONLY);
 	} else if (protocol_of(p) == IPPROTO_SCTP) {
 		if (p->tcp_flags & TCP_RST || !(p->tcp_flags & TCP_SYN || front.sysctl.sloppy_sctp))
 			return front.flood ? flood_status(p) : 0;
-		state = sctp_after(SCTP_S_NONE, p->sctp_event);
+		state = sctp_after(SCTP_S_NONE, p->sctp_event, INPUT_ONLY);
 	}
 	return state | (active(state) ? CONNECTION_ACTIVE : 0);
 }
@@ -165,17 +165,6 @@ chosen:
 	return verdict;
 }
 
-static __always_inline __u32 state_after(struct connection *c, __u32 protocol, __u32 says, __u32 state)
-{
-	if (c->status & CONNECTION_MASQUERADED)
-		return state_both_ways(protocol, says, state, FROM_CLIENT);
-	if (protocol == IPPROTO_TCP)
-		return tcp_state_after(says, state) | (state & STATE_COUNTED);
-	if (protocol == IPPROTO_SCTP)
-		return sctp_after(state & STATE_MASK, says) | (state & STATE_COUNTED);
-	return state;
-}
-
 /*
  * A packet of a connection that is no plain ACK of an established one, and that said() this. Returns the state it
  * leads to. Global: verified once, and plain ACKs pay nothing for what it needs.
@@ -189,7 +178,7 @@ __noinline __u32 connection_hears(struct connection *c, __u32 protocol, __u32 sa
 	before = state = c->status & 0xff;
 	if (state & STATE_COUNTED)
 		state = count_packet(c, state);
-	state = state_after(c, protocol, says, state);
+	state = state_after(protocol, says, state, c->status & CONNECTION_MASQUERADED ? INPUT : INPUT_ONLY);
 	if (state != before)
 		connection_move(c, state);
 	return state;
@@ -266,18 +255,12 @@ static __always_inline enum verdict direct(const struct packet *p, bool in_regis
 	return CONTINUE;
 }
 
-/* A packet on its way. Of a datagram in fragments it is the first that counts as one (fragment.h). */
-static __always_inline void count_forwarded(__u32 cpu, __u32 number, __u32 length, enum packet_kind kind)
+/* A packet in these counters of its server. Of a datagram in fragments it is the first that counts as one (fragment.h). */
+static __always_inline void count_at(void *counters, __u32 cpu, __u32 number, __u32 length, enum packet_kind kind)
 {
 	__u32 row = cpu * MAX_SERVERS + number;
-	struct server_count *n;
+	struct server_count *n = bpf_map_lookup_elem(counters, &row);
 
-	note_server(number);
-	if (kind == KIND_QUOTE && !(hop_at(number)->flags & SERVER_AVAILABLE)) {
-		__sync_fetch_and_add(&front.forwarded, 1);	/* IPVS: counted at the server no longer */
-		return;
-	}
-	n = bpf_map_lookup_elem(&server_stats, &row);
 	if (n) {
 		if (kind != KIND_LATER)
 			n->packets++;
@@ -285,6 +268,17 @@ static __always_inline void count_forwarded(__u32 cpu, __u32 number, __u32 lengt
 	}
 	if (kind == KIND_LATER)
 		count_verdict(cpu, LATER_FRAGMENT);
+}
+
+/* A packet on its way. */
+static __always_inline void count_forwarded(__u32 cpu, __u32 number, __u32 length, enum packet_kind kind)
+{
+	note_server(number);
+	if (kind == KIND_QUOTE && !(hop_at(number)->flags & SERVER_AVAILABLE)) {
+		__sync_fetch_and_add(&front.forwarded, 1);	/* IPVS: counted at the server no longer */
+		return;
+	}
+	count_at(&server_stats, cpu, number, length, kind);
 }
 
 #endif

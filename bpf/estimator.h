@@ -34,6 +34,7 @@ struct counts {
 
 struct sum {
 	__u32 server;
+	__u32 replies;		/* there may have been some */
 	struct counts counts;
 };
 
@@ -47,15 +48,9 @@ static long sum_cpu(__u32 cpu, void *context)
 		return 1;
 	sum->counts.packets += n->packets;
 	sum->counts.bytes += n->bytes;
-	return 0;
-}
-
-static long sum_cpu_replies(__u32 cpu, void *context)
-{
-	struct sum *sum = context;
-	__u32 row = cpu * MAX_SERVERS + sum->server;
-	struct server_count *n = bpf_map_lookup_elem(&reply_stats, &row);
-
+	if (!sum->replies)
+		return 0;
+	n = bpf_map_lookup_elem(&reply_stats, &row);
 	if (!n)
 		return 1;
 	sum->counts.out_packets += n->packets;
@@ -126,9 +121,8 @@ static __always_inline void account_server(__u32 number, bool estimated)
 	if (!s || s->in_use != 1)
 		return;
 	sum.counts.connections = s->connections;
+	sum.replies = s->method == METHOD_MASQUERADE || s->kept_out_packets;
 	bpf_loop(parameters.cpus, sum_cpu, &sum, 0);
-	if (s->method == METHOD_MASQUERADE || s->kept_out_packets)
-		bpf_loop(parameters.cpus, sum_cpu_replies, &sum, 0);
 	settle(s, &sum.counts);
 	if (!estimated)
 		return;

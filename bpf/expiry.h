@@ -40,7 +40,7 @@ static __noinline int bucket_visit(__u32 number, struct head *h, __u32 now)
 		if (c->id == 0 || c->id == SLOT_CLAIMED)
 			continue;
 		if (c->status & CONNECTION_DEAD) {
-			if (is_reply_key(c) ? reply_visit(c, now) : slot_reuse(c, now, &due))
+			if (is_reply_key(c) ? reply_visit(c, now) : slot_reuse(c, now))
 				continue;
 			due = c->expires + GRACE_TICKS;
 		} else if (reached(now, due)) {

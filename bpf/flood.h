@@ -92,9 +92,9 @@ __noinline __u32 flood_status(const struct packet *p)
 	if (!p || protocol_of(p) == IPPROTO_UDP || asks_anew(p) || p->tcp_flags & TCP_RST || !sketch_has(flow_hash(p)))
 		return 0;
 	if (protocol_of(p) == IPPROTO_TCP)
-		state = tcp_state_after(p->tcp_flags, TCP_S_SYN_RECV);
+		state = tcp_state_after(p->tcp_flags, TCP_S_SYN_RECV, INPUT_ONLY);
 	else
-		state = sctp_after(SCTP_S_INIT1, p->sctp_event);
+		state = sctp_after(SCTP_S_INIT1, p->sctp_event, INPUT_ONLY);
 	return state | (active(state) ? CONNECTION_ACTIVE : 0);
 }
 

@@ -13,55 +13,32 @@
  *
  * As in IPVS a TTL is counted down, a packet whose time is over or that is too large is answered (by tc,
  * which has an end for every packet), and a real server that was removed still gets its replies through.
+ *
+ * Here are the quick ways of XDP; forward_nat_skb.h does the same at tc.
  */
 #ifndef DIRECTRIX_FORWARD_NAT_H
 #define DIRECTRIX_FORWARD_NAT_H
 
 #include "forward_direct.h"
-#include "fragment.h"
 #include "hand_up.h"
-#include "narrow.h"
 #include "reply.h"
 #include "rewrite.h"
-#include "rewrite_skb.h"
 #include "ttl.h"
 #include "way_back.h"
-
-#define NO_REPLY 0		/* beside what becomes of a packet that may be a reply: it is none */
 
 /* A reply on its way. */
 static __always_inline void count_replied(__u32 cpu, __u32 number, const struct hop *hop, __u32 length, enum packet_kind kind)
 {
-	__u32 row = cpu * MAX_SERVERS + number;
-	struct server_count *n;
-
 	note_replied(number);
-	if (kind == KIND_LATER)
+	if (hop->flags & SERVER_AVAILABLE)
+		count_at(&reply_stats, cpu, number, length, kind);
+	else if (kind == KIND_LATER)
 		count_verdict(cpu, LATER_FRAGMENT);
-	if (!(hop->flags & SERVER_AVAILABLE)) {	/* IPVS: counted at the server no longer */
-		if (kind != KIND_LATER)
-			__sync_fetch_and_add(&front.replied, 1);
-		return;
-	}
-	n = bpf_map_lookup_elem(&reply_stats, &row);
-	if (n) {
-		if (kind != KIND_LATER)
-			n->packets++;
-		n->bytes += length;
-	}
+	else
+		__sync_fetch_and_add(&front.replied, 1);	/* IPVS: counted at the server no longer */
 }
 
 /* Requests under XDP. */
-
-static __always_inline bool xdp_can_send(const struct hop *hop, __u32 ifindex)
-{
-	struct device *way;
-
-	if (hop->wire == ifindex)
-		return true;
-	way = device_at(hop->wire);
-	return way && way->flags & DEVICE_REDIRECT;
-}
 
 /* The first packet of a connection under XDP, whose quick ways keep what they know of it in registers. */
 static __always_inline int request_begins(const struct packet *p, const void *l4, __u32 now)
@@ -71,20 +48,6 @@ static __always_inline int request_begins(const struct packet *p, const void *l4
 	if (protocol_of(p) == IPPROTO_TCP)
 		copy.tcp_flags = ((const __u8 *)l4)[13];
 	return masquerade_begin(&copy, now);
-}
-
-static __always_inline int nat_end(enum verdict verdict, int action)
-{
-	count_verdict(bpf_get_smp_processor_id(), verdict);
-	return action;
-}
-
-/* MACs into a frame, given as words of eight bytes: the last two of each are those of whoever is written next. */
-static __always_inline void frame_between(void *frame, __u64 mac, __u64 source, __be16 protocol)
-{
-	*(__u64 *)frame = mac;
-	*(__u64 *)(frame + ETH_ALEN) = source;
-	*(__be16 *)(frame + offsetof(struct ethhdr, h_proto)) = protocol;
 }
 
 /* Is the next hop known, is it no other's turn to look, and can XDP send there? */
@@ -102,11 +65,28 @@ static __always_inline struct connection *request_connection(const struct packet
 	return slot == NO_SLOT ? connection_find(p, place_of(p), now) : &b->slot[slot % BUCKET_SLOTS];
 }
 
-/* Send a request that came the quick way, or hand it up. Global functions, as xdp_tunnel() is. */
-__noinline int xdp_request4(struct xdp_md *ctx, __u32 number, __u32 bucket)
+/* A packet's key and nothing else of it: the rest has been looked at already. */
+static __always_inline void quick_key(const void *l3, bool ipv4, struct packet *p)
+{
+	if (ipv4) {
+		const struct iphdr *ip = l3;
+
+		p->pair = *(const __u64 *)&ip->saddr;
+		p->id = connection_id(*(const __u32 *)(ip + 1), ip->protocol, 4, 0);
+	} else {
+		const struct ipv6hdr *ip = l3;
+
+		for (int i = 0; i < 4; i++)
+			p->half[i] = *(const __u64 *)(l3 + offsetof(struct ipv6hdr, saddr) + 8 * i);
+		p->id = connection_id(*(const __u32 *)(ip + 1), ip->nexthdr, 6, 0);
+	}
+}
+
+/* A request that came the quick way: sent to real server `number`, or handed up. */
+static __always_inline int xdp_request(struct xdp_md *ctx, bool ipv4, __u32 number, __u32 bucket)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct iphdr *ip = data + sizeof(struct ethhdr);
+	void *l3 = data + sizeof(struct ethhdr), *l4 = l3 + (ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
 	__u32 ifindex = ctx->ingress_ifindex, now = ticks(), length;
 	struct hop *hop = hop_at(number);
 	struct connection *c;
@@ -114,58 +94,39 @@ __noinline int xdp_request4(struct xdp_md *ctx, __u32 number, __u32 bucket)
 	int verdict;
 
 	asm volatile("" : "+r"(hop));	/* keep it, instead of reckoning it again for each use */
-	if (data + QUICK_LENGTH > end || !xdp_hop_ready(hop, ifindex, now))
+	if (data + (ipv4 ? QUICK_LENGTH : QUICK6_LENGTH) > end || !xdp_hop_ready(hop, ifindex, now))
 		return hand_up(ctx, ifindex);
-	length = bpf_ntohs(ip->tot_len);
-	if (ip->ttl <= 1 || length > hop->mtu)
+	length = ipv4 ? bpf_ntohs(((struct iphdr *)l3)->tot_len) :
+			bpf_ntohs(((struct ipv6hdr *)l3)->payload_len) + sizeof(struct ipv6hdr);
+	if (!ttl_left(l3, ipv4) || length > hop->mtu)
 		return hand_up(ctx, ifindex);
-	p.pair = *(__u64 *)&ip->saddr;
-	p.id = connection_id(*(__u32 *)(ip + 1), ip->protocol, 4, 0);
+	quick_key(l3, ipv4, &p);
 	c = request_connection(&p, now, bucket);
 	if (!c)
 		return hand_up(ctx, ifindex);
 	if (!(c->status & CONNECTION_MASQUERADED)) {
-		verdict = request_begins(&p, ip + 1, now);
+		verdict = request_begins(&p, l4, now);
 		if (verdict != CONTINUE)
 			return xdp_end(verdict);
 	}
-	rewrite4(ip, hop->outer[0], c->server_port, false);
-	frame_between(data, hop->mac, hop->source, bpf_htons(ETH_P_IP));
+	if (ipv4)
+		rewrite4(l3, hop->outer[0], c->server_port, false);
+	else
+		rewrite6(l3, hop->outer, c->server_port, false);
+	frame_between(data, hop->mac, hop->source, ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6));
 	count_forwarded(bpf_get_smp_processor_id(), number, length, KIND_WHOLE);
-	return hop->wire == ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
+	return xdp_send(hop->wire, ifindex);
+}
+
+/* Global functions, as xdp_tunnel() is. */
+__noinline int xdp_request4(struct xdp_md *ctx, __u32 number, __u32 bucket)
+{
+	return xdp_request(ctx, true, number, bucket);
 }
 
 __noinline int xdp_request6(struct xdp_md *ctx, __u32 number, __u32 bucket)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct ipv6hdr *ip = data + sizeof(struct ethhdr);
-	__u32 ifindex = ctx->ingress_ifindex, now = ticks(), length;
-	struct hop *hop = hop_at(number);
-	struct connection *c;
-	struct packet p = {};
-	int verdict;
-
-	asm volatile("" : "+r"(hop));
-	if (data + QUICK6_LENGTH > end || !xdp_hop_ready(hop, ifindex, now))
-		return hand_up(ctx, ifindex);
-	length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
-	if (ip->hop_limit <= 1 || length > hop->mtu)
-		return hand_up(ctx, ifindex);
-	for (int i = 0; i < 4; i++)
-		p.half[i] = *(__u64 *)(data + sizeof(struct ethhdr) + offsetof(struct ipv6hdr, saddr) + 8 * i);
-	p.id = connection_id(*(__u32 *)(ip + 1), ip->nexthdr, 6, 0);
-	c = request_connection(&p, now, bucket);
-	if (!c)
-		return hand_up(ctx, ifindex);
-	if (!(c->status & CONNECTION_MASQUERADED)) {
-		verdict = request_begins(&p, ip + 1, now);
-		if (verdict != CONTINUE)
-			return xdp_end(verdict);
-	}
-	rewrite6(ip, hop->outer, c->server_port, false);
-	frame_between(data, hop->mac, hop->source, bpf_htons(ETH_P_IPV6));
-	count_forwarded(bpf_get_smp_processor_id(), number, bpf_ntohs(ip->payload_len) + sizeof(*ip), KIND_WHOLE);
-	return hop->wire == ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
+	return xdp_request(ctx, false, number, bucket);
 }
 
 /* Replies under XDP. */
@@ -202,9 +163,9 @@ static __noinline bool xdp_way_anew(struct xdp_md *ctx, const struct connection 
 
 	way_ask(c, hop, &fib);
 	rc = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
-	if (way_answered(&fib, rc) != HOP_RESOLVED || next_hop_due(&fib, now))
+	if (next_hop_state(&fib, rc) != HOP_RESOLVED || next_hop_due(&fib, now))
 		return false;
-	way_key_of(c, hop, (__u8)(c->id >> 40) == 4, &key);	/* the next hop may be of the other family */
+	way_key_of(c, hop, connection_family(c) == 4, &key);	/* the next hop may be of the other family */
 	way_write(&key, &fib, now);
 	return true;
 }
@@ -230,7 +191,7 @@ static __always_inline int xdp_replied(struct xdp_md *ctx, void *data, const str
 	if (!c)
 		return xdp_end(NOT_OURS);
 	hop = hop_at(c->server);
-	asm volatile("" : "+r"(c), "+r"(hop));	/* as in xdp_request4() */
+	asm volatile("" : "+r"(c), "+r"(hop));	/* as in xdp_request() */
 	if (!reply_for_us(hop, ifindex, data))
 		return xdp_end(OTHER_HOST);
 	if (ttl <= 1 || !xdp_way(ctx, c, hop, ipv4, now, &way) || way.tags || key->length > way.mtu ||
@@ -243,7 +204,7 @@ static __always_inline int xdp_replied(struct xdp_md *ctx, void *data, const str
 		rewrite6(data + sizeof(struct ethhdr), &c->address[4], service_port(c), true);
 	frame_between(data, way.mac, way.source, ipv4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6));
 	count_replied(bpf_get_smp_processor_id(), c->server, hop, key->length, KIND_WHOLE);
-	return way.wire == ifindex ? XDP_TX : bpf_redirect(way.wire, 0);
+	return xdp_send(way.wire, ifindex);
 }
 
 /* The quick ways of what may be a reply: on its way, or to its end. Global: verified once. */
@@ -271,220 +232,6 @@ __noinline int xdp_reply6(struct xdp_md *ctx)
 		return xdp_end(NOT_OURS);
 	reply_turn6(&p, *(__u32 *)(ip + 1), ip->nexthdr);
 	return xdp_replied(ctx, data, &p, false, ip->hop_limit);
-}
-
-/* Both at tc: an end for every packet. */
-
-/* The kernel tells how large a packet a route takes with the neighbour; before that it is what the device does. */
-static __always_inline __u32 device_mtu(struct __sk_buff *skb, __u32 ifindex)
-{
-	__u32 mtu = 0;
-
-	bpf_check_mtu(skb, ifindex, &mtu, 0, 0);
-	return mtu;
-}
-
-/* What becomes of a packet by its size: it fits the way, is cut for it, or is too large. As IPVS: see narrow.h. */
-enum fit { FITS, TO_CUT, TOO_LARGE };
-
-static __always_inline enum fit fit_of(struct __sk_buff *skb, const struct packet *p, __u32 mtu)
-{
-	if (largest_packet(skb, p, ETH_HLEN) <= mtu)
-		return FITS;
-	return is_ipv4(p) && !skb->gso_size && !has_df(skb, ETH_HLEN) ? TO_CUT : TOO_LARGE;
-}
-
-/* The end of a packet that can't go on: answered by `device`; 0: there is no way to answer. `mtu` as in answer(). */
-static __always_inline int answered(struct __sk_buff *skb, const struct packet *p, __u32 device, enum verdict verdict,
-				    enum answer kind, __u32 mtu)
-{
-	count_verdict(bpf_get_smp_processor_id(), verdict);
-	return device && p->kind < KIND_LATER ? answer(skb, p, ticks(), device, kind, mtu) : TC_ACT_SHOT;
-}
-
-/* The port at a real server for a packet without a connection: one-packet scheduling. */
-static __always_inline __u16 port_at_server(const struct packet *p, __u32 number)
-{
-	struct server *s = server_at(number);
-	struct service *service = s ? service_at(s->service) : NULL;
-
-	if (!service || !s->port || (service->flags & SERVICE_PERSISTENT && service->key.port != port_of(p)))
-		return port_of(p);
-	return s->port;
-}
-
-static __always_inline bool tc_rewrite(struct __sk_buff *skb, const struct packet *p, const struct rewriting *to)
-{
-	return p->kind == KIND_QUOTE ? skb_rewrite_quote(skb, p, to) : skb_rewrite(skb, p, to);
-}
-
-/* Off it goes: through the kernel's neighbour code if `next` names the next hop, else with these MACs. */
-static __always_inline int tc_send(struct __sk_buff *skb, const struct pieces_way *way, struct bpf_redir_neigh *next)
-{
-	if (next->nh_family)
-		return bpf_redirect_neigh(way->ifindex, next, sizeof(*next), 0);
-	if (bpf_skb_store_bytes(skb, 0, &way->mac, ETH_ALEN, 0) || bpf_skb_store_bytes(skb, ETH_ALEN, &way->source, ETH_ALEN, 0))
-		return nat_end(MALFORMED, TC_ACT_SHOT);
-	return bpf_redirect(way->ifindex, 0);
-}
-
-/* Send a request, whose TTL is counted down already. `next` names the next hop if it was just looked up. */
-__noinline int tc_masquerade(struct __sk_buff *skb, const struct packet *p, __u32 number, __u32 device,
-			     struct bpf_redir_neigh *next)
-{
-	struct hop *hop = hop_at(number);
-	bool known = hop->state == HOP_MASQUERADE;
-	struct pieces_way way = { .mac = known ? hop->mac : 0, .source = hop->source, .ifindex = hop->ifindex };
-	struct rewriting to = {};
-	struct connection *c;
-	int verdict = CONTINUE;
-	__u32 now = ticks();
-	enum fit fit;
-
-	if (!p || !next)
-		return nat_end(BUSY, TC_ACT_SHOT);
-	way.room = known ? hop->mtu : device_mtu(skb, hop->ifindex);
-	fit = fit_of(skb, p, way.room);
-	if (fit == TOO_LARGE)
-		return answered(skb, p, device, TOO_BIG, ANSWER_TOO_BIG, way.room);
-	c = p->kind == KIND_LATER ? NULL : connection_find(p, place_of(p), now);
-	if (c && !(c->status & CONNECTION_MASQUERADED) && p->kind != KIND_QUOTE)
-		verdict = masquerade_begin(p, now);
-	if (verdict != CONTINUE)
-		return nat_end(verdict, TC_ACT_SHOT);
-	__builtin_memcpy(to.address, hop->outer, sizeof(to.address));
-	to.port = c ? c->server_port : port_at_server(p, number);
-	if (!tc_rewrite(skb, p, &to))
-		return nat_end(p->kind == KIND_FIRST ? BAD_FRAGMENT : MALFORMED, TC_ACT_SHOT);
-	if (fit == TO_CUT && plain_cut(skb, ETH_HLEN, &way) <= 0)
-		return nat_end(TOO_BIG, TC_ACT_SHOT);
-	count_forwarded(bpf_get_smp_processor_id(), number, p->length, p->kind);
-	if (next->nh_family && !known)
-		count_verdict(bpf_get_smp_processor_id(), NO_NEIGHBOUR);
-	return tc_send(skb, &way, next);
-}
-
-static __always_inline void name_next_hop(const struct bpf_fib_lookup *fib, struct bpf_redir_neigh *next)
-{
-	next->nh_family = fib->family;
-	if (fib->family == AF_INET)
-		next->ipv4_nh = fib->ipv4_dst;
-	else
-		__builtin_memcpy(next->ipv6_nh, fib->ipv6_dst, sizeof(next->ipv6_nh));
-}
-
-/*
- * The way to the client of a connection; false if there is none. A packet that asks for it goes through the
- * kernel's neighbour code, `next` being filled in for that, and so do all that XDP left to it.
- */
-static __noinline bool tc_way(struct __sk_buff *skb, const struct connection *c, struct way_back *way,
-			      struct bpf_redir_neigh *next, bool behind)
-{
-	const struct hop *hop = hop_at(c->server);
-	struct bpf_fib_lookup fib;
-	struct way_key key;
-	__u32 now = ticks();
-	int state;
-
-	way_key_of(c, hop, (__u8)(c->id >> 40) == 4, &key);
-	if (!behind && way_known(&key, now, way))
-		return true;
-	way_ask(c, hop, &fib);
-	state = way_answered(&fib, bpf_fib_lookup(skb, &fib, sizeof(fib), 0));
-	if (state == HOP_NO_ROUTE)
-		return false;
-	next_hop_due(&fib, now);
-	name_next_hop(&fib, next);
-	way->ifindex = fib.ifindex;
-	way->mtu = fib.mtu_result;
-	if (state == HOP_RESOLVED) {
-		way->mac = mac_word(fib.dmac);
-		way->source = mac_word(fib.smac);
-		way_write(&key, &fib, now);
-	} else {
-		way->mtu = device_mtu(skb, fib.ifindex);
-	}
-	return true;
-}
-
-enum reply_place { REPLY_ALONE, REPLY_BEHIND_XDP, REPLY_IP };
-
-/*
- * The connection of what may be a reply. A later fragment has that of the first of its datagram, an error that of what
- * it quotes, which reads as if the real server had sent it.
- */
-static __noinline struct connection *tc_reply_find(const struct packet *p, __u32 now, __u32 *place)
-{
-	struct packet key;
-
-	if (p->kind == KIND_LATER)
-		return fragment_reply(now, place);
-	if (!maybe_reply(is_ipv4(p) ? address4_word(p->address[0]) : address6_word(p->half)))
-		return NULL;
-	key = *p;
-	reply_turn(&key);
-	return reply_find(&key, now, place);
-}
-
-/* Let a reply read as if it had been to the virtual address: whoever is answered hears from there, not from the client. */
-static __always_inline void as_to_virtual(struct packet *p, const struct connection *c)
-{
-	if (is_ipv4(p))
-		p->address[1] = c->address[1];
-	else
-		__builtin_memcpy(&p->address[4], &c->address[4], sizeof(struct in6_addr));
-}
-
-/*
- * A packet that may be a reply: what becomes of it, or NO_REPLY; `p` is then not what was read any more. It
- * came in at `device`; `next` is empty. Global: verified once.
- */
-__noinline int tc_reply(struct __sk_buff *skb, struct packet *p, __u32 device, enum reply_place where,
-			struct bpf_redir_neigh *next)
-{
-	struct rewriting to = { .source = true };
-	__u32 place = 0, now = ticks();
-	__be16 protocol = skb->protocol;
-	struct way_back way = {};
-	struct pieces_way out;
-	struct connection *c;
-	enum fit fit;
-
-	if (!p || !next || p->kind >= KIND_TINY)
-		return NO_REPLY;
-	c = tc_reply_find(p, now, &place);
-	if (!c)
-		return NO_REPLY;
-	if (p->kind == KIND_FIRST && fragment_remember_reply(place, now) && where != REPLY_IP &&
-	    tc_release(skb, device, now))
-		return nat_end(BUSY, TC_ACT_SHOT);
-	if (!tc_way(skb, c, &way, next, where == REPLY_BEHIND_XDP))
-		return nat_end(NO_ROUTE, TC_ACT_SHOT);
-	if (where == REPLY_IP && (bpf_skb_change_head(skb, ETH_HLEN, 0) ||
-				  bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol, sizeof(protocol), 0)))
-		return nat_end(NO_ROUTE, TC_ACT_SHOT);
-	out.mac = way.mac;
-	out.source = way.source;
-	out.ifindex = way.ifindex;
-	out.room = way.mtu;
-	if (where == REPLY_IP)
-		device = 0;
-	fit = fit_of(skb, p, out.room);
-	if (fit == TOO_LARGE || !skb_ttl_down(skb, ETH_HLEN, is_ipv4(p))) {
-		as_to_virtual(p, c);
-		return fit == TOO_LARGE ? answered(skb, p, device, TOO_BIG, ANSWER_TOO_BIG, out.room) :
-					  answered(skb, p, device, TIME_EXCEEDED, ANSWER_TIME_EXCEEDED, 0);
-	}
-	if (p->kind < KIND_LATER)
-		reply_goes_on(c, place, p, now);	/* IPVS: errors don't refresh */
-	__builtin_memcpy(to.address, is_ipv4(p) ? &c->address[1] : &c->address[4], sizeof(to.address));
-	to.port = service_port(c);
-	if (!tc_rewrite(skb, p, &to))
-		return nat_end(p->kind == KIND_FIRST ? BAD_FRAGMENT : MALFORMED, TC_ACT_SHOT);
-	if (fit == TO_CUT && plain_cut(skb, ETH_HLEN, &out) <= 0)
-		return nat_end(TOO_BIG, TC_ACT_SHOT);
-	count_replied(bpf_get_smp_processor_id(), c->server, hop_at(c->server), p->length, p->kind);
-	return tc_send(skb, &out, next);
 }
 
 #endif

@@ -42,10 +42,7 @@ static __always_inline int xdp_ipip4(struct xdp_md *ctx, __u32 number, __u32 len
 	inner = (void *)ip;
 	if ((void *)(ip + 1) > end)
 		return XDP_DROP;
-	/* of eight bytes each, the last two are those of whoever is written next */
-	*(__u64 *)data = hop->mac;
-	*(__u64 *)(data + 6) = hop->source;
-	*(__be16 *)(data + offsetof(struct ethhdr, h_proto)) = bpf_htons(ETH_P_IP);
+	frame_between(data, hop->mac, hop->source, bpf_htons(ETH_P_IP));
 	/* version and lengths, TOS as outer_tos() */
 	first = (bpf_ntohl(inner[0]) & 0xffffff) + 0x45000000 + sizeof(*ip);
 	first = bpf_htonl(first - (first & first >> 1 & 0x10000));
@@ -56,7 +53,7 @@ static __always_inline int xdp_ipip4(struct xdp_md *ctx, __u32 number, __u32 len
 	sum = (__u64)first + second + third + source + target;
 	outer[0] = first;
 	outer[1] = second;
-	outer[2] = third | (__u32)(__u16)~header_folded(sum) << 16;
+	outer[2] = third | (__u32)(__u16)~sum_folded(sum) << 16;
 	outer[3] = source;
 	outer[4] = target;
 	ttl_down4(ip);
@@ -116,7 +113,7 @@ static __always_inline int xdp_wrap(struct xdp_md *ctx, __u32 number, __u32 leng
 		return XDP_DROP;
 	ttl_down(data, inner.version == 4);
 	count_forwarded(bpf_get_smp_processor_id(), number, length, kind);
-	return hop->wire == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
+	return xdp_send(hop->wire, ctx->ingress_ifindex);
 }
 
 /* Send a packet that counts `length` bytes; 0: it is for tc, as all with tags are. Global: verified once. */
@@ -134,35 +131,13 @@ __noinline int xdp_tunnel(struct xdp_md *ctx, __u32 number, __u32 length, enum p
 	protocol = *(__be16 *)(data + offsetof(struct ethhdr, h_proto));
 	if (protocol != bpf_htons(ETH_P_IP) && protocol != bpf_htons(ETH_P_IPV6))
 		return 0;
-	if (hop->wire != ctx->ingress_ifindex) {
-		struct device *way = device_at(hop->wire);
-
-		if (!way || !(way->flags & DEVICE_REDIRECT))
-			return 0;
-	}
+	if (!xdp_can_send(hop, ctx->ingress_ifindex))
+		return 0;
 	s = server_at(number);
 	return s ? xdp_wrap(ctx, number, length, s, hop, kind) : 0;
 }
 
 /* The same at tc: an end for every packet. */
-
-
-static __always_inline int tc_tunnel_end(enum verdict verdict)
-{
-	count_verdict(bpf_get_smp_processor_id(), verdict);
-	return TC_ACT_SHOT;
-}
-
-/* How large a packet the way takes. The kernel tells the route's size with the neighbour; before that it is the device's. */
-static __always_inline __u32 way_mtu(struct __sk_buff *skb, const struct hop *hop, int state)
-{
-	__u32 mtu = 0;
-
-	if (state == HOP_TUNNEL)
-		return hop->mtu;
-	bpf_check_mtu(skb, hop->ifindex, &mtu, 0, 0);
-	return mtu;
-}
 
 /*
  * The length that must fit: of many segments in one, of which IPVS leaves it to the kernel to cut them again, nothing. But
@@ -191,34 +166,27 @@ __noinline int tc_tunnel(struct __sk_buff *skb, const struct packet *p, __u32 nu
 	int state = hop->state;
 
 	if (!p || !s || !next || !w)
-		return tc_tunnel_end(SERVER_GONE);
-	if (p->kind >= KIND_LATER)
-		device = 0;	/* no error is answered by one, and of a datagram only its first fragment (RFC 1122, 3.2.2) */
+		return tc_dropped(SERVER_GONE);
 	w->inner.summed = 0;
-	if (!inner_read(data + ETH_HLEN, end, skb->protocol, checksummed(s) && !skb->gso_size, &w->inner)) {
-		count_verdict(bpf_get_smp_processor_id(), TIME_EXCEEDED);
-		return device ? answer(skb, p, ticks(), device, ANSWER_TIME_EXCEEDED, 0) : TC_ACT_SHOT;
-	}
+	if (!inner_read(data + ETH_HLEN, end, skb->protocol, checksummed(s) && !skb->gso_size, &w->inner))
+		return answered(skb, p, device, ANSWER_TIME_EXCEEDED, 0);
 	overhead = outer_size(s) + shim_size(s);
-	mtu = way_mtu(skb, hop, state);
+	mtu = state == HOP_TUNNEL ? hop->mtu : device_mtu(skb, hop->ifindex);
 	if (!fits(s, mtu, overhead, 0))
-		return tc_tunnel_end(NO_ROUTE);
+		return tc_dropped(NO_ROUTE);
 	flow = inner_flow(data + ETH_HLEN, end, skb->protocol);
 	if (length_to_fit(skb, &w->inner, device && device != skb->ifindex) + overhead > mtu) {
-		int cut = may_be_cut(&w->inner) ? tunnel_cut(skb, number, mtu - overhead, flow) : 0;
-
-		if (cut < 0)
-			return tc_tunnel_end(MALFORMED);
-		if (!cut) {
+		if (!may_be_cut(&w->inner) || !can_be_cut(skb, ETH_HLEN, mtu - overhead)) {
 			skb_ttl_down(skb, ETH_HLEN, w->inner.version == 4);	/* the error quotes it so */
-			count_verdict(bpf_get_smp_processor_id(), TOO_BIG);
-			return device ? answer(skb, p, ticks(), device, ANSWER_TOO_BIG, mtu - overhead) : TC_ACT_SHOT;
+			return answered(skb, p, device, ANSWER_TOO_BIG, mtu - overhead);
 		}
+		if (!tunnel_cut(skb, number, mtu - overhead, flow))
+			return tc_dropped(MALFORMED);
 	} else {
 		shim_make(&w->inner, s, hop, flow, &w->shim);
 		if (!skb_ttl_down(skb, ETH_HLEN, w->inner.version == 4) || !skb_room(skb, s, protocol_of(p), outer_size(s) + w->shim.size, mtu) ||
 		    !skb_wrap(skb, w, s, hop))
-			return tc_tunnel_end(MALFORMED);
+			return tc_dropped(MALFORMED);
 	}
 	count_forwarded(bpf_get_smp_processor_id(), number, p->length, p->kind);
 	if (next->nh_family) {
@@ -226,8 +194,8 @@ __noinline int tc_tunnel(struct __sk_buff *skb, const struct packet *p, __u32 nu
 			count_verdict(bpf_get_smp_processor_id(), NO_NEIGHBOUR);
 		return bpf_redirect_neigh(hop->ifindex, next, sizeof(*next), 0);
 	}
-	if (bpf_skb_store_bytes(skb, 0, &hop->mac, 6, 0) || bpf_skb_store_bytes(skb, 6, &hop->source, 6, 0))
-		return tc_tunnel_end(MALFORMED);
+	if (!skb_frame_between(skb, &hop->mac, &hop->source))
+		return tc_dropped(MALFORMED);
 	return bpf_redirect(hop->ifindex, 0);
 }
 

@@ -23,9 +23,7 @@
  */
 static __always_inline bool needs_entry(__u32 number)
 {
-	struct server *s = server_at(number);
-
-	return !s || s->method == METHOD_MASQUERADE;
+	return hop_at(number)->flags & SERVER_MASQUERADE;
 }
 
 static __always_inline bool guards_are_up(void)

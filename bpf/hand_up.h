@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The end of a packet under XDP: one of the verdicts, or handed up to tc; and what goes in again as if it came so. */
+/* From XDP to tc: the end of a packet under XDP, which may be that tc goes on with it; and what goes in again as if it came so. */
 #ifndef DIRECTRIX_HAND_UP_H
 #define DIRECTRIX_HAND_UP_H
 
@@ -12,6 +12,9 @@ struct handed_up {
 };
 
 #define HANDED_UP_MARK 0x6478
+
+/* Where a program at tc is: at a device, behind XDP, or at a device without Ethernet headers. */
+enum tc_place { TC_ALONE, TC_BEHIND_XDP, TC_IP };
 
 static __always_inline int xdp_end(enum verdict verdict)
 {
@@ -31,6 +34,22 @@ static __noinline int hand_up(struct xdp_md *ctx, __u32 ifindex)
 	head->mark = HANDED_UP_MARK;
 	count_verdict(bpf_get_smp_processor_id(), HANDED_UP);
 	return bpf_redirect(front.up, 0);
+}
+
+/* Undo what XDP did to a frame it handed up: answers the device it came in by, 0 if it is none of XDP's. */
+static __always_inline __u32 take_up(struct __sk_buff *skb)
+{
+	struct handed_up head;
+	struct device *d;
+	__u64 mac;
+
+	if (bpf_skb_load_bytes(skb, 0, &head, 6) || head.mark != HANDED_UP_MARK)
+		return 0;
+	d = device_at(head.ifindex);
+	if (!d)
+		return 0;
+	mac = d->mac;
+	return bpf_skb_store_bytes(skb, 0, &mac, 6, 0) ? 0 : head.ifindex;
 }
 
 /* The copies that wait for the first fragment at hand go in again, as what XDP hands up if it came so from `device`. */

@@ -172,7 +172,6 @@ static __always_inline int answer_by_route(struct __sk_buff *skb, const struct p
 	__be16 protocol = is_ipv4(p) ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 	struct bpf_fib_lookup fib = { .ifindex = front.lo };
 	struct bpf_redir_neigh next = {};
-	long rc;
 
 	if (is_ipv4(p)) {
 		fib.family = AF_INET;
@@ -181,24 +180,31 @@ static __always_inline int answer_by_route(struct __sk_buff *skb, const struct p
 		fib.family = AF_INET6;
 		__builtin_memcpy(fib.ipv6_dst, p->address, sizeof(fib.ipv6_dst));
 	}
-	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
-	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
+	if (next_hop_state(&fib, bpf_fib_lookup(skb, &fib, sizeof(fib), 0)) == HOP_NO_ROUTE)
 		return TC_ACT_SHOT;
-	next.nh_family = fib.family;
-	if (fib.family == AF_INET)
-		next.ipv4_nh = fib.ipv4_dst;
-	else
-		__builtin_memcpy(next.ipv6_nh, fib.ipv6_dst, sizeof(next.ipv6_nh));
+	next_hop_name(&fib, &next);
 	if (bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol, sizeof(protocol), 0))
 		return TC_ACT_SHOT;
 	return bpf_redirect_neigh(fib.ifindex, &next, sizeof(next), 0);
 }
 
-/* `mtu` is what ANSWER_TOO_BIG says; 0 for the others. */
-static __always_inline int answer(struct __sk_buff *skb, const struct packet *p, __u32 now, __u32 device,
-				  enum answer kind, __u32 mtu)
+static __always_inline enum verdict answer_verdict(enum answer answer)
 {
-	if (!answer_allowed(now) || !answer_make(skb, p, icmp_family_words(is_ipv4(p) ? 4 : 6, kind), mtu))
+	return answer == ANSWER_UNREACHABLE ? NO_SERVER : answer == ANSWER_TOO_BIG ? TOO_BIG : TIME_EXCEEDED;
+}
+
+/*
+ * The end of a packet that is answered by the way it came, `device`; 0: there is no such way. No error is answered by
+ * one, and of a datagram only its first fragment (RFC 1122, 3.2.2). `mtu` is what ANSWER_TOO_BIG says; 0 for the others.
+ * Global: verified once.
+ */
+__noinline int answered(struct __sk_buff *skb, const struct packet *p, __u32 device, enum answer answer, __u32 mtu)
+{
+	if (!p)
+		return tc_dropped(BUSY);
+	count_verdict(bpf_get_smp_processor_id(), answer_verdict(answer));
+	if (!device || p->kind >= KIND_LATER || !answer_allowed(ticks()) ||
+	    !answer_make(skb, p, icmp_family_words(is_ipv4(p) ? 4 : 6, answer), mtu))
 		return TC_ACT_SHOT;
 	return answer_back(skb, device);
 }

@@ -24,21 +24,16 @@ __noinline int xdp_narrow(struct xdp_md *ctx, __u32 number, __u32 length, enum p
 		return 0;
 	protocol = *(__be16 *)(data + offsetof(struct ethhdr, h_proto));
 	if ((protocol != bpf_htons(ETH_P_IP) && protocol != bpf_htons(ETH_P_IPV6)) || hop->tags ||
-	    bpf_xdp_get_buff_len(ctx) - sizeof(struct ethhdr) > hop->mtu || hop_due(&hop->asked, ticks()))
+	    bpf_xdp_get_buff_len(ctx) - sizeof(struct ethhdr) > hop->mtu || hop_due(&hop->asked, ticks()) ||
+	    !xdp_can_send(hop, ctx->ingress_ifindex))
 		return 0;
-	if (hop->wire != ctx->ingress_ifindex) {
-		struct device *way = device_at(hop->wire);
-
-		if (!way || !(way->flags & DEVICE_REDIRECT))
-			return 0;
-	}
 	data += sizeof(struct ethhdr);
 	if (data + sizeof(struct iphdr) > end || !ttl_left(data, protocol == bpf_htons(ETH_P_IP)))
 		return 0;
 	ttl_down(data, protocol == bpf_htons(ETH_P_IP));
 	frame_to(data - sizeof(struct ethhdr), hop);
 	count_forwarded(bpf_get_smp_processor_id(), number, length, kind);
-	return hop->wire == ctx->ingress_ifindex ? XDP_TX : bpf_redirect(hop->wire, 0);
+	return xdp_send(hop->wire, ctx->ingress_ifindex);
 }
 
 /* How large the packets are that the kernel will cut this one into, or it as it is. */
@@ -64,32 +59,30 @@ static __always_inline bool has_df(struct __sk_buff *skb, __u32 network)
 	       word & bpf_htons(IP_DF);
 }
 
-static __always_inline int tc_narrow_end(enum verdict verdict)
+/* What becomes of a packet by its size: it fits the way, is cut for it, or is too large. */
+enum fit { FITS, TO_CUT, TOO_LARGE };
+
+static __always_inline enum fit fit_of(struct __sk_buff *skb, const struct packet *p, __u32 network, __u32 mtu)
 {
-	count_verdict(bpf_get_smp_processor_id(), verdict);
-	return TC_ACT_SHOT;
+	if (largest_packet(skb, p, network) <= mtu)
+		return FITS;
+	/* many segments in one are cut by the kernel, or not at all */
+	return is_ipv4(p) && !skb->gso_size && !has_df(skb, network) && can_be_cut(skb, network, mtu) ? TO_CUT : TOO_LARGE;
 }
 
 /* The end of a packet that doesn't fit; 0: it does, or is the last of its pieces now. Answers go back by `device`; 0: there is no way to answer. */
 __noinline int tc_narrow(struct __sk_buff *skb, const struct packet *p, __u32 number, __u32 network, __u32 device)
 {
 	struct hop *hop = hop_at(number);
-	int cut = 0;
+	struct pieces_way way = { .mac = hop->mac, .source = hop->source, .ifindex = hop->ifindex, .room = hop->mtu };
+	enum fit fit;
 
-	if (!p || largest_packet(skb, p, network) <= hop->mtu)
-		return 0;
-	if (is_ipv4(p) && !has_df(skb, network)) {
-		struct pieces_way way = { .mac = hop->mac, .source = hop->source, .ifindex = hop->ifindex, .room = hop->mtu };
-
-		cut = plain_cut(skb, network, &way);
-	}
-	if (cut)
-		return cut > 0 ? 0 : tc_narrow_end(MALFORMED);
-	count_verdict(bpf_get_smp_processor_id(), TOO_BIG);
-	/* no error is answered by one, and of a datagram only its first fragment (RFC 1122, 3.2.2) */
-	if (!device || p->kind >= KIND_LATER)
-		return TC_ACT_SHOT;
-	return answer(skb, p, ticks(), device, ANSWER_TOO_BIG, hop->mtu);
+	if (!p)
+		return tc_dropped(BUSY);
+	fit = fit_of(skb, p, network, way.room);
+	if (fit == TOO_LARGE)
+		return answered(skb, p, device, ANSWER_TOO_BIG, way.room);
+	return fit == FITS || plain_cut(skb, network, &way) ? 0 : tc_dropped(MALFORMED);
 }
 
 #endif

@@ -29,12 +29,6 @@ static __always_inline __u64 mac_word(const __u8 *mac)
 	return word;
 }
 
-static __always_inline void mac_write(__u8 *at, __u64 mac)
-{
-	*(__u32 *)at = mac;
-	*(__u16 *)(at + 4) = mac >> 32;
-}
-
 static __always_inline void hop_set(struct hop *h, enum hop_state state)
 {
 	if (h->state != state)
@@ -52,6 +46,34 @@ static __always_inline bool outer_learn(struct hop *hop, __u8 family, const stru
 	if (fib->ipv6_src[0] | fib->ipv6_src[1] | fib->ipv6_src[2] | fib->ipv6_src[3])
 		__builtin_memcpy(hop->outer, fib->ipv6_src, sizeof(hop->outer));
 	return hop->outer[0] | hop->outer[1] | hop->outer[2] | hop->outer[3];
+}
+
+/* The kernel's answer to a look-up as an enum hop_state. */
+static __always_inline int next_hop_state(const struct bpf_fib_lookup *fib, long rc)
+{
+	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return HOP_NO_ROUTE;
+	/* older kernels answer with the empty address of an entry that is still being asked for */
+	return rc == BPF_FIB_LKUP_RET_NO_NEIGH || !mac_word(fib->dmac) ? HOP_UNRESOLVED : HOP_RESOLVED;
+}
+
+/* The next hop that was looked up, as bpf_redirect_neigh() wants to hear it. */
+static __always_inline void next_hop_name(const struct bpf_fib_lookup *fib, struct bpf_redir_neigh *next)
+{
+	next->nh_family = fib->family;
+	if (fib->family == AF_INET)
+		next->ipv4_nh = fib->ipv4_dst;
+	else
+		__builtin_memcpy(next->ipv6_nh, fib->ipv6_dst, sizeof(next->ipv6_nh));
+}
+
+/* The kernel tells how large a packet a route takes with the neighbour; before that it is what the device does. */
+static __always_inline __u32 device_mtu(struct __sk_buff *skb, __u32 ifindex)
+{
+	__u32 mtu = 0;
+
+	bpf_check_mtu(skb, ifindex, &mtu, 0, 0);
+	return mtu;
 }
 
 /* How large a packet the way to a server takes: what the route says, or what a router on it said lately (tunnel_error.h). */
@@ -73,6 +95,7 @@ static __noinline int hop_look_up(struct __sk_buff *skb, __u32 number, struct bp
 	struct hop *hop = hop_at(number);
 	bool tunnel = hop->flags & SERVER_TUNNEL;
 	struct device *d;
+	int state;
 	long rc;
 
 	if (!s)
@@ -88,10 +111,10 @@ static __noinline int hop_look_up(struct __sk_buff *skb, __u32 number, struct bp
 	if (tunnel && rc == -EINVAL)	/* an older kernel: it tells no source */
 		rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
 	hop->answer = rc;
-	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH) {
-		/* the answer is the same for this host's own addresses: user space knows those */
-		int state = hop->flags & SERVER_LOCAL ? HOP_LOCAL : HOP_NO_ROUTE;
-
+	state = next_hop_state(&fib, rc);
+	if (state == HOP_NO_ROUTE) {
+		if (hop->flags & SERVER_LOCAL)
+			state = HOP_LOCAL;	/* the answer is the same for this host's own addresses: user space knows those */
 		hop_set(hop, state);
 		return state;
 	}
@@ -106,13 +129,8 @@ static __noinline int hop_look_up(struct __sk_buff *skb, __u32 number, struct bp
 	hop->ifindex = fib.ifindex;
 	hop->wire = d ? d->wire : fib.ifindex;
 	hop->tags = d ? d->tags : 0;
-	next->nh_family = fib.family;
-	if (fib.family == AF_INET)
-		next->ipv4_nh = fib.ipv4_dst;
-	else
-		__builtin_memcpy(next->ipv6_nh, fib.ipv6_dst, sizeof(next->ipv6_nh));
-	/* older kernels answer with the empty address of an entry that is still being asked for */
-	if (rc == BPF_FIB_LKUP_RET_NO_NEIGH || !mac_word(fib.dmac)) {
+	next_hop_name(&fib, next);
+	if (state == HOP_UNRESOLVED) {
 		hop_set(hop, HOP_UNRESOLVED);
 		return HOP_UNRESOLVED;
 	}

@@ -5,22 +5,21 @@
  * verdict, never forwarded.
  *
  * There are two ways. The quick one takes what nearly every packet is, TCP or UDP in IPv4 without
- * options, or in IPv6 without extension headers, and without tags. It asks the filter first, so
+ * options, or in IPv6 without extension headers, and without tags. It asks the index first, so
  * that host traffic costs next to nothing. The complete one takes everything else, SCTP among it,
  * and leaves to unusual.h what takes more than a look.
  */
 #ifndef DIRECTRIX_PACKET_H
 #define DIRECTRIX_PACKET_H
 
-#include "maps.h"
+#include "index.h"
 #include "sctp.h"
 #include "verdict.h"
 
-#define INDEX_PRIME 0x9e3779b97f4a7c15ULL
-#define INDEX_SHIFT 49			/* leaves the bits that number a place of front.index */
-#define MARK_SHIFT 52			/* likewise of front.address_mark */
 #define MOST_EXTENSION_HEADERS 16
 #define LONG_FRAME 1024		/* only longer ones can have more buffers than the first */
+#define TCP_CHECK 16		/* where their headers have the checksum */
+#define UDP_CHECK 6
 #define IP_MORE 0x2000
 #define IP_OFFSET 0x1fff
 #define IP6_MORE 0x0001
@@ -89,46 +88,10 @@ static __always_inline bool is_ipv4(const struct packet *p)
 	return (__u8)(p->id >> 40) == 4;
 }
 
-/*
- * Port and protocol as they go into the index: the destination's port where it lies in a word of both
- * ports, the protocol where it lies in the IPv4 header's word from the fragment's offset on.
- */
-static __always_inline __u32 index_key(__u32 ports, __u8 protocol)
+/* The 64 bits that stand for who sent a packet. */
+static __always_inline __u64 source_word(const struct packet *p)
 {
-	return (ports & bpf_htonl(0xffff)) ^ bpf_htonl(protocol);
-}
-
-/* What front.index says of an address, given as 64 bits that stand for it, and an index_key(). */
-static __always_inline __u32 index_of(__u64 address, __u32 key)
-{
-	return front.index[((address ^ key) * INDEX_PRIME) >> INDEX_SHIFT];
-}
-
-static __always_inline bool address_has(__u64 address, enum address_mark mark)
-{
-	return front.address_mark[(address * INDEX_PRIME) >> MARK_SHIFT] & mark;
-}
-
-static __always_inline bool maybe_virtual(__u64 address, __u32 ports, __u8 protocol)
-{
-	return index_of(address, index_key(ports, protocol)) ||
-	       (front.beyond & BEYOND_ANY_PORT && address_has(address, ADDRESS_ANY_PORT));
-}
-
-/* May what comes from this address, given as 64 bits that stand for it, be a reply of a masqueraded server? */
-static __always_inline bool maybe_reply(__u64 source)
-{
-	return front.beyond & BEYOND_REPLIES && address_has(source, ADDRESS_MASQUERADED);
-}
-
-static __always_inline __u64 address4_word(__u32 address)
-{
-	return (__u64)address << 32;
-}
-
-static __always_inline __u64 address6_word(const __u64 *half)
-{
-	return half[0] * INDEX_PRIME ^ half[1];
+	return is_ipv4(p) ? address4_word(p->address[0]) : address6_word(p->half);
 }
 
 /* Addresses no packet on a wire may come from; the host's stack knows what to do with it. */
@@ -153,6 +116,14 @@ static __always_inline __u16 folded(__u64 sum)
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (sum & 0xffff) + (sum >> 16);
+}
+
+/* As folded(), of a sum under 2^36: a header's, or a change of one. */
+static __always_inline __u16 sum_folded(__u64 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum + (sum >> 16);
 }
 
 /* Is a header of five words, given as their sum (under 2^35), free of errors? */

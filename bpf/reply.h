@@ -23,8 +23,8 @@
 #ifndef DIRECTRIX_REPLY_H
 #define DIRECTRIX_REPLY_H
 
-#include "both_ways.h"
 #include "connection.h"
+#include "states.h"
 
 #define REPLY_KIND 2
 /* The clock looks at a key so often at least, for a connection may end before it said it would; in a flood half-open ones do. */
@@ -119,17 +119,24 @@ static __always_inline struct connection *reply_find(const struct packet *key, _
 	return reply_connection(reply, now);
 }
 
-/* Is this packet, as it came, a reply? Global: verified once. */
-__noinline int is_reply(const struct packet *p, __u32 now)
+/* The connection that a packet, as it came, is a reply of. Its place is *place. */
+static __always_inline struct connection *reply_of(const struct packet *p, __u32 now, __u32 *place)
 {
 	struct packet key;
-	__u32 place;
 
-	if (!p || !address_has(is_ipv4(p) ? address4_word(p->address[0]) : address6_word(p->half), ADDRESS_MASQUERADED))
-		return 0;
+	if (!maybe_reply(source_word(p)))
+		return NULL;
 	key = *p;
 	reply_turn(&key);
-	return reply_find(&key, now, &place) != NULL;
+	return reply_find(&key, now, place);
+}
+
+/* Is it a reply? Global: verified once. */
+__noinline int is_reply(const struct packet *p, __u32 now)
+{
+	__u32 place;
+
+	return p && reply_of(p, now, &place);
 }
 
 /* The key of the replies to a connection: its real server is hop->outer. */
@@ -139,11 +146,11 @@ static __always_inline void reply_key(const struct connection *c, struct packet 
 	__u16 client_port = c->id;
 
 	__builtin_memcpy(key->address, c->address, sizeof(key->address));
-	if ((__u8)(c->id >> 40) == 4)
+	if (connection_family(c) == 4)
 		key->address[1] = hop->outer[0];
 	else
 		__builtin_memcpy(&key->address[4], hop->outer, 16);
-	key->id = connection_id(client_port | (__u32)c->server_port << 16, c->id >> 32, c->id >> 40, REPLY_KIND);
+	key->id = connection_id(client_port | (__u32)c->server_port << 16, c->id >> 32, connection_family(c), REPLY_KIND);
 }
 
 /* When the clock shall look at the key of a connection's replies next. */
@@ -202,7 +209,7 @@ static __always_inline __u32 connection_place(const struct packet *p, struct pla
  */
 __noinline int masquerade_begin(const struct packet *p, __u32 now)
 {
-	__u32 place, before, state;
+	__u32 place, first, before, state;
 	struct connection *c;
 	struct packet key;
 	int verdict;
@@ -219,8 +226,9 @@ __noinline int masquerade_begin(const struct packet *p, __u32 now)
 		return verdict;
 	__sync_fetch_and_or(&c->status, CONNECTION_MASQUERADED);
 	/* what began it was looked at as if nothing else passed the director */
-	before = state_one_way(p, state_at_first(p));
-	state = state_both_ways(protocol_of(p), said(p), state_at_first(p), FROM_CLIENT);
+	first = state_at_first(p);
+	before = state_after(protocol_of(p), said(p), first, INPUT_ONLY);
+	state = state_after(protocol_of(p), said(p), first, INPUT);
 	if (state != before && (c->status & STATE_MASK) == before) {
 		connection_move(c, state | (c->status & STATE_COUNTED));
 		connection_refresh(c, p, state, now);
@@ -230,6 +238,12 @@ __noinline int masquerade_begin(const struct packet *p, __u32 now)
 	return CONTINUE;
 }
 
+/* The state that a reply leads to which is no plain ACK. Global: the way of those that are is not to grow. */
+__noinline __u32 reply_state(__u32 protocol, __u32 says, __u32 state)
+{
+	return state_after(protocol, says, state, OUTPUT);
+}
+
 /* A reply: what it does to its connection's state and time. */
 static __always_inline void reply_goes_on(struct connection *c, __u32 place, const struct packet *p, __u32 now)
 {
@@ -237,7 +251,7 @@ static __always_inline void reply_goes_on(struct connection *c, __u32 place, con
 	struct head *h;
 
 	if (!(state == TCP_S_ESTABLISHED && tcp_plain_ack(p->tcp_flags)) && state != UDP_S_NORMAL)
-		state = state_both_ways(protocol_of(p), said(p), state, FROM_SERVER);
+		state = reply_state(protocol_of(p), said(p), state);
 	if (state != (c->status & 0xff))
 		connection_move(c, state);
 	expires = deadline(now, state);
@@ -264,7 +278,7 @@ __noinline int reply_visit(struct connection *reply, __u32 now)
 	struct packet key = {};
 	struct connection *c;
 	struct head *h;
-	__u32 bucket, due;
+	__u32 bucket;
 	int gone;
 
 	if (!reply || !reached(now, reply->expires))
@@ -278,7 +292,7 @@ __noinline int reply_visit(struct connection *reply, __u32 now)
 	c = reply_connection(reply, now);
 	if (c)
 		reply->expires = reply_look(c, now);
-	gone = slot_reuse(reply, now, &due);
+	gone = slot_reuse(reply, now);
 	unlock(h);
 	return gone;
 }

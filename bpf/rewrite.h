@@ -1,30 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Another address and port in a packet's headers, and what follows from it: the TTL is counted down as
- * forwarding does, and checksums are changed by what changed (RFC 1624), never reckoned anew. Here on
- * the bytes, as XDP does it; rewrite_skb.h does the same at tc.
+ * Another address and port in a packet's headers, and what follows from it: checksums are changed by what
+ * changed (RFC 1624), never reckoned anew. Here on the bytes, as XDP does it, and the TTL is counted down in
+ * the same step; rewrite_skb.h does it at tc.
  */
 #ifndef DIRECTRIX_REWRITE_H
 #define DIRECTRIX_REWRITE_H
 
 #include "packet.h"
 
-#define TCP_CHECK 16
-#define UDP_CHECK 6
 #define TTL_LESS 0xfffe		/* what a header's sum grows by when the TTL is one less: one's complement of its place's 1 */
 
 /* By what a sum of words grows when one becomes another. */
 static __always_inline __u64 sum_change(__u32 before, __u32 after)
 {
 	return (__u64)(__u32)~before + after;
-}
-
-/* As folded(), of sums under 2^36. */
-static __always_inline __u16 sum_folded(__u64 sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum + (sum >> 16);
 }
 
 static __always_inline __u16 check_after(__u16 check, __u64 change)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * SCTP: what a packet says, and IPVS's states for packets seen in one direction only ("input only"),
- * as a table: row = what the packet says, column = state now, value = next state.
- * src/directrix/lvs/sctp.py states the same tables for people; a test compares the two.
+ * SCTP: what a packet says, and IPVS's states as tables, by which of a connection's packets the director sees:
+ * row = what the packet says, column = state now, value = next state.
+ * src/directrix/lvs/sctp.py states the same tables for people; a test compares them.
  *
  * The first chunk tells what a packet says. With one exception: an ABORT right behind a COOKIE ECHO
  * or COOKIE ACK comes before it. In direct routing nothing of the packet changes, so nobody here
@@ -11,6 +11,7 @@
 #ifndef DIRECTRIX_SCTP_H
 #define DIRECTRIX_SCTP_H
 
+#include "direction.h"
 #include "table.h"
 
 #define SCTP_COMMON_HEADER 12
@@ -56,19 +57,49 @@ const __u8 sctp_event_of[SCTP_CHUNK_TYPES] = {
 #define RJ SCTP_S_REJECTED
 #define CL SCTP_S_CLOSED
 
-const __u8 sctp_next[16][16] = {
-	/*                               NO  I1  IN  CS  CR  CW  CO  CE  ES  SS  SR  SA  RJ  CL */
-	[SCTP_EVENT_DATA]	     = { ES, I1, IN, CS, CR, ES, CO, CE, ES, SS, SR, SA, RJ, CL },
-	[SCTP_EVENT_INIT]	     = { I1, IN, IN, IN, IN, IN, CO, CE, ES, SS, SR, SA, IN, IN },
-	[SCTP_EVENT_INIT_ACK]	     = { CE, CE, CE, CE, CE, CE, CO, CE, ES, SS, SR, SA, RJ, CL },
-	[SCTP_EVENT_COOKIE_ECHO]     = { ES, ES, ES, ES, ES, ES, CO, CE, ES, SS, SR, SA, RJ, CL },
-	[SCTP_EVENT_COOKIE_ACK]	     = { ES, I1, IN, ES, ES, CW, ES, ES, ES, SS, SR, SA, RJ, CL },
-	[SCTP_EVENT_SHUTDOWN]	     = { SR, I1, IN, CS, CR, CW, CO, CE, SR, SS, SR, SA, RJ, CL },
-	[SCTP_EVENT_SHUTDOWN_ACK]    = { CL, IN, IN, CS, CR, CW, CO, CE, CL, CL, SR, CL, RJ, CL },
-	[SCTP_EVENT_SHUTDOWN_COMPLETE] = { CL, CL, CL, CL, CL, CW, CO, CE, ES, SS, CL, CL, RJ, CL },
-	[SCTP_EVENT_ERROR]	     = { CL, I1, IN, CS, CR, CW, CO, CE, ES, SS, SR, SA, RJ, CL },
-	[SCTP_EVENT_ABORT]	     = { CL, CL, CL, CL, CL, RJ, CL, CL, CL, CL, CL, CL, CL, CL },
-	[SCTP_EVENT_SEEN]	     = { NO, I1, IN, CS, CR, CW, CO, CE, ES, SS, SR, SA, RJ, CL },
+const __u8 sctp_next[4][16][16] = {
+	[INPUT_ONLY] = {
+		/*                                  NO  I1  IN  CS  CR  CW  CO  CE  ES  SS  SR  SA  RJ  CL */
+		[SCTP_EVENT_DATA]               = { ES, I1, IN, CS, CR, ES, CO, CE, ES, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_INIT]               = { I1, IN, IN, IN, IN, IN, CO, CE, ES, SS, SR, SA, IN, IN },
+		[SCTP_EVENT_INIT_ACK]           = { CE, CE, CE, CE, CE, CE, CO, CE, ES, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_COOKIE_ECHO]        = { ES, ES, ES, ES, ES, ES, CO, CE, ES, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_COOKIE_ACK]         = { ES, I1, IN, ES, ES, CW, ES, ES, ES, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_SHUTDOWN]           = { SR, I1, IN, CS, CR, CW, CO, CE, SR, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_SHUTDOWN_ACK]       = { CL, IN, IN, CS, CR, CW, CO, CE, CL, CL, SR, CL, RJ, CL },
+		[SCTP_EVENT_SHUTDOWN_COMPLETE]  = { CL, CL, CL, CL, CL, CW, CO, CE, ES, SS, CL, CL, RJ, CL },
+		[SCTP_EVENT_ERROR]              = { CL, I1, IN, CS, CR, CW, CO, CE, ES, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_ABORT]              = { CL, CL, CL, CL, CL, RJ, CL, CL, CL, CL, CL, CL, CL, CL },
+		[SCTP_EVENT_SEEN]               = { NO, I1, IN, CS, CR, CW, CO, CE, ES, SS, SR, SA, RJ, CL },
+	},
+	[INPUT] = {
+		/*                                  NO  I1  IN  CS  CR  CW  CO  CE  ES  SS  SR  SA  RJ  CL */
+		[SCTP_EVENT_DATA]               = { ES, I1, IN, CS, CR, CW, CO, CE, ES, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_INIT]               = { I1, IN, IN, CS, CR, CW, CO, CE, ES, SS, SR, SA, IN, IN },
+		[SCTP_EVENT_INIT_ACK]           = { CW, CW, CW, CS, CR, CO, CO, CE, ES, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_COOKIE_ECHO]        = { CR, IN, IN, CR, CR, CW, CO, CE, ES, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_COOKIE_ACK]         = { ES, I1, IN, CS, CR, CW, CO, ES, ES, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_SHUTDOWN]           = { SR, I1, IN, CS, CR, CW, CO, CE, SR, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_SHUTDOWN_ACK]       = { CL, IN, IN, CS, CR, CW, CO, CE, ES, CL, SR, CL, RJ, CL },
+		[SCTP_EVENT_SHUTDOWN_COMPLETE]  = { CL, CL, CL, CS, CR, CW, CO, CE, ES, SS, SR, CL, RJ, CL },
+		[SCTP_EVENT_ERROR]              = { CL, I1, IN, CS, CR, CW, CO, CL, ES, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_ABORT]              = { CL, CL, CL, CL, CL, RJ, CL, CL, CL, CL, CL, CL, CL, CL },
+		[SCTP_EVENT_SEEN]               = { NO, I1, IN, CS, CR, CW, CO, CE, ES, SS, SR, SA, RJ, CL },
+	},
+	[OUTPUT] = {
+		/*                                  NO  I1  IN  CS  CR  CW  CO  CE  ES  SS  SR  SA  RJ  CL */
+		[SCTP_EVENT_DATA]               = { ES, I1, IN, CS, CR, CW, CO, CE, ES, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_INIT]               = { CW, CW, CW, CW, CW, CW, CW, CW, ES, CW, CW, CW, CW, CW },
+		[SCTP_EVENT_INIT_ACK]           = { CS, CS, CS, CS, CR, CW, CO, CE, ES, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_COOKIE_ECHO]        = { CE, CE, CE, CE, CE, CE, CE, CE, ES, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_COOKIE_ACK]         = { ES, ES, ES, ES, ES, ES, ES, ES, ES, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_SHUTDOWN]           = { SS, SS, SS, SS, SS, SS, SS, SS, SS, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_SHUTDOWN_ACK]       = { SA, SA, SA, SA, SA, CW, CO, CE, ES, SA, SA, SA, RJ, CL },
+		[SCTP_EVENT_SHUTDOWN_COMPLETE]  = { CL, I1, IN, CS, CR, CW, CO, CE, ES, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_ERROR]              = { CL, CL, CL, CL, CL, CW, CO, CE, ES, SS, SR, SA, RJ, CL },
+		[SCTP_EVENT_ABORT]              = { CL, RJ, CL, CL, CL, CL, CL, CL, CL, CL, CL, CL, CL, CL },
+		[SCTP_EVENT_SEEN]               = { NO, I1, IN, CS, CR, CW, CO, CE, ES, SS, SR, SA, RJ, CL },
+	},
 };
 
 #undef NO
@@ -115,9 +146,9 @@ static __always_inline bool sctp_read(void *l4, void *end, __u32 room, __u8 *eve
 }
 
 /* The state after a packet that says `event`. */
-static __always_inline __u32 sctp_after(__u32 state, __u32 event)
+static __always_inline __u32 sctp_after(__u32 state, __u32 event, enum direction direction)
 {
-	return sctp_next[event & 15][(state - SCTP_S_NONE) & 15];
+	return sctp_next[direction & 3][event & 15][(state - SCTP_S_NONE) & 15];
 }
 
 #endif

@@ -201,14 +201,6 @@ static __always_inline void shim_make(const struct inner *inner, const struct se
 	}
 }
 
-/* As folded(), of a header of five words. */
-static __always_inline __u16 header_folded(__u64 sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum + (sum >> 16);
-}
-
 static __always_inline void outer4_write(struct iphdr *ip, const struct inner *inner, const struct server *s,
 					 const struct hop *hop, const struct shim *shim)
 {

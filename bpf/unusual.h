@@ -25,13 +25,12 @@ static __always_inline int unusual_transport(const struct frame *f, __u32 at, __
 {
 	__u32 needed = protocol == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr), ports;
 	__u64 address = is_ipv4(p) ? address4_word(p->address[1]) : address6_word(&p->half[2]);
-	__u64 source = is_ipv4(p) ? address4_word(p->address[0]) : address6_word(&p->half[0]);
 	__u8 header[MOST_TRANSPORT] = {};
 	bool whole;
 
 	if (p->length < at + sizeof(ports) || !frame_read(f, at, &ports, sizeof(ports)))
 		return NOT_OURS;
-	if (!maybe_virtual(address, ports, protocol) && !maybe_reply(source))
+	if (!maybe_virtual(address, ports, protocol) && !maybe_reply(source_word(p)))
 		return NOT_OURS;
 	if (protocol == IPPROTO_SCTP)
 		needed = SCTP_COMMON_HEADER + sizeof(struct sctp_chunk);

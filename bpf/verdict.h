@@ -54,4 +54,11 @@ static __always_inline void count_verdict(__u32 cpu, enum verdict verdict)
 	front.verdicts[cpu % MAX_CPUS][verdict % VERDICTS]++;
 }
 
+/* The end of a packet at tc that goes no further. */
+static __always_inline int tc_dropped(enum verdict verdict)
+{
+	count_verdict(bpf_get_smp_processor_id(), verdict);
+	return TC_ACT_SHOT;
+}
+
 #endif

@@ -169,7 +169,7 @@ static __always_inline void way_ask(const struct connection *c, const struct hop
 	__builtin_memset(fib, 0, sizeof(*fib));
 	fib->ifindex = front.lo;
 	fib->tot_len = 1;	/* the route's MTU is wanted */
-	if ((__u8)(c->id >> 40) == 4) {
+	if (connection_family(c) == 4) {
 		fib->family = AF_INET;
 		fib->ipv4_dst = c->address[0];
 		fib->ipv4_src = way_from4(c, hop);
@@ -178,15 +178,6 @@ static __always_inline void way_ask(const struct connection *c, const struct hop
 		__builtin_memcpy(fib->ipv6_dst, c->address, sizeof(fib->ipv6_dst));
 		__builtin_memcpy(fib->ipv6_src, way_from6(c, hop), sizeof(fib->ipv6_src));
 	}
-}
-
-/* The kernel's answer as an enum hop_state. */
-static __always_inline int way_answered(const struct bpf_fib_lookup *fib, long rc)
-{
-	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH)
-		return HOP_NO_ROUTE;
-	/* older kernels answer with the empty address of an entry that is still being asked for */
-	return rc == BPF_FIB_LKUP_RET_NO_NEIGH || !mac_word(fib->dmac) ? HOP_UNRESOLVED : HOP_RESOLVED;
 }
 
 #endif

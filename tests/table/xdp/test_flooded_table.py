@@ -10,9 +10,10 @@ import pytest
 from data_plane import DIAMETER, DNS, HTTP, HTTP6, VIP, VIP6, DataPlane, number_of, real_mac
 from frames import ACK, CLIENT, FIN, RST, SYN, TCP, UDP, association, packet
 from hooks import HOOKS
+from masquerading import masqueraded, reply
 from test_states import only_connection
 
-from directrix.lvs import Address, ForwardingMethod, MarkMatch, MarkRule, Protocol, ServiceKey
+from directrix.lvs import Address, MarkMatch, MarkRule, Protocol, ServiceKey
 from directrix.lvs.flood import FloodCounts, FloodState
 from directrix.lvs.sctp import SctpChunk
 from directrix.table.xdp import layout
@@ -139,12 +140,14 @@ def test_what_xdp_hands_up_counts_once(plane: DataPlane) -> None:
 
 
 def test_a_real_server_whose_answers_need_the_entry_gets_one(plane: DataPlane) -> None:
-    plane.serve(HTTP, 1)
-    plane.set_server(plane.numbers()[0], method=int(ForwardingMethod.MASQUERADE))
+    plane.serve(HTTP)
+    plane.table.add_server(HTTP, masqueraded(1))
+    plane.freeze_hops()
     flood(plane)
-    plane.xdp(packet(TCP, VIP, 80))
-    assert plane.front("connections") == 1
+    assert plane.deliver("xdp", packet(TCP, VIP, 80))[0] == "forwarded"
+    assert plane.front("connections") == 2  # and the key of its replies
     assert counts(plane).unentered == 0
+    assert plane.deliver("xdp", reply(flags=SYN | ACK).frame())[0] == "replied"
 
 
 def test_datagrams_get_their_entries_as_always(plane: DataPlane) -> None:

@@ -18,8 +18,9 @@ import pytest
 from elf import Elf
 
 from directrix.lvs import sctp, tcp
+from directrix.lvs.direction import Direction
 from directrix.lvs.sctp import SctpChunk, SctpEvent, SctpState
-from directrix.lvs.tcp import TcpEvent, TcpState
+from directrix.lvs.tcp import TcpEvent, TcpFlags, TcpState
 from directrix.table.xdp import keys, layout, verdicts
 
 ROOT = Path(__file__).parents[3]
@@ -249,20 +250,37 @@ def test_tcp_states_have_the_same_numbers() -> None:
     assert list(TcpState) == list(range(len(TcpState)))
 
 
+def directions() -> list[Direction]:
+    """The directions in the order of their numbers in the data plane."""
+    (body,) = re.findall(r"enum direction \{(.*?)\}", (HEADERS / "direction.h").read_text(), re.S)
+    return [Direction[name] for name in re.findall(r"^\t(\w+),", body, re.M)]
+
+
+SAYING = {
+    TcpEvent.SYN: TcpFlags.SYN,
+    TcpEvent.FIN: TcpFlags.FIN,
+    TcpEvent.ACK: TcpFlags.ACK,
+    TcpEvent.RST: TcpFlags.RST,
+    TcpEvent.NONE: TcpFlags.NONE,
+}
+"""Flags of a packet that says so."""
+
+
 def test_tcp_events_have_the_same_numbers() -> None:
     (body,) = re.findall(r"enum tcp_event \{(.*?)\}", (HEADERS / "tcp.h").read_text(), re.S)
     names = [name.strip().removeprefix("EVENT_") for name in body.split(",") if name.strip()]
     assert names == [*(event.name for event in TcpEvent), "EVENTS"]
 
 
-def test_the_table_of_tcp_transitions_is_the_same() -> None:
-    both = ELF.symbol("tcp_next", ".rodata")
-    assert len(both) == 2 * 8 * 16
-    for place, wanted in enumerate((tcp.INPUT_ONLY, tcp.SECURE_INPUT_ONLY)):
-        table = both[place * 8 * 16 :]
-        for event in TcpEvent:
-            row = table[event * 16 : event * 16 + len(TcpState)]
-            assert [TcpState(value) for value in row] == list(wanted[event]), event
+@pytest.mark.parametrize("secure", [False, True])
+@pytest.mark.parametrize("direction", Direction)
+def test_the_tables_of_tcp_transitions_are_the_same(direction: Direction, secure: bool) -> None:
+    tables = ELF.symbol("tcp_next", ".rodata")
+    assert len(tables) == 4 * 2 * 8 * 16
+    table = tables[(directions().index(direction) * 2 + secure) * 8 * 16 :]
+    for event, flags in SAYING.items():
+        row = table[event * 16 : event * 16 + len(TcpState)]
+        assert list(row) == [tcp.next_state(state, flags, direction, secure=secure) for state in TcpState], event
 
 
 def test_the_states_that_count_as_active_are_the_same() -> None:
@@ -290,12 +308,15 @@ def test_types_of_chunks_and_their_events_are_the_same() -> None:
     assert list(events) == [sctp.event(kind) for kind in range(defines()["SCTP_CHUNK_TYPES"])]
 
 
-def test_the_table_of_sctp_transitions_is_the_same() -> None:
-    table = ELF.symbol("sctp_next", ".rodata")
-    assert len(table) == 16 * 16
+@pytest.mark.parametrize("direction", Direction)
+def test_the_tables_of_sctp_transitions_are_the_same(direction: Direction) -> None:
+    tables = ELF.symbol("sctp_next", ".rodata")
+    assert len(tables) == 4 * 16 * 16
+    table = tables[directions().index(direction) * 16 * 16 :]
     for event in SctpEvent:
         row = table[event * 16 : event * 16 + len(SctpState)]
-        assert [SctpState(value - layout.SCTP_STATES) for value in row] == list(sctp.INPUT_ONLY[event]), event
+        wanted = [sctp.next_state(state, event, direction) for state in SctpState]
+        assert [SctpState(value - layout.SCTP_STATES) for value in row] == wanted, event
     seen = table[len(SctpEvent) * 16 :][: len(SctpState)]
     assert [value - layout.SCTP_STATES for value in seen] == list(SctpState)
 

@@ -217,3 +217,9 @@ def test_a_connection_that_finds_no_room_for_its_replies_key_is_refused(plane: D
     layout.FRONT.pack_into(plane.maps.front.bytes, 0, connections=1)
     assert plane.deliver(hook, request(flags=SYN).frame())[0] == "forwarded"
     assert plane.deliver(hook, reply(flags=SYN | ACK).frame())[0] == "replied"
+
+
+def test_a_first_packet_that_can_not_be_sent_on_leaves_no_key_of_replies(plane: DataPlane) -> None:
+    serve(plane, key_of(UDP, 4))
+    assert plane.deliver("tc", request(UDP, data=bytes(1500), options=bytes([1] * 4)).frame())[0] == "too_big"
+    assert passes(plane, "tc", reply(UDP).frame())

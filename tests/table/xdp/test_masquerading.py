@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 from contextlib import closing
 from dataclasses import replace
 from ipaddress import ip_address
@@ -21,9 +22,10 @@ from data_plane import (
     real_mac,
     service,
 )
-from frames import ACK, SYN, TCP, UDP, checksum, ethernet
+from frames import ACK, FIN, SYN, TCP, UDP, checksum, ethernet
 from hooks import HOOKS, VERSIONS
 from masquerading import (
+    CLIENT_PORT,
     IP_AT,
     SERVER_PORT,
     Segment,
@@ -245,6 +247,39 @@ def test_what_is_too_large_and_has_no_df_is_cut(plane: DataPlane, protocol: int,
     assert all(piece[8:10] + piece[12:20] == wanted.packet()[8:10] + wanted.packet()[12:20] for piece in pieces)
     assert all(checksum(piece[:20]) == 0 for piece in pieces)
     assert pieces[0][20:] + pieces[1][20:] == wanted.packet()[20:]
+
+
+def checksum_due(sent: Segment) -> bytes:
+    """The packet with its checksum still to be filled in by the device: so far it is the pseudo header's."""
+    packet = sent.packet()
+    at = 20 + {TCP: 16, UDP: 6}[sent.protocol]
+    due = ~checksum(packet[12:20] + struct.pack(">HH", sent.protocol, len(packet) - 20)) & 0xFFFF
+    return packet[:at] + struct.pack(">H", due) + packet[at + 2 :]
+
+
+@HOOKS
+@pytest.mark.parametrize("why", ["options", "checksum"])
+@pytest.mark.parametrize("way", ["request", "reply"])
+def test_what_is_too_large_and_can_not_be_cut_is_answered_and_has_changed_nothing(
+    plane: DataPlane, way: str, why: str, hook: str
+) -> None:
+    connect(plane)
+    plane.deliver(hook, reply(flags=SYN | ACK).frame())
+    plane.deliver(hook, request().frame())
+    values = {"flags": FIN | ACK, "data": bytes(1500), "options": bytes([1] * 4) if why == "options" else b""}
+    sent = request(**values) if way == "request" else reply(**values)
+    large = checksum_due(sent) if why == "checksum" else sent.packet()
+    counters, status = plane.state(HTTP, 1).counters, plane.field(plane.slot(CLIENT_PORT), "status")
+    name, after = plane.deliver(hook, ethernet(large, 4))
+    assert name == "too_big"
+    answer = packet_of(after)
+    assert (answer[12:16], answer[16:20]) == (VIP.packed, sent.source.packed)
+    assert (answer[20:22], int.from_bytes(answer[26:28], "big")) == (b"\x03\x04", 1500)
+    quoted = answer[28:]
+    assert (quoted[:8], quoted[12:]) == (large[:8], large[12 : len(quoted)])
+    assert plane.state(HTTP, 1).counters == counters
+    if way == "reply":  # a request's state is settled before its way is known (IPVS)
+        assert plane.field(plane.slot(CLIENT_PORT), "status") == status
 
 
 # -- methods and this host

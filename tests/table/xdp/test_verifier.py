@@ -12,7 +12,7 @@ from elf import Elf
 from stack import MOST_BYTES, MOST_FRAMES, Function, deepest, functions, longest
 
 from directrix.table.xdp import libbpf
-from directrix.table.xdp.host import OBJECT
+from directrix.table.xdp.host import OBJECT, TRACE_OBJECT
 
 MOST_WORK = 600_000
 """Instructions the verifier may look at in a program. The limit is a million, and kernels count differently."""
@@ -24,9 +24,9 @@ PROGRAMS = sorted(
 )
 
 
-@pytest.fixture(scope="module")
-def code() -> dict[str, Function]:
-    return functions(OBJECT)
+@pytest.fixture(scope="module", params=[OBJECT, TRACE_OBJECT], ids=lambda path: path.name)
+def code(request: pytest.FixtureRequest) -> dict[str, Function]:
+    return functions(request.param)
 
 
 @pytest.mark.root

@@ -44,7 +44,7 @@ def key_from(data: bytes) -> ServiceKey:
 
 
 def _word(packed: bytes, version: int) -> int:
-    """The 64 bits that stand for an address: address4_word() and address6_word() in packet.h."""
+    """The 64 bits that stand for an address: address4_word() and address6_word() in index.h."""
     if version == 4:
         return int.from_bytes(packed[:4], "little") << 32
     first = int.from_bytes(packed[:8], "little") * layout.INDEX_PRIME & _MASK64
@@ -52,7 +52,7 @@ def _word(packed: bytes, version: int) -> int:
 
 
 def index_place(protocol: int, address: Address, port: int) -> int:
-    """Where front.index has a service: index_of() of index_key() in packet.h."""
+    """Where front.index has a service: index_of() of index_key() in index.h."""
     word = _word(address.packed, address.version) ^ (socket.htons(port) << 16 ^ socket.htonl(protocol))
     return (word * layout.INDEX_PRIME & _MASK64) >> layout.INDEX_SHIFT
 
@@ -66,7 +66,7 @@ def service_place(key: ServiceKey) -> int:
 
 
 def mark_place(address: Address) -> int:
-    """Where front.address_mark has an address: address_has() in packet.h."""
+    """Where front.address_mark has an address: address_has() in index.h."""
     return (_word(address.packed, address.version) * layout.INDEX_PRIME & _MASK64) >> layout.MARK_SHIFT
 
 
