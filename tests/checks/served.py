@@ -28,7 +28,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 @asynccontextmanager
 async def serving(
-    handler: Handler, host: str = "127.0.0.1", timeout: float = 5.0, **options: Any
+    handler: Handler, host: str = "127.0.0.1", timeout: float = 20.0, **options: Any
 ) -> AsyncIterator[Target]:
     """A TCP server; gives the target to check."""
     tasks: set[asyncio.Task[None]] = set()

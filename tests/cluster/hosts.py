@@ -43,12 +43,16 @@ def _enter(fd: int) -> None:
         raise OSError(ctypes.get_errno(), "setns")
 
 
-def until(what: str, condition: Callable[[], object], seconds: float = 10.0) -> float:
-    """Wait until something is the case; answers how long it took, in seconds."""
-    start = time.monotonic()
+def until(what: str, condition: Callable[[], object], seconds: float = 30.0) -> float:
+    """Wait until something is the case; answers how long it took, in seconds.
+
+    It is looked at once more after the time is up: a look may have taken long on a busy machine.
+    """
+    start, over = time.monotonic(), False
     while not condition():
-        assert time.monotonic() - start < seconds, f"waited {seconds} s in vain until {what}"
+        assert not over, f"waited {seconds} s in vain until {what}"
         time.sleep(0.005)
+        over = time.monotonic() - start >= seconds
     return time.monotonic() - start
 
 

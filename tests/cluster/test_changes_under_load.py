@@ -68,7 +68,7 @@ def test_a_server_added_edited_and_removed_breaks_no_connection(three: Cluster, 
     for _ in range(laps):
         for words in (f"-a {server} -g -w 1", f"-e {server} -g -w 3", f"-d {server}"):
             director.ipvsadm(words)
-            assert all(echo.say(patience=1) for echo in steady)
+            assert all(echo.say() for echo in steady)
     director.ipvsadm(f"-a {server} -g -w 1")
     load.stop()
     assert [pull.stop() for pull in pulls] == ["", ""]
@@ -125,7 +125,7 @@ def test_a_removed_servers_connection_is_silent_and_goes_on_when_it_returns(thre
         assert [f for f in seen.frames() if f.protocol == 6 and not f.sent and f.ports[1] == port] == []
     assert director.verdicts()["server_gone"] >= 1
     director.ipvsadm(f"-a -t {VIP}:80 -r 10.0.0.11:80 -g -w 1")
-    echoes["rs1"].socket.settimeout(10)
+    echoes["rs1"].socket.settimeout(30)
     assert echoes["rs1"].socket.recv(10) == b"lost?\n"
     for echo in echoes.values():
         echo.close()

@@ -6,7 +6,7 @@ import subprocess
 from collections import Counter
 
 import pytest
-from hosts import DIRECTRIX, VIP, VIP6, Cluster, service
+from hosts import DIRECTRIX, VIP, VIP6, Cluster, service, until
 from traffic import ask, ask_udp, download, serve, upload
 from wire import watching
 
@@ -59,6 +59,7 @@ def test_one_armed_only_the_macs_and_the_ttl_change(one: Cluster, vip: str) -> N
     with watching(*places) as (at_client, at_director, at_server):
         ask(one["client"], vip)
         ask_udp(one["client"], vip, size=1000)
+        until("all has arrived", lambda: len(at_server.frames(vip)) == len(at_client.frames(vip)) >= 6)
         asked = [frame for frame in at_client.frames(vip) if not frame.sent]
         taken = [frame for frame in at_director.frames(vip) if frame.sent]
         given = [frame for frame in at_director.frames(vip) if not frame.sent]
@@ -85,6 +86,7 @@ def test_two_armed_only_the_macs_and_the_ttl_change_and_answers_go_through_the_g
     with watching(*places) as (front, back, server, gateway):
         ask(two["client"], vip)
         ask_udp(two["client"], vip, size=1000)
+        until("all has arrived", lambda: len(server.frames(vip)) == len(front.frames(vip)) >= 6)
         taken, given = front.frames(vip), back.frames(vip)
         arrived, answers = server.frames(vip), [f for f in gateway.frames() if f.source_address == vip]
         past = [f for watch in (front, back) for f in watch.frames() if f.source_address == vip]
@@ -138,6 +140,7 @@ def test_a_real_server_behind_a_router_gets_its_frames_by_the_router(two: Cluste
     director.restore(f"-A -t {VIP}:80 -s rr; -a -t {VIP}:80 -r 10.77.0.1:80 -g")
     with watching((two["switch"], "b-router")) as (seen,):
         with pytest.raises(TimeoutError):
-            ask(two["client"], VIP, patience=0.5)
+            ask(two["client"], VIP, patience=1.0)
+        until("it is seen", lambda: seen.frames(VIP))
         assert {frame.to for frame in seen.frames(VIP)} == {router.mac()}
-    assert director.hops()["10.77.0.1"]["state"] == "resolved"
+    until("the next hop is known", lambda: director.hops()["10.77.0.1"]["state"] == "resolved")

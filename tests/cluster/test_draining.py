@@ -66,7 +66,9 @@ def test_with_keep_nothing_is_lost_and_undo_brings_the_weight_back(two_servers: 
         {"service": f"TCP {VIP}:80", "server": "10.0.0.11:80", "weight": 1, "admitting": False}
     ]
     assert "has weight 1 again" in director.directrix("drain", *TCP, "--undo").stdout
-    assert {ask(client) for _ in range(6)} == {"rs1", "rs2"}
+    answered: set[str] = set()
+    # the load beside takes its turns, too: it may be that it has all of those of one server for a while
+    until("both answer new connections", lambda: answered.add(ask(client)) or answered == {"rs1", "rs2"})  # type: ignore[func-returns-value]
     assert leaving(two_servers) == []
     load.stop()
     assert load.mishaps == []

@@ -131,8 +131,10 @@ def test_a_director_that_fails_is_replaced_as_soon_as_the_protocol_allows(
     # Three adverts of 0.2 s are missing, the last one came up to 0.2 s ago, and then skew time passes.
     earliest, latest = 0.4, 0.6 + (256 - 100) / 256 * 0.2 + SLACK
 
+    begin = time.monotonic()
     one.kill()
-    assert earliest < until("d2 has the address", lambda: holds_vip(d2), 30.0) < latest
+    until("d2 has the address", lambda: holds_vip(d2), 30.0)
+    assert earliest < time.monotonic() - begin < latest
     load.more()
     one.start()
     one.ready(2)
@@ -140,8 +142,10 @@ def test_a_director_that_fails_is_replaced_as_soon_as_the_protocol_allows(
     load.more()
     assert load.failed_since(since) == 0, "the killed one's data plane forwarded on"
 
+    begin = time.monotonic()
     web["switch"].ip("link set p-d1 down")
-    assert earliest < until("d2 has the address", lambda: holds_vip(d2), 30.0) < latest
+    until("d2 has the address", lambda: holds_vip(d2), 30.0)
+    assert earliest < time.monotonic() - begin < latest
     load.settles_on("rs1", "rs2")
     assert load.failed_since(since) == 0, "what was sent meanwhile was sent again"
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from hosts import VIP, VIP6, Cluster, one_armed, service, until
-from traffic import Echo, ask, ask_udp, serve
+from traffic import Echo, Load, ask, open_socket, serve
+
+from directrix.system import namespaces
 
 pytestmark = pytest.mark.root
 
@@ -51,21 +55,31 @@ def test_commands_end_and_leave_no_process(one: Cluster) -> None:
 
 
 def test_connections_expire_by_themselves_and_counts_go_down(one: Cluster) -> None:
-    """Timeouts of a second or two; nobody calls anything meanwhile but to look."""
+    """Timeouts of a second or two, from one more packet on; nobody calls anything meanwhile but to look."""
     serve(one)
     director, client = one["director"], one["client"]
     director.up()
-    director.restore(service() + "; --set 2 1 1")
-    for vip in (VIP, VIP6):
-        for _ in range(4):
-            ask_udp(client, vip)
-    echo = Echo(client)
-    other = Echo(client)
-    assert director.status()["connections"]["used"] == 10
-    assert sum(active for active, _ in counts(one).values()) == 2
-    took = until("UDP connections are gone", lambda: director.status()["connections"]["used"] <= 2, 4)
+    director.restore(service())
+    with ExitStack() as stack:
+        flows = [
+            stack.enter_context(open_socket(client, vip, socket.SOCK_DGRAM)) for vip in (VIP, VIP6) for _ in range(4)
+        ]
+        for flow, vip in zip(flows, [VIP] * 4 + [VIP6] * 4, strict=True):
+            flow.connect((vip, 80))
+            flow.send(b"?")
+            assert flow.recv(100) in (b"rs1", b"rs2")
+        echo, other = Echo(client), Echo(client)
+        assert director.status()["connections"]["used"] == 10
+        assert sum(active for active, _ in counts(one).values()) == 2
+        director.ipvsadm("--set 2 1 1")
+        assert director.status()["connections"]["used"] == 10
+        for each in (echo, other):
+            assert each.say()
+        for flow in flows:
+            flow.send(b"?")
+    took = until("UDP connections are gone", lambda: director.status()["connections"]["used"] <= 2)
     assert director.ipvsadm("-Lnc").count("UDP") == 0
-    until("TCP connections are gone", lambda: director.status()["connections"]["used"] == 0, 5)
+    until("TCP connections are gone", lambda: director.status()["connections"]["used"] == 0)
     assert set(counts(one).values()) == {(0, 0)}
     print(f"\nUDP with a time-out of 1 s gone after {took:.2f} s")
     for each in (echo, other):
@@ -76,13 +90,16 @@ def test_a_connection_in_use_does_not_expire(one: Cluster) -> None:
     serve(one)
     director, client = one["director"], one["client"]
     director.up()
-    director.restore(service() + "; --set 1 1 1")
-    echo = Echo(client)
-    for _ in range(10):
-        time.sleep(0.3)
-        assert echo.say(patience=1)
-    assert director.status()["connections"]["used"] == 1
-    echo.close()
+    director.restore(service() + "; --set 2 2 2")
+    load = Load(client, echoes=1, shorts=0).start()  # it says something every millisecond or so
+    until("it has begun", lambda: load.echoed)
+    before = director.ipvsadm("-Lnc").splitlines()[2:]
+    time.sleep(4.5)
+    after = director.ipvsadm("-Lnc").splitlines()[2:]
+    ends = [[line.split()[3:6] for line in lines] for lines in (before, after)]
+    assert load.stop().mishaps == []
+    assert ends[0] == ends[1]
+    assert len(ends[1]) == 1
 
 
 def test_closed_connections_are_counted_inactive(one: Cluster) -> None:
@@ -91,10 +108,10 @@ def test_closed_connections_are_counted_inactive(one: Cluster) -> None:
     director.up()
     director.restore(f"-A -t {VIP}:80 -s rr; -a -t {VIP}:80 -r 10.0.0.11:80 -g")
     echoes = [Echo(client) for _ in range(3)]
-    until("all are established", lambda: counts(one)["10.0.0.11:80"] == (3, 0), 2)
+    until("all are established", lambda: counts(one)["10.0.0.11:80"] == (3, 0))
     for echo in echoes[:2]:
         echo.close()
-    until("two are closed", lambda: counts(one)["10.0.0.11:80"] == (1, 2), 2)
+    until("two are closed", lambda: counts(one)["10.0.0.11:80"] == (1, 2))
     echoes[2].close()
 
 
@@ -119,10 +136,11 @@ def test_two_namespaces_have_two_tables(cluster: Cluster) -> None:
 def test_tables_of_namespaces_that_are_gone_are_removed_by_the_next_up(cluster: Cluster) -> None:
     gone, next_one = cluster.host("gone"), cluster.host("next")
     cluster.wire(gone, "eth0", next_one, "eth0")
-    before = set(os.listdir(PINS)) if PINS.exists() else set()
     gone.up()
     gone.ipvsadm(f"-A -t {VIP}:80 -s rr")
-    [mine] = set(os.listdir(PINS)) - before - {"maps.debug", "progs.debug"}
+    with gone.entered():
+        mine = str(namespaces.cookie())
+    assert (PINS / mine).exists()
     subprocess.run(["ip", "netns", "del", gone.namespace], check=True)
     cluster.wire(next_one, "eth1", cluster.host("third"), "eth0")
 
@@ -131,4 +149,4 @@ def test_tables_of_namespaces_that_are_gone_are_removed_by_the_next_up(cluster: 
         next_one.up()
         return not (PINS / mine).exists() and not (TABLES / mine).exists()
 
-    until("the kernel has let go of the namespace and its table is swept", swept, 10)
+    until("the kernel has let go of the namespace and its table is swept", swept)

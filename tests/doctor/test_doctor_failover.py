@@ -31,10 +31,11 @@ def patient() -> Iterator[Patient]:
 
 
 def until(what: str, condition: Callable[[], object], seconds: float = 60.0) -> None:
-    deadline = time.monotonic() + seconds
+    deadline, over = time.monotonic() + seconds, False
     while not condition():
-        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        assert not over, f"waited in vain until {what}"
         time.sleep(0.1)
+        over = time.monotonic() >= deadline
 
 
 @dataclass(frozen=True)

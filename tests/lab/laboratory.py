@@ -33,7 +33,7 @@ nginx = [80]
 
 def lab(*words: str, **options: object) -> subprocess.CompletedProcess[str]:
     """Run `directrix lab` with these words."""
-    settings = {"capture_output": True, "text": True, "timeout": 60, "stdin": subprocess.DEVNULL, **options}
+    settings = {"capture_output": True, "text": True, "timeout": 180, "stdin": subprocess.DEVNULL, **options}
     if "input" in options:
         del settings["stdin"]
     return subprocess.run([*COMMAND, *words], **settings)  # type: ignore[call-overload, no-any-return]
@@ -86,9 +86,10 @@ def inside(name: str, host: str, *command: str) -> str:
     return done.stdout
 
 
-def until(what: str, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(what: str, condition: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until something is the case."""
-    deadline = time.monotonic() + seconds
+    deadline, over = time.monotonic() + seconds, False
     while not condition():
-        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        assert not over, f"waited in vain until {what}"
         time.sleep(0.02)
+        over = time.monotonic() >= deadline

@@ -33,7 +33,7 @@ class TestBuilding:
         assert inside(name, "client", "curl", "-s", "http://10.0.0.11/", "http://[fd00::11]/") == "rs\nrs\n"
         [director] = json.loads(inside(name, "director", "ip", "-j", "link", "show", "dev", "eth0"))
         for vip in ("10.0.0.100", "[fd00::100]"):
-            refused = lab("exec", "--lab", name, "client", "curl", "-s", "-m", "5", f"http://{vip}/")
+            refused = lab("exec", "--lab", name, "client", "curl", "-s", "-m", "30", f"http://{vip}/")
             assert refused.returncode == 7
         neighbours = json.loads(inside(name, "client", "ip", "-j", "neigh"))
         found = {each["dst"]: each["lladdr"] for each in neighbours if each["dst"] in ("10.0.0.100", "fd00::100")}
@@ -64,7 +64,7 @@ class TestBuilding:
         file.write_text("\n".join(without_virtual_services(find("routed").read_text().splitlines())))
         assert lab("up", str(file), "--name", name).returncode == 0
         for client in ("client", "client2"):
-            said = inside(name, client, "curl", "-s", "-m", "5", "http://10.0.2.11/", "http://[fd00:2::12]/")
+            said = inside(name, client, "curl", "-s", "-m", "30", "http://10.0.2.11/", "http://[fd00:2::12]/")
             assert said == "rs1\nrs2\n"
         assert inside(name, "rs1", "ip", "route", "get", "192.0.2.10").startswith("192.0.2.10 via 10.0.2.1 ")
 
@@ -76,7 +76,7 @@ class TestBuilding:
             "import socket\n"
             "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
             "s.setsockopt(0, 12, 1)\n"  # IP_RECVTTL
-            "s.bind(('10.0.2.11', 9)); s.settimeout(5); print('ready', flush=True)\n"
+            "s.bind(('10.0.2.11', 9)); s.settimeout(60); print('ready', flush=True)\n"
             "data, [(_, _, ttl)], _, _ = s.recvmsg(9, 99); print(ttl[0])\n"
         )
         send = (
@@ -243,7 +243,7 @@ class TestExec:
         done = lab("exec", "--lab", name, "client", "sh", "-c", "cat; echo oh >&2", input="ding\n")
         assert (done.stdout, done.stderr) == ("ding\n", "oh\n")
         endless = f"{' '.join(COMMAND)} exec --lab {name} client yes | head -1"
-        assert subprocess.run(endless, shell=True, capture_output=True, text=True, timeout=10).stdout == "y\n"
+        assert subprocess.run(endless, shell=True, capture_output=True, text=True, timeout=60).stdout == "y\n"
 
     def test_only_the_network_changes(self, name: str, plain: Path) -> None:
         lab("up", str(plain), "--name", name)

@@ -31,8 +31,8 @@ def test_a_program_that_is_not_there_is_told() -> None:
 
 def test_what_a_command_leaves_in_the_background_is_not_waited_for() -> None:
     start = time.monotonic()
-    assert run(["sh", "-c", "sleep 3 & echo done"]) == "done\n"
-    assert time.monotonic() - start < 2
+    assert run(["sh", "-c", "sleep 20 & echo done"]) == "done\n"
+    assert time.monotonic() - start < 15
 
 
 def test_of_many_ip_commands_the_one_that_failed_is_told() -> None:

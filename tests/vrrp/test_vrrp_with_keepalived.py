@@ -32,7 +32,7 @@ MOMENT = 0.3
 about a millisecond; more than this would be the skew time of version 2 (0.6 s), so that nothing was handed over.
 """
 SLACK = 1.0
-"""Seconds a busy machine may take longer than the protocol does."""
+"""Seconds a busy machine may take longer than the protocol does: less than two intervals, else nothing was resigned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,14 @@ THEIRS = {case.address for case in CASES if not case.ours_is_master}
 def test_each_is_master_where_it_has_the_higher_priority_and_backup_where_not(both: Both) -> None:
     both.settle(OURS, THEIRS)
     before = both.ours.states()
-    time.sleep(2.5)
+    heard = "advertisements_received"
+    backups = [case.name for case in CASES if not case.ours_is_master]
+
+    def two_more() -> bool:
+        now = both.ours.states()
+        return all(now[name]["statistics"][heard] - before[name]["statistics"][heard] >= 2 for name in backups)
+
+    until("each backup has heard two adverts more", two_more)
     both.settle(OURS, THEIRS)
     after = both.ours.states()
     for case in CASES:
@@ -181,8 +188,6 @@ def test_each_is_master_where_it_has_the_higher_priority_and_backup_where_not(bo
         changes = [states[case.name]["statistics"]["become_master"] for states in (before, after)]
         assert changes[0] == changes[1], case.name
         if not case.ours_is_master:
-            heard = [states[case.name]["statistics"]["advertisements_received"] for states in (before, after)]
-            assert heard[1] - heard[0] >= 2, case.name
             assert status["master_priority"] == HIGH
 
 
@@ -191,17 +196,18 @@ def test_when_keepalived_resigns_ours_is_master_within_skew_time_and_gives_way_w
     begin = time.monotonic()
     both.keepalived.stop()
     both.settle(OURS | THEIRS, set())
+    took = {}
     for case in CASES:
-        if case.ours_is_master:
-            continue
-        skew = (256 - LOW) / 256 * (1.0 if case.kind.version == 2 else case.kind.interval / 100)
-        released = both.wire.moved(case.address, both.wire.hosts[1], True, begin)
-        took = both.wire.moved(case.address, both.wire.hosts[0], False, begin) - released
-        assert took < skew + SLACK, f"{case.name}: {took:.3f} s, and skew time is {skew:.3f} s"
+        if not case.ours_is_master:
+            released = both.wire.moved(case.address, both.wire.hosts[1], True, begin)
+            took[case] = both.wire.moved(case.address, both.wire.hosts[0], False, begin) - released
 
     begin = time.monotonic()
     both.keepalived.start(HEAD + "\n".join(case.theirs() for case in CASES))
     both.settle(OURS, THEIRS)
+    for case, seconds in took.items():
+        skew = (256 - LOW) / 256 * (1.0 if case.kind.version == 2 else case.kind.interval / 100)
+        assert seconds < skew + SLACK, f"{case.name}: {seconds:.3f} s, and skew time is {skew:.3f} s"
     for address in THEIRS:
         assert both.wire.bare(address, begin) < MOMENT
 
@@ -211,11 +217,10 @@ def test_when_ours_is_stopped_keepalived_is_master_and_no_address_was_missing(bo
     begin = time.monotonic()
     both.ours.stop()
     both.settle(set(), OURS | THEIRS)
-    for case in CASES:
-        if case.ours_is_master:
-            assert both.wire.bare(case.address, begin) < MOMENT, case.name
+    missing = {case.name: both.wire.bare(case.address, begin) for case in CASES if case.ours_is_master}
     both.ours.start(CONFIGURATION)
     both.settle(OURS, THEIRS)
+    assert max(missing.values()) < MOMENT, missing
 
 
 def test_when_ours_is_reloaded_with_less_priority_keepalived_takes_over_and_no_address_was_missing(both: Both) -> None:
@@ -223,10 +228,10 @@ def test_when_ours_is_reloaded_with_less_priority_keepalived_takes_over_and_no_a
     begin = time.monotonic()
     both.ours.reload(Configuration(tuple(case.ours(50) for case in CASES)))
     both.settle(set(), OURS | THEIRS)
-    for case in CASES:
-        assert both.wire.bare(case.address, begin) < MOMENT, case.name
+    missing = {case.name: both.wire.bare(case.address, begin) for case in CASES}
     both.ours.reload(CONFIGURATION)
     both.settle(OURS, THEIRS)
+    assert max(missing.values()) < MOMENT, missing
 
 
 def test_when_ours_is_killed_keepalived_is_master_after_its_master_down_interval(both: Both) -> None:
@@ -234,14 +239,18 @@ def test_when_ours_is_killed_keepalived_is_master_after_its_master_down_interval
     begin = time.monotonic()
     both.ours.kill()
     both.settle(OURS, OURS | THEIRS)
-    for case in CASES:
-        if case.ours_is_master:
-            interval = case.kind.interval / 100
-            down = 3 * interval + (256 - LOW) / 256 * (1.0 if case.kind.version == 2 else interval)
-            took = both.wire.moved(case.address, both.wire.hosts[1], False, begin) - begin
-            assert took < down + SLACK, f"{case.name}: {took:.3f} s, and master down is {down:.3f} s"
+    took = {
+        case: both.wire.moved(case.address, both.wire.hosts[1], False, begin) - begin
+        for case in CASES
+        if case.ours_is_master
+    }
     both.ours.start(CONFIGURATION)
     both.settle(OURS, THEIRS)
+    for case, seconds in took.items():
+        interval = case.kind.interval / 100
+        down = 3 * interval + (256 - LOW) / 256 * (1.0 if case.kind.version == 2 else interval)
+        # The last advert was sent up to an interval before. How much later than its time keepalived comes is its own.
+        assert seconds > down - interval, f"{case.name}: {seconds:.3f} s, and master down is {down:.3f} s"
 
 
 def test_when_ours_is_killed_and_comes_back_soon_keepalived_never_notices(both: Both) -> None:

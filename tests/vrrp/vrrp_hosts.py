@@ -30,10 +30,11 @@ PROCESS = Path(__file__).with_name("router_process.py")
 
 def until(what: str, condition: Callable[[], object], seconds: float = 30.0) -> float:
     """Wait until something is the case; answers how long it took, in seconds."""
-    begin = time.monotonic()
+    begin, over = time.monotonic(), False
     while not condition():
-        assert time.monotonic() - begin < seconds, f"waited {seconds} s in vain until {what}"
+        assert not over, f"waited {seconds} s in vain until {what}"
         time.sleep(0.01)
+        over = time.monotonic() - begin >= seconds
     return time.monotonic() - begin
 
 

@@ -4,8 +4,9 @@ How it works: one network namespace holds two veth devices, `wire` and `arm`, wi
 neighbours for the real servers behind them, and one small table. Before each test the table's
 memory is wiped, which takes a millisecond; making it anew takes half a second.
 
-Neither the look-up of next hops nor its refresh is left to chance: `freeze_hops` looks them up,
-and puts their next look-up some 250 ms off. Nor is the estimator: the table's clock leaves it alone
+Neither the look-up of next hops nor its refresh is left to chance: `freeze_hops` looks them up, and what
+is known stays known for HOP_SECONDS, however slow the machine is; `reset` forgets ways back to clients and
+when the kernel last had a packet for their next hops. Nor is the estimator: the table's clock leaves it alone
 here (`run_estimation` is 0), and `estimate` has its turn; whoever asks the plane's table for
 figures has it first. A table that a test fills is not under flood unless it says so (`flood_defence`
 is 0).
@@ -13,14 +14,18 @@ is 0).
 
 from __future__ import annotations
 
+import ctypes
 import socket
 import struct
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from directrix.lvs import (
     Address,
@@ -47,6 +52,8 @@ from directrix.table.xdp.table import XdpTable
 from directrix.table.xdp.verdicts import VERDICTS
 
 CONNECTIONS = 1000
+HOP_SECONDS = 600
+"""How long a copy of a next hop is good: longer than any test. A table's is a quarter of a second."""
 WIRE_MAC = bytes.fromhex("020000000001")
 ARM_MAC = bytes.fromhex("020000000002")
 GATEWAY_MAC = bytes.fromhex("0200000000fe")
@@ -69,6 +76,7 @@ DIAMETER6 = ServiceKey.of(Protocol.SCTP, VIP6, 3868)
 
 NAMES = [verdict.name for verdict in VERDICTS]
 _ROOM = 1024
+_LIBBPF = ctypes.CDLL("libbpf.so.1")
 
 
 def real(number: int, version: int = 4) -> Address:
@@ -136,7 +144,8 @@ def world(
             for device in devices:
                 with open(f"/proc/sys/net/ipv6/conf/{device}-far/disable_ipv6", "w") as file:
                     file.write("1")
-            director.bring_up(devices, hook="xdp", connections=connections)
+            with mock.patch.object(loader, "_HOP_SECONDS", HOP_SECONDS):
+                director.bring_up(devices, hook="xdp", connections=connections)
             place = pins.here()
             try:
                 with loader.loaded(place) as programs:
@@ -275,6 +284,9 @@ class DataPlane:
             libbpf.map_delete(maps.vlans, key)
         for key in list(libbpf.map_keys(self._datagrams, DATAGRAM_KEY_SIZE)):
             libbpf.map_delete(self._datagrams, key)
+        if self.front("beyond") & layout.BEYOND_REPLIES:
+            for name in ("ways_back", "next_hops"):
+                _clear(self.programs.map_fd(name))
         servers, services = self.front("server_top"), self.front("service_top")
         _wipe(maps.service_stats.bytes, 0, (layout.MAX_SERVICES + 1) * layout.STATISTICS.size)
         _wipe(maps.services.bytes, 0, services * layout.SERVICE.size)
@@ -353,12 +365,12 @@ class DataPlane:
         layout.HOP.pack_into(self.maps.hops.bytes, number * layout.HOP.size, **values)
 
     def freeze_hops(self) -> None:
-        """Know every next hop, and have no packet look it up again soon."""
+        """Know every next hop, and have no packet look it up again."""
         self.table.look_up_hops()
         self.keep_hops()
 
     def keep_hops(self) -> None:
-        """Have no packet look a next hop up again soon."""
+        """Have no packet look a next hop up again."""
         now = self.tick()
         for number in self.numbers():
             self.set_hop(number, checked=now, asked=now)
@@ -482,12 +494,31 @@ class DataPlane:
         state = self.state(key, number)
         return state.active, state.inactive
 
-    def wait_for(self, condition: Any, seconds: float = 3.0) -> None:
-        """Wait until a condition holds: what the table's clock does by itself."""
+    def wait_for(self, condition: Any, seconds: float = 30.0) -> None:
+        """Wait until a condition holds: what the table's clock does by itself.
+
+        It is looked at once more after the time is up: the table's clock may have been punctual, and we not.
+        """
         end = time.monotonic() + seconds
+        over = False
         while not condition():
-            assert time.monotonic() < end, "the clock has not done it in time"
+            assert not over, "the clock has not done it in time"
             time.sleep(0.02)
+            over = time.monotonic() >= end
+
+
+def _clear(fd: int) -> None:
+    """Make an array map zeros that is no memory of ours."""
+    about = dict(line.split(":\t") for line in Path(f"/proc/self/fdinfo/{fd}").read_text().splitlines())
+    keys, zeros = _nothing(int(about["max_entries"]), int(about["value_size"]))
+    count = ctypes.c_uint32(len(keys) // 4)
+    assert _LIBBPF.bpf_map_update_batch(fd, keys, zeros, ctypes.byref(count), None) == 0
+    assert count.value == len(keys) // 4
+
+
+@cache
+def _nothing(entries: int, size: int) -> tuple[bytes, bytes]:
+    return struct.pack(f"={entries}I", *range(entries)), bytes(entries * size)
 
 
 def _wipe(memory: memoryview, start: int, size: int) -> None:

@@ -346,7 +346,7 @@ def test_it_is_not_calm_while_what_comes_to_nothing_would_fill_the_table_again(p
     for port in PORTS:  # two hundred a second, a minute each: twelve times what there is room for
         plane.xdp(packet(TCP, VIP, 80, port))
     plane.wait_for(lambda: calm() == 0)
-    plane.wait_for(lambda: calm() == 2)
+    plane.wait_for(lambda: calm() >= 2)
     assert plane.front("flood") == FloodState.ON
 
 
@@ -387,6 +387,9 @@ def test_clients_of_the_floods_last_seconds_still_come_in_after_it(plane: DataPl
 def test_a_syn_is_forgotten_after_two_epochs(plane: DataPlane) -> None:
     plane.serve(HTTP, 1)
     flood(plane)
+    before = layout.FLOODING.get(plane.maps.flooding.bytes, 0, "epoch")
+    # the clock's own next one is seconds off now
+    plane.wait_for(lambda: layout.FLOODING.get(plane.maps.flooding.bytes, 0, "epoch") != before)
     send(plane, SYN)
     epoch = layout.FLOODING.get(plane.maps.flooding.bytes, 0, "epoch")
     layout.FLOODING.pack_into(plane.maps.flooding.bytes, 0, epoch=epoch + 1)
@@ -400,9 +403,13 @@ def test_a_syn_is_forgotten_after_two_epochs(plane: DataPlane) -> None:
 def test_rates_are_of_the_last_second_and_gone_with_the_flood(plane: DataPlane) -> None:
     plane.serve(HTTP, 1)
     flood(plane)
-    for port in PORTS:
-        send(plane, SYN, port, client=CLIENT)
-    plane.wait_for(lambda: counts(plane).unentered_rate > 0)
+
+    def told() -> bool:
+        for port in PORTS:
+            send(plane, SYN, port, client=CLIENT)
+        return counts(plane).unentered_rate > 0
+
+    plane.wait_for(told)
     assert counts(plane).flooded
     flood(plane, 0, FloodState.OFF)
     assert counts(plane).unentered_rate == 0

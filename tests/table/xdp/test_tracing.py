@@ -154,7 +154,7 @@ def test_what_xdp_hands_up_is_told_once_and_as_new(plane: DataPlane, eyes: Eyes)
     plane.table.look_up_hops()
     frame = packet(TCP, VIP, 80)
     for number in plane.numbers():
-        plane.set_hop(number, asked=plane.tick() - 100000)
+        plane.set_hop(number, asked=plane.tick() - plane.maps.parameter("hop_ticks") & 0xFFFFFFFF)
     result, after = eyes.xdp(frame)
     assert (result, after) == (XDP_REDIRECT, plane.handed_up(frame))
     assert eyes.told() == []

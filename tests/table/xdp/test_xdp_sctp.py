@@ -249,7 +249,7 @@ def test_the_life_of_an_association(plane: DataPlane, hook: str) -> None:
 def test_an_init_that_xdp_hands_up_counts_once(plane: DataPlane) -> None:
     plane.serve(DIAMETER, 1)
     for port, wanted in ((1, "INIT1"), (2, "INIT1"), (2, "INIT")):
-        plane.set_hop(plane.numbers()[0], asked=(plane.tick() - 1000) & 0xFFFFFFFF)
+        plane.set_hop(plane.numbers()[0], asked=plane.tick() - plane.maps.parameter("hop_ticks") & 0xFFFFFFFF)
         frame = association(VIP, DIAMETER.port, INIT, client_port=port)
         name, _, after = plane.verdict_of(plane.xdp, frame)
         assert name == "handed_up"

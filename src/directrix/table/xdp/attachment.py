@@ -24,6 +24,7 @@ from directrix.system.facts import ledger
 from directrix.system.host_error import HostError
 from directrix.system.links import Link, links
 from directrix.table.xdp import handover, layout, libbpf
+from directrix.table.xdp.devices import Device, devices
 from directrix.table.xdp.maps import Maps
 
 HOOKS = ("auto", "xdp", "xdp-generic", "tc")
@@ -374,6 +375,20 @@ def describe_devices(maps: Maps, found: list[Link], attachments: list[Attachment
 def interface_names() -> list[tuple[int, str]]:
     """Index and name of every device but our own, quickly."""
     return sorted(pair for pair in socket.if_nameindex() if pair[1] not in handover.NAMES)
+
+
+def links_and_list() -> tuple[list[Link], list[Device]]:
+    """The devices of this namespace, and the list that tells them from those of another moment: both of the same one.
+
+    Were they of two moments, what is told of a device that changes and changes back would be of neither list.
+
+    Raises:
+        TableUnavailable: they can't be listed.
+    """
+    while True:
+        listed, found = devices(), current_links()
+        if devices() == listed:
+            return found, listed
 
 
 def current_links() -> list[Link]:

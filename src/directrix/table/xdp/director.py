@@ -97,8 +97,7 @@ def _attach(
             "(directrix down, then up)"
         )
     size = record.get("connections") or connections or loader.DEFAULT_CONNECTIONS
-    as_of_now = devices()
-    found = attachment.current_links()
+    found, as_of_now = attachment.links_and_list()
     chosen = attachment.choose(interfaces, found) if interfaces else attachment.carriers(found)
     before = {known.ifindex: known for known in attachment.from_record(record)}
     in_use = {ifindex: known.hook for ifindex, known in before.items()}

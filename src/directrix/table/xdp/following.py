@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from directrix.table.xdp import attachment, director, pins
-from directrix.table.xdp.devices import Device, devices
+from directrix.table.xdp.devices import devices
 from directrix.table.xdp.maps import Maps
 
 
@@ -43,7 +43,7 @@ def follow_devices(place: pins.Place) -> bool:
     elif back := _come_back(record, now):
         director.bring_up(back)
         return True
-    _describe(place, now)
+    _describe(place)
     return True
 
 
@@ -62,10 +62,10 @@ def _left_by_a_trace(place: pins.Place, record: dict[str, Any]) -> bool:
     return tracing.left_behind(place)
 
 
-def _describe(place: pins.Place, now: list[Device]) -> None:
+def _describe(place: pins.Place) -> None:
     with place.lock():
         record = place.read_record()
-        found = attachment.current_links()
+        found, now = attachment.links_and_list()
         here = {link.index for link in found}
         attachments = attachment.from_record(record)
         maps = Maps(place)
