@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from directrix.table.xdp import attachment, director, pins
-from directrix.table.xdp.devices import devices
+from directrix.table.xdp.devices import Device, devices
 from directrix.table.xdp.maps import Maps
 
 
