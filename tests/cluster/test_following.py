@@ -134,3 +134,14 @@ def test_without_a_daemon_the_doctor_tells_and_the_next_command_follows(
     until("clients are served", served(client))
     [found] = json.loads(director.directrix("doctor", "--only", "hooks", "--json", check=False).stdout)["findings"]
     assert "changed" not in found["said"]
+
+
+def test_who_has_a_device_attached_by_name_says_nothing_of_another_that_came(one: Cluster) -> None:
+    director = one["director"]
+    director.up()
+    director.ip("link add late type veth peer name other")
+    director.ip("link set late up")
+    director.up("--interface", "eth0")
+    assert lags_behind(director)
+    director.ipvsadm("--set 900 120 300")
+    assert "late" in [i["name"] for i in director.status()["interfaces"] if i["attached"]]

@@ -30,6 +30,8 @@ from directrix.table.xdp.maps import Maps
 HOOKS = ("auto", "xdp", "xdp-generic", "tc")
 _XDP_MODES = {"xdp": libbpf.XDP_NATIVE, "xdp-generic": libbpf.XDP_GENERIC}
 _IP_TYPES = ("none", "ppp", "ipip", "sit", "gre", "tunnel6", "gre6")
+_LOOKS = 5
+"""How often devices are looked at again because they change meanwhile."""
 _PORT_KINDS = ("bridge", "bond", "team")
 _ONE_BUFFER = 3498
 """The largest MTU whose frames, with two tags, lie in one page beside what XDP and the kernel keep there."""
@@ -380,15 +382,17 @@ def interface_names() -> list[tuple[int, str]]:
 def links_and_list() -> tuple[list[Link], list[Device]]:
     """The devices of this namespace, and the list that tells them from those of another moment: both of the same one.
 
-    Were they of two moments, what is told of a device that changes and changes back would be of neither list.
+    Were they of two moments, what is told of a device that changes and changes back would be of neither list. Where
+    devices change faster than they can be looked at the list is the older of the two: the next look finds a difference.
 
     Raises:
         TableUnavailable: they can't be listed.
     """
-    while True:
+    for _ in range(_LOOKS):
         listed, found = devices(), current_links()
         if devices() == listed:
-            return found, listed
+            break
+    return found, listed
 
 
 def current_links() -> list[Link]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from directrix.system.interfaces import Line
 from directrix.table.xdp import handover
 
@@ -9,6 +11,12 @@ Device = list[int | str]
 """A device as the table's record has it: ifindex, name, MAC, MTU, and the ifindexes of its master and of what lies
 below it.
 """
+
+
+def among(listed: Iterable[Device], known: Iterable[Device]) -> list[Device]:
+    """Those of a list that another one has too, as they stand in the first: by number and name."""
+    names = {tuple(each[:2]) for each in known}
+    return [each for each in listed if tuple(each[:2]) in names]
 
 
 def devices() -> list[Device]:

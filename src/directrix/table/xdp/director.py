@@ -14,7 +14,7 @@ from directrix.system.links import Link
 from directrix.table.interface import HandshakesByServer
 from directrix.table.xdp import attachment, handover, layout, libbpf, loader, pins
 from directrix.table.xdp.attachment import Attachment
-from directrix.table.xdp.devices import Device, devices
+from directrix.table.xdp.devices import Device, among, devices
 from directrix.table.xdp.host import check_host
 from directrix.table.xdp.maps import Maps
 from directrix.table.xdp.table import XdpTable
@@ -162,6 +162,10 @@ def _attach(
             done[ifindex] = known  # it was asked for by name, and is taken again when it comes back
     if all(new.hook == "tc" for new in done.values()):
         handover.remove()
+    if interfaces and automatic:
+        # Who names some says nothing of others that have come: the next look finds those.
+        named = [each for each in as_of_now if any(each[0] == link.index for link in chosen)]
+        as_of_now = among(as_of_now, [*record.get("devices", []), *named])
     keep_record(done, as_of_now)
     return list(done.values()), skipped
 

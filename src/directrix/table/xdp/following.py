@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from directrix.table.xdp import attachment, director, pins
-from directrix.table.xdp.devices import Device, devices
+from directrix.table.xdp.devices import Device, among, devices
 from directrix.table.xdp.maps import Maps
 
 
@@ -43,7 +43,7 @@ def follow_devices(place: pins.Place) -> bool:
     elif back := _come_back(record, now):
         director.bring_up(back)
         return True
-    _describe(place)
+    _describe(place, now)
     return True
 
 
@@ -62,7 +62,8 @@ def _left_by_a_trace(place: pins.Place, record: dict[str, Any]) -> bool:
     return tracing.left_behind(place)
 
 
-def _describe(place: pins.Place) -> None:
+def _describe(place: pins.Place, seen: list[Device]) -> None:
+    """Tell the data plane of the devices as they are; `seen` are those that we know need no more than that."""
     with place.lock():
         record = place.read_record()
         found, now = attachment.links_and_list()
@@ -75,4 +76,6 @@ def _describe(place: pins.Place) -> None:
             maps.close()
         if record.get("automatic"):
             attachments = [known for known in attachments if known.ifindex in here]
-        place.write_record(record | {"devices": now, "attachments": attachment.to_record(attachments)})
+        # One that has come since then has yet to be asked about: it stays out of the list, and the next look finds it.
+        followed = among(now, seen)
+        place.write_record(record | {"devices": followed, "attachments": attachment.to_record(attachments)})
