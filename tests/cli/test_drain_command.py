@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from directrix.cli.drain import weight_words
 from directrix.director import client
 from directrix.director.remote import Remote
 
@@ -26,4 +25,4 @@ def test_a_drain_that_is_taken_back_tells_a_weight_or_how_it_grows(
     growing: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "order", lambda what, body: {"weight": 7, **growing})
-    assert weight_words(Remote("TCP 192.0.2.80:80", "192.0.2.11:80").enable()) == words
+    assert Remote("TCP 192.0.2.80:80", "192.0.2.11:80").enable().in_words == words

@@ -38,13 +38,13 @@ def test_what_a_director_of_an_earlier_version_does_not_tell_is_not_the_case(
 
 @pytest.mark.parametrize(
     ("leaving", "stage"),
-    [({"leaving": True}, Stage.DRAINED), ({}, Stage.REMOVED)],
-    ids=("leaving", "an earlier version, or it stays"),
+    [({"leaves": True}, Stage.DRAINED), ({"leaves": False}, Stage.REMOVED), ({}, Stage.REMOVED)],
+    ids=("leaving", "it stays", "an earlier version"),
 )
 def test_a_server_that_is_gone_before_the_first_look_was_drained_if_it_was_to_go(
     leaving: dict[str, Any], stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = [OLD | leaving]
+    there = [{"service": "web", "server": "10.0.0.1:80", "weight": 0, "order": {"kind": "drain", **leaving}}]
 
     def ask(path: str) -> dict[str, Any]:
         if not there:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from directrix.cli.server_words import describe_server, duration
 
 if TYPE_CHECKING:
-    from directrix.director.remote import Enabled, Remote
+    from directrix.director.remote import Remote
     from directrix.draining.course import Progress
     from directrix.draining.leaving import Leaver
 
@@ -129,7 +129,7 @@ def _by_director(remote: Remote, args: argparse.Namespace) -> int:
 
     try:
         if args.undo:
-            print(f"{remote} {weight_words(remote.enable())}, by its configuration and checks")
+            print(f"{remote} {remote.enable().in_words}, by its configuration and checks")
             return 0
         leaves = remote.drain(args.deadline, expire=args.then == _EXPIRE, udp_now=args.udp_now)
         with ending_in_order():
@@ -144,15 +144,6 @@ def _by_director(remote: Remote, args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return terminated.status
-
-
-def weight_words(enabled: Enabled) -> str:
-    """What becomes of a server's weight when its drain is taken back."""
-    from directrix.lvs.durations import write_duration
-
-    if enabled.grows_to is None:
-        return f"has weight {enabled.weight} again"
-    return f"grows to weight {enabled.grows_to} over {write_duration(enabled.over)}"
 
 
 def _over(name: str, last: Progress, expired: int | None, *, as_json: bool) -> int:

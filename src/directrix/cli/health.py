@@ -295,7 +295,7 @@ def _back(table: Table, args: argparse.Namespace) -> int:
         for server in absences.bring_back(table, directory, key, servers):
             print(f"{key} -> {endpoint(*server.key)}: weight {server.weight}")
     for (service, name), remote in directed.items():
-        print(f"{service} -> {name}: weight {remote.enable().weight}")
+        print(f"{service} -> {name} {remote.enable().in_words}")
     return 0
 
 

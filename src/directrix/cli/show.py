@@ -111,10 +111,15 @@ def budget_words(service: dict[str, Any]) -> str:
     """How many new connections there may be; empty for as many as there are."""
     words = []
     if (rate := service.get("budget")) is not None:
-        words.append(f"{rate['text']}, burst {rate['burst']}")
+        words.append(f"{_rate_words(rate)}, burst {rate['burst']}")
     if (rate := service.get("source_budget")) is not None:
-        words.append(f"{rate['text']}, burst {rate['burst']} for each source")
+        words.append(f"{_rate_words(rate)}, burst {rate['burst']} for each source")
     return "; ".join(words)
+
+
+def _rate_words(rate: dict[str, Any]) -> str:
+    """A rate; a director of an earlier version tells but the number."""
+    return str(rate.get("text") or f"{rate['rate']:g}/s")
 
 
 def _failing(check: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from directrix.draining.leaving import LOOK_SECONDS
 from directrix.draining.telling import from_object
 from directrix.lvs import Address, ServiceKey
 from directrix.lvs.addresses import endpoint
+from directrix.lvs.durations import write_duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,13 @@ class Enabled:
     weight: int
     grows_to: int | None = None
     over: float = 0.0
+
+    @property
+    def in_words(self) -> str:
+        """What becomes of its weight."""
+        if self.grows_to is None:
+            return f"has weight {self.weight} again"
+        return f"grows to weight {self.grows_to} over {write_duration(self.over)}"
 
 
 def _enabled(found: dict[str, Any]) -> Enabled:
@@ -60,9 +68,8 @@ class Remote:
             asked["then"] = "expire"
         if udp_now:
             asked["udp_now"] = True
-        leaves = bool(self.look().get("leaving"))
-        self._order("drain", **asked)
-        return leaves
+        ordered = self._order("drain", **asked).get("order")
+        return bool(ordered and ordered.get("leaves"))
 
     def watch(
         self, tell: Callable[[Progress], None], sleep: Callable[[float], None], *, leaves: bool = False
