@@ -21,6 +21,11 @@ def test_an_address_is_here_if_one_can_listen_on_it(address: str, here: bool) ->
     assert is_here(ip_address(address)) is here
 
 
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "224.0.0.1", "ff02::1", "255.255.255.255"])
+def test_an_address_of_several_hosts_or_of_none_is_not_here(address: str) -> None:
+    assert not is_here(ip_address(address))
+
+
 @pytest.mark.root
 def test_what_may_only_be_bound_is_not_here() -> None:
     name = f"test-{os.getpid()}-nonlocal"

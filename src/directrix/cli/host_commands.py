@@ -49,7 +49,7 @@ def declare(
         "stop",
         help="put back what was there before",
         description="Put back exactly what was there before; without --vip, for every VIP that was started. The words "
-        "of the start may come along: what was started otherwise stays, and is told.",
+        "of the start may come along: if a VIP was started otherwise that is told, and none is stopped.",
     )
     status = commands.add_parser(
         "status",

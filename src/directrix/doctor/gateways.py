@@ -44,13 +44,13 @@ def default_route(case: Case, interface: str, version: int, besides: Collection[
 def is_director(case: Case, gateway: Place, vip: Address) -> bool:
     """Whether a gateway is the director of a VIP: it answers for both, or takes packets for the VIP itself.
 
-    For a VIP of another wire a director need not answer, and over IPv6 it never does.
+    For a VIP of another wire a director need not answer, over IPv6 it never does, and a real server may be faster.
 
     Raises:
         CannotLook: it can't be asked on this interface.
     """
     answering = who_answers(case, gateway.interface, gateway.source, vip)
-    return gateway.mac in answering if answering else echoes(case, gateway, vip, hops=1)
+    return gateway.mac in answering or echoes(case, gateway, vip, hops=1)
 
 
 def director_leads_out(case: Case, vip: Address) -> bool:

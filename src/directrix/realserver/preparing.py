@@ -153,10 +153,11 @@ def stop(vips: Sequence[Vip], wish: Wish | None = None, *, persist: bool = False
     records = book()
     known = records.read()
     chosen = list(vips) or started_vips(known)
+    kinds = (_HOLDER, _LASTING) if persist else (_HOLDER,)
     if wish is not None:
         method = (wish.method,) if wish.method else ()
-        check_started_so(known, (f"{_HOLDER}{vip}" for vip in chosen), method=method, interface=wish.interfaces)
-    kinds = (_HOLDER, _LASTING) if persist else (_HOLDER,)
+        holders = [f"{kind}{vip}" for vip in chosen for kind in kinds]
+        check_started_so(known, holders, method=method, interface=wish.interfaces)
     done = keeping.stop(records, [f"{kind}{vip}" for vip in reversed(chosen) for kind in kinds], rehearse=rehearse)
     # What lasts over boots and what is there now may each be without the other.
     nothing = [f"{_HOLDER}{vip}" for vip in chosen if all(f"{kind}{vip}" in done.unknown for kind in kinds)]

@@ -10,13 +10,17 @@ from directrix.system import sysctl
 _DISCARD = 9
 """Any port would do: nothing is sent."""
 
+_EVERYBODY = IPv4Address("255.255.255.255")
+
 
 def is_here(address: IPv4Address | IPv6Address) -> bool:
     """Whether an address is one of this network namespace's own.
 
     One can be bound to those; but with ip_nonlocal_bind, usual beside keepalived, to any. Then they are told by this:
-    the kernel goes to them from themselves.
+    the kernel goes to them from themselves. Of those that stand for several hosts, or for none, none is.
     """
+    if address.is_multicast or address.is_unspecified or address == _EVERYBODY:
+        return False
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:

@@ -59,5 +59,5 @@ def check_started_so(known: Ledger, holders: Iterable[str], **wished: Iterable[s
                 if noted and word not in noted:
                     raise HostError(
                         f"{holder} was started with --{option} {' '.join(noted)}, not {word}",
-                        f"leave --{option} out, or name what it was started with; nothing was changed",
+                        f"leave --{option} out, or name with --vip what shall be stopped; nothing was changed",
                     )
