@@ -144,8 +144,8 @@ static __always_inline void defence_levels(void)
 		front.defence.drop_counter = front.defence.drop_rate = scarce ? some / (some - left) : 0;
 }
 
-/* One of `turns` turns of a second. */
-static __always_inline void defend(__u32 turn, __u32 turns, __u32 now)
+/* One of `turns` turns of a second. Global: verified once. */
+__noinline int defend(__u32 turn, __u32 turns, __u32 now)
 {
 	__u32 share = parameters.buckets >> DROP_SHARE_SHIFT;
 	struct thinning thinning = { .now = now };
@@ -155,6 +155,7 @@ static __always_inline void defend(__u32 turn, __u32 turns, __u32 now)
 		defence_levels();
 	if (front.sysctl.drop_entry >= 2)
 		bpf_loop((turn + 1) * share / turns - turn * share / turns, bucket_thin, &thinning, 0);
+	return 0;
 }
 
 #endif

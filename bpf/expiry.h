@@ -24,12 +24,13 @@
 #define NO_VISIT (1U << 30)
 #define TEMPLATE_RETRY_SECONDS 60
 
-static __noinline int bucket_visit(__u32 number, struct head *h, __u32 now)
+/* Global: verified once. */
+__noinline int bucket_visit(__u32 number, struct head *h, __u32 now)
 {
 	struct bucket *b = bucket_at(number);
 	__u32 next = now + NO_VISIT ?: 1;
 
-	if (!b)
+	if (!b || !h)
 		return 0;
 	/* first forget, then look: a deadline that comes nearer meanwhile lowers it again */
 	__sync_lock_test_and_set(&h->visit, next);

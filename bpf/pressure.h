@@ -106,29 +106,34 @@ static __always_inline void count_ended(__u32 server)
 		__sync_fetch_and_add(&f->ended, 1);
 }
 
-struct clearing {
-	__u32 now;
-};
-
-static long line_relieve(__u32 i, void *context)
+/* Global: verified once. */
+__noinline int bucket_relieve(__u32 number, struct head *h, __u32 now)
 {
-	__u32 line = flooding.line + i, k = flooding.lap % HEADS_IN_LINE, now = ((struct clearing *)context)->now;
-	struct head_line *heads_there = bpf_map_lookup_elem(&heads, &line);
-	struct bucket *b = bucket_at(line * HEADS_IN_LINE + k);
+	struct bucket *b = bucket_at(number);
 
-	if (!heads_there || !b)
-		return 1;
-	if (!heads_there->head[k].visit)
+	if (!b || !h)
 		return 0;
-	for (int n = 0; n < BUCKET_SLOTS; n++) {
-		struct connection *c = &b->slot[n];
+	for (int i = 0; i < BUCKET_SLOTS; i++) {
+		struct connection *c = &b->slot[i];
 
 		if (!is_stale(c, now))
 			continue;
 		count_ended(c->server);
 		connection_drop(c, now, false);
-		visit_by(&heads_there->head[k], now + GRACE_TICKS);
+		visit_by(h, now + GRACE_TICKS);
 	}
+	return 0;
+}
+
+static long line_relieve(__u32 i, void *context)
+{
+	__u32 number = flooding.line + i, k = flooding.lap % HEADS_IN_LINE, *now = context;
+	struct head_line *line = bpf_map_lookup_elem(&heads, &number);
+
+	if (!line)
+		return 1;
+	if (line->head[k].visit)
+		bucket_relieve(number * HEADS_IN_LINE + k, &line->head[k], *now);
 	return 0;
 }
 
@@ -136,9 +141,8 @@ static long line_relieve(__u32 i, void *context)
 static __always_inline void relieve(__u32 now)
 {
 	__u32 lines = (parameters.head_lines + 9) / 10;
-	struct clearing clearing = { .now = now };
 
-	bpf_loop(lines, line_relieve, &clearing, 0);
+	bpf_loop(lines, line_relieve, &now, 0);
 	flooding.line += lines;
 	if (flooding.line >= parameters.head_lines) {
 		flooding.line = 0;
@@ -169,8 +173,8 @@ static __always_inline void epoch_passes(void)
 		front.flood = FLOOD_OFF;
 }
 
-/* One of `turns` turns of a second. */
-static __always_inline void watch_pressure(__u32 turn, __u32 turns, __u32 now)
+/* One of `turns` turns of a second. Global: verified once. */
+__noinline int watch_pressure(__u32 turn, __u32 turns, __u32 now)
 {
 	__s32 *mode = &front.sysctl.flood_defence;
 	bool second = turn % turns == 0;
@@ -194,6 +198,7 @@ static __always_inline void watch_pressure(__u32 turn, __u32 turns, __u32 now)
 		epoch_passes();
 	if (*mode == 2)
 		relieve(now);
+	return 0;
 }
 
 #endif

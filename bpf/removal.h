@@ -13,11 +13,12 @@ struct removal {
 	__u32 now;
 };
 
-static __noinline int bucket_clear(__u32 number, struct head *h, __u32 now)
+/* Global: verified once. */
+__noinline int bucket_clear(__u32 number, struct head *h, __u32 now)
 {
 	struct bucket *b = bucket_at(number);
 
-	if (!b)
+	if (!b || !h)
 		return 0;
 	for (int i = 0; i < BUCKET_SLOTS; i++) {
 		struct connection *c = &b->slot[i];
