@@ -50,8 +50,11 @@ def test_a_real_server_without_the_vip_is_found_taken_out_and_comes_back(one: Cl
     good, bad = "10.0.0.11", "10.0.0.12"
 
     def seen(*words: str) -> dict[str, dict[str, Any]]:
-        """What is seen by the estimator's next turn is forgotten within seconds: clients knock on."""
-        knock(one, CLIENTS // 2)
+        """What is seen by the estimator's next turn is forgotten within seconds: clients knock on.
+
+        Half of them are answered, but for who has the port of an earlier one that waits for the bad server.
+        """
+        knock(one, CLIENTS // 4)
         return judged(one, *words)
 
     standings = {good: "good", bad: "poor"}

@@ -374,9 +374,13 @@ def test_a_firewalls_rule_in_the_way_of_a_director_is_named(rs: Host) -> None:
 
 
 def in_a_machine_of_its_own(rs: Host, *lines: str) -> subprocess.CompletedProcess[str]:
-    """Shell lines as a machine's first process, with a /run, /etc and /var/lib that go with it; `$D` is directrix."""
+    """Shell lines as a machine's first process, with a /run, /etc and /var/lib that go with it; `$D` is directrix.
+
+    It is a machine that systemd runs, whatever this one is.
+    """
     empty = ("/run", "/etc/systemd/system", "/etc/sysctl.d", "/var/lib")
-    script = ["set -e", *(f"mount -t tmpfs tmpfs {place}" for place in empty), *lines]
+    mounts = (f"mkdir -p {place} && mount -t tmpfs tmpfs {place}" for place in empty)
+    script = ["set -e", *mounts, "mkdir -p /run/systemd/system", *lines]
     machine = ("unshare", "--mount", "--pid", "--fork", "--mount-proc", "sh", "-c")
     return rs.run(*machine, "\n".join(script), env={**os.environ, "D": " ".join(DIRECTRIX)})
 
