@@ -6,6 +6,7 @@ import itertools
 import os
 import select
 import subprocess
+import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
 
@@ -119,3 +120,10 @@ def test_processes_that_start_change_and_end_are_told() -> None:
         assert select.select([events], [], [], 10)[0]
         told |= {event.what for event in events.read() if event.pid == child.pid}
     events.close()
+
+
+def test_in_another_pid_namespace_the_kernel_would_tell_nothing_and_so_it_is_refused() -> None:
+    listen = "from directrix.system.process_events import ProcessEvents; ProcessEvents()"
+    command = ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", listen]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "first PID namespace only" in done.stderr) == (1, True)

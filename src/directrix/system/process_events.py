@@ -1,12 +1,13 @@
 """Being told by the kernel of every process that starts, becomes another program, is renamed or ends.
 
-The process connector (linux/cn_proc.h) speaks to privileged listeners in the first network namespace only; elsewhere
-there is nothing to hear, and who wants to know looks into /proc.
+The process connector (linux/cn_proc.h) speaks to privileged listeners in the first network and PID namespaces only;
+elsewhere, as in a container, there is nothing to hear, and who wants to know looks into /proc.
 """
 
 from __future__ import annotations
 
 import enum
+import errno
 import os
 import socket
 import struct
@@ -20,6 +21,8 @@ _HEADER = struct.Struct("=IHHII")
 _CONNECTOR = struct.Struct("=IIIIHH")
 _EVENT = struct.Struct("=IIQ")
 _BUFFER = 1 << 21
+_FIRST_PID_NAMESPACE = 0xEFFFFFFC
+"""Its inode, the same in every kernel (PROC_PID_INIT_INO)."""
 
 
 class What(enum.IntEnum):
@@ -47,8 +50,11 @@ class ProcessEvents:
         """Listen.
 
         Raises:
-            OSError: the kernel has no process connector, or not for us (network namespace, CAP_NET_ADMIN).
+            OSError: the kernel has no process connector, or not for us (namespaces, CAP_NET_ADMIN).
         """
+        # From another PID namespace the kernel takes the request, and ignores it.
+        if os.stat("/proc/self/ns/pid").st_ino != _FIRST_PID_NAMESPACE:
+            raise PermissionError(errno.EPERM, "the kernel tells of processes in its first PID namespace only")
         kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         self._socket = socket.socket(socket.AF_NETLINK, kind, _NETLINK_CONNECTOR)
         try:
