@@ -52,9 +52,6 @@ class ProcessEvents:
         Raises:
             OSError: the kernel has no process connector, or not for us (namespaces, CAP_NET_ADMIN).
         """
-        # From another PID namespace the kernel takes the request, and ignores it.
-        if os.stat("/proc/self/ns/pid").st_ino != _FIRST_PID_NAMESPACE:
-            raise PermissionError(errno.EPERM, "the kernel tells of processes in its first PID namespace only")
         kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
         self._socket = socket.socket(socket.AF_NETLINK, kind, _NETLINK_CONNECTOR)
         try:
@@ -62,6 +59,9 @@ class ProcessEvents:
             self._socket.bind((0, _INDEX))
             body = _CONNECTOR.pack(_INDEX, _VALUE, 0, 0, 4, 0) + struct.pack("=I", _LISTEN)
             self._socket.send(_HEADER.pack(_HEADER.size + len(body), 3, 0, 0, os.getpid()) + body)
+            # From another PID namespace the kernel takes the request, and ignores it.
+            if os.stat("/proc/self/ns/pid").st_ino != _FIRST_PID_NAMESPACE:
+                raise PermissionError(errno.EPERM, "the kernel tells of processes in its first PID namespace only")
         except BaseException:
             self._socket.close()
             raise
