@@ -68,7 +68,7 @@ def test_a_server_added_edited_and_removed_breaks_no_connection(three: Cluster, 
     for _ in range(laps):
         for words in (f"-a {server} -g -w 1", f"-e {server} -g -w 3", f"-d {server}"):
             director.ipvsadm(words)
-            assert all(echo.say() for echo in steady)
+            assert all(echo.say(patience=1) for echo in steady)
     director.ipvsadm(f"-a {server} -g -w 1")
     load.stop()
     assert [pull.stop() for pull in pulls] == ["", ""]

@@ -45,7 +45,7 @@ def test_ab_fails_no_request(one: Cluster, vip: str, tmp_path: Path) -> None:
             return False
         return True
 
-    until("both answer", listening)
+    until("both answer", listening, 5)
     url = f"http://[{vip}]/" if ":" in vip else f"http://{vip}/"
     done = one["client"].run("ab", "-q", "-n", "5000", "-c", "500", "-s", "20", url)
     assert re.search(r"Complete requests: +5000\n", done.stdout)
@@ -59,6 +59,6 @@ def test_ab_fails_no_request(one: Cluster, vip: str, tmp_path: Path) -> None:
         [row] = [line.split() for line in lines if line.startswith("TCP") and vip in line]
         return int(row[2])
 
-    until("most connections are counted", lambda: counted() > 4000)
+    until("most connections are counted", lambda: counted() > 4000, 5)
     assert counted() <= 5002
     print("\n" + re.search(r"Requests per second.*", done.stdout)[0])  # type: ignore[index]

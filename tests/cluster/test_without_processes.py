@@ -77,9 +77,9 @@ def test_connections_expire_by_themselves_and_counts_go_down(one: Cluster) -> No
             assert each.say()
         for flow in flows:
             flow.send(b"?")
-    took = until("UDP connections are gone", lambda: director.status()["connections"]["used"] <= 2)
+    took = until("UDP connections are gone", lambda: director.status()["connections"]["used"] <= 2, 4)
     assert director.ipvsadm("-Lnc").count("UDP") == 0
-    until("TCP connections are gone", lambda: director.status()["connections"]["used"] == 0)
+    until("TCP connections are gone", lambda: director.status()["connections"]["used"] == 0, 5)
     assert set(counts(one).values()) == {(0, 0)}
     print(f"\nUDP with a time-out of 1 s gone after {took:.2f} s")
     for each in (echo, other):
@@ -108,10 +108,10 @@ def test_closed_connections_are_counted_inactive(one: Cluster) -> None:
     director.up()
     director.restore(f"-A -t {VIP}:80 -s rr; -a -t {VIP}:80 -r 10.0.0.11:80 -g")
     echoes = [Echo(client) for _ in range(3)]
-    until("all are established", lambda: counts(one)["10.0.0.11:80"] == (3, 0))
+    until("all are established", lambda: counts(one)["10.0.0.11:80"] == (3, 0), 2)
     for echo in echoes[:2]:
         echo.close()
-    until("two are closed", lambda: counts(one)["10.0.0.11:80"] == (1, 2))
+    until("two are closed", lambda: counts(one)["10.0.0.11:80"] == (1, 2), 2)
     echoes[2].close()
 
 
@@ -149,4 +149,4 @@ def test_tables_of_namespaces_that_are_gone_are_removed_by_the_next_up(cluster: 
         next_one.up()
         return not (PINS / mine).exists() and not (TABLES / mine).exists()
 
-    until("the kernel has let go of the namespace and its table is swept", swept)
+    until("the kernel has let go of the namespace and its table is swept", swept, 10)

@@ -47,6 +47,7 @@ from directrix.system import namespaces
 from directrix.table.xdp import director, layout, libbpf, loader, pins, sysctls
 from directrix.table.xdp._libbpf import ffi
 from directrix.table.xdp.clock import Ticks
+from directrix.table.xdp.devices import interface_names
 from directrix.table.xdp.maps import ACCOUNT, Maps
 from directrix.table.xdp.table import XdpTable
 from directrix.table.xdp.verdicts import VERDICTS
@@ -243,7 +244,7 @@ class DataPlane:
         libbpf.run(programs.program("directrix_clock"), bytes(64))
         self._first_tick = self.front("now")
         self._datagrams = self.maps.descriptor("datagrams")
-        self.ifindex = {name: index for index, name in director.attachment.interface_names()}
+        self.ifindex = {name: index for index, name in interface_names()}
         wire = self.ifindex["wire"]
         # struct __sk_buff: ingress_ifindex is the tenth word, ifindex the eleventh
         skb = bytearray(192)

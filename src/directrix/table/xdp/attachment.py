@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -22,16 +21,13 @@ from directrix.system import sysctl
 from directrix.system.commands import CommandFailed, run
 from directrix.system.facts import ledger
 from directrix.system.host_error import HostError
-from directrix.system.links import Link, links
+from directrix.system.links import Link
 from directrix.table.xdp import handover, layout, libbpf
-from directrix.table.xdp.devices import Device, devices
 from directrix.table.xdp.maps import Maps
 
 HOOKS = ("auto", "xdp", "xdp-generic", "tc")
 _XDP_MODES = {"xdp": libbpf.XDP_NATIVE, "xdp-generic": libbpf.XDP_GENERIC}
 _IP_TYPES = ("none", "ppp", "ipip", "sit", "gre", "tunnel6", "gre6")
-_LOOKS = 5
-"""How often devices are looked at again because they change meanwhile."""
 _PORT_KINDS = ("bridge", "bond", "team")
 _ONE_BUFFER = 3498
 """The largest MTU whose frames, with two tags, lie in one page beside what XDP and the kernel keep there."""
@@ -372,36 +368,3 @@ def describe_devices(maps: Maps, found: list[Link], attachments: list[Attachment
             libbpf.map_delete(maps.vlans, key)
     for key, value in vlans.items():
         libbpf.map_update(maps.vlans, key, value)
-
-
-def interface_names() -> list[tuple[int, str]]:
-    """Index and name of every device but our own, quickly."""
-    return sorted(pair for pair in socket.if_nameindex() if pair[1] not in handover.NAMES)
-
-
-def links_and_list() -> tuple[list[Link], list[Device]]:
-    """The devices of this namespace, and the list that tells them from those of another moment: both of the same one.
-
-    Were they of two moments, what is told of a device that changes and changes back would be of neither list. Where
-    devices change faster than they can be looked at the list is the older of the two: the next look finds a difference.
-
-    Raises:
-        TableUnavailable: they can't be listed.
-    """
-    for _ in range(_LOOKS):
-        listed, found = devices(), current_links()
-        if devices() == listed:
-            break
-    return found, listed
-
-
-def current_links() -> list[Link]:
-    """The devices of this namespace.
-
-    Raises:
-        TableUnavailable: they can't be listed.
-    """
-    try:
-        return links()
-    except CommandFailed as error:
-        raise TableUnavailable(f"the network interfaces can't be listed: {error}", "install iproute2") from None

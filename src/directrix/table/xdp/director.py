@@ -14,7 +14,7 @@ from directrix.system.links import Link
 from directrix.table.interface import HandshakesByServer
 from directrix.table.xdp import attachment, handover, layout, libbpf, loader, pins
 from directrix.table.xdp.attachment import Attachment
-from directrix.table.xdp.devices import Device, among, devices
+from directrix.table.xdp.devices import Device, among, devices, interface_names, links_and_list
 from directrix.table.xdp.host import check_host
 from directrix.table.xdp.maps import Maps
 from directrix.table.xdp.table import XdpTable
@@ -97,7 +97,7 @@ def _attach(
             "(directrix down, then up)"
         )
     size = record.get("connections") or connections or loader.DEFAULT_CONNECTIONS
-    found, as_of_now = attachment.links_and_list()
+    found, as_of_now = links_and_list()
     chosen = attachment.choose(interfaces, found) if interfaces else attachment.carriers(found)
     before = {known.ifindex: known for known in attachment.from_record(record)}
     in_use = {ifindex: known.hook for ifindex, known in before.items()}
@@ -206,7 +206,7 @@ def take_down() -> bool:
 
 def renew(record: dict[str, Any]) -> None:
     """Put this version's programs in place of those attached."""
-    here = {name for _, name in attachment.interface_names()}
+    here = {name for _, name in interface_names()}
     bring_up([known.name for known in attachment.from_record(record) if known.name in here])
 
 
@@ -272,7 +272,7 @@ def _changed(record: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _hops(table: XdpTable) -> list[Hop]:
-    names = dict(attachment.interface_names())
+    names = dict(interface_names())
     return [
         Hop(
             service,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from directrix.table.xdp import attachment, director, pins
-from directrix.table.xdp.devices import Device, among, devices
+from directrix.table.xdp.devices import Device, among, devices, links_and_list
 from directrix.table.xdp.maps import Maps
 
 
@@ -66,7 +66,7 @@ def _describe(place: pins.Place, seen: list[Device]) -> None:
     """Tell the data plane of the devices as they are; `seen` are those that we know need no more than that."""
     with place.lock():
         record = place.read_record()
-        found, now = attachment.links_and_list()
+        found, now = links_and_list()
         here = {link.index for link in found}
         attachments = attachment.from_record(record)
         maps = Maps(place)

@@ -28,6 +28,7 @@ from directrix.table.trace import MOST_RATE, MOST_SNAP, Filter, Traced
 from directrix.table.xdp import attachment, handover, libbpf, loader, pins
 from directrix.table.xdp.attachment import Attachment
 from directrix.table.xdp.clock import Ticks, current_tick
+from directrix.table.xdp.devices import current_links
 from directrix.table.xdp.host import check_host
 from directrix.table.xdp.maps import Maps, Shared
 from directrix.table.xdp.trace_layout import EVENT, STATE, event_from, filter_bytes
@@ -195,7 +196,7 @@ class _Exchange:
             raise TableError(
                 errno.ESTALE, "the attached programs are of another build; `directrix up` renews them in place"
             )
-        types = {link.index: link.type for link in attachment.current_links()}
+        types = {link.index: link.type for link in current_links()}
         attached = filter(attachment.is_there, attachment.from_record(self._record))
         self._names = {known: attachment.program_of(known, types[known.ifindex]) for known in attached}
         if not self._names:

@@ -10,6 +10,7 @@ import pytest
 
 from directrix.system.links import Link
 from directrix.table.xdp import attachment, following, pins
+from directrix.table.xdp import devices as listing
 from directrix.table.xdp.devices import Device
 
 LO, ETH0, ETH1, ETH2 = ([index, name, "", 1500, 0, 0] for index, name in enumerate(("lo", "eth0", "eth1", "eth2"), 1))
@@ -22,18 +23,18 @@ def test_a_device_that_changes_and_changes_back_in_between_is_looked_at_again(mo
     def devices() -> list[Device]:
         return [[1, "eth0", "", next(sizes), 0, 0]]
 
-    monkeypatch.setattr(attachment, "devices", devices)
-    monkeypatch.setattr(attachment, "current_links", lambda: [Link(1, "eth0", "ether", mtu=next(sizes))])
-    [found], [listed] = attachment.links_and_list()
+    monkeypatch.setattr(listing, "devices", devices)
+    monkeypatch.setattr(listing, "current_links", lambda: [Link(1, "eth0", "ether", mtu=next(sizes))])
+    [found], [listed] = listing.links_and_list()
     assert (found.mtu, listed[3]) == (1500, 1500)
     assert list(sizes) == []
 
 
 def test_devices_that_change_all_the_time_are_told_by_an_older_list(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = iter(range(1000, 2000))
-    monkeypatch.setattr(attachment, "devices", lambda: [[1, "eth0", "", next(sizes), 0, 0]])
-    monkeypatch.setattr(attachment, "current_links", lambda: [Link(1, "eth0", "ether", mtu=next(sizes))])
-    [found], [listed] = attachment.links_and_list()
+    monkeypatch.setattr(listing, "devices", lambda: [[1, "eth0", "", next(sizes), 0, 0]])
+    monkeypatch.setattr(listing, "current_links", lambda: [Link(1, "eth0", "ether", mtu=next(sizes))])
+    [found], [listed] = listing.links_and_list()
     assert int(listed[3]) < found.mtu < next(sizes) < 1100
 
 
@@ -76,7 +77,7 @@ def test_a_device_that_comes_while_another_is_seen_off_is_found_by_the_next_look
         now.append(ETH2)
         return [], list(now)
 
-    monkeypatch.setattr(attachment, "links_and_list", links_and_list)
+    monkeypatch.setattr(following, "links_and_list", links_and_list)
     assert following.follow_devices(cast(pins.Place, place))
     assert place.record["devices"] == [LO, ETH0]
     assert following.lags(cast(pins.Place, place))
